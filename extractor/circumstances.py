@@ -1,0 +1,227 @@
+"""Circumstances: which valve, which route, which document, what else was done.
+
+In: the parsed sentences of a note with their standing, and its mentions. Out: a
+``Circumstances`` with evidence for each finding. Sources: coding-policy
+sections 1 to 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from extractor.claims import Case
+from extractor.grammar import Parse
+from extractor.layout import Layout
+from extractor.mentions import Mention
+from extractor.timeline import leak_valves
+
+_UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
+_ROUTES = ("retrograde", "transseptal", "transapical")
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """What surrounds the count. Evidence values are mentions."""
+
+    leak: Mention | None = None  # a paravalvular leak that is really there
+    closure: Mention | None = None  # its closure, named as today's procedure
+    attempted: bool = False
+    valves: dict[str, Mention] = field(default_factory=dict)  # treated
+    title_valves: dict[str, Mention] = field(default_factory=dict)
+    body_valves: dict[str, Mention] = field(default_factory=dict)
+    routes: dict[str, Mention] = field(default_factory=dict)
+    exposed: Mention | None = None
+    other_procedure: Mention | None = None
+    surgical: Mention | None = None
+    ring: Mention | None = None
+    document: Mention | None = None
+    cancelled: Mention | None = None
+
+
+def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention]]) -> Circumstances:
+    """Read the circumstances of a note."""
+    out = Circumstances()
+    sentence_of = _Locator(case)
+    _leak(case, out)
+    _valves(case, out)
+    _routes(case, found["approach"], sentence_of, out)
+    _session(found["session"], sentence_of, out)
+    _implants(case, out)
+    _document(layout, found["document"], out)
+    out.cancelled = next(
+        (c for parse, _, standing in case.parses if standing == "today" for c in parse.cues if c.means.cue == "cancelled"), None
+    )
+    return out
+
+
+class _Locator:
+    """Finds the parsed sentence a mention stands in."""
+
+    def __init__(self, case: Case) -> None:
+        self._parses = [(p, source, standing) for p, source, standing in case.parses]
+        self._at = {i: k for k, (p, _, _) in enumerate(self._parses) for i in range(p.first, p.last)}
+
+    def __call__(self, mention: Mention) -> tuple[Parse, str, str] | None:
+        k = self._at.get(mention.first)
+        return None if k is None else self._parses[k]
+
+
+def _negated(parse: Parse, mention: Mention) -> bool:
+    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
+    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word == "none":
+            return True
+        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
+            return True
+        if parse.words.words[i] in (",", ";", ".") or parse.roles.get(i) in ("be", "clause") or (item is not None and item.kind in ("action", "device")):
+            return False
+    return False
+
+
+def _leak(case: Case, out: Circumstances) -> None:
+    for parse, source, standing in case.parses:
+        for mention in dict.fromkeys(parse.items.values()):
+            if mention.kind != "leak" or mention.means.term not in ("paravalvular", "closure", "ring"):
+                continue
+            if _negated(parse, mention):
+                continue
+            if mention.means.term == "ring":
+                out.ring = out.ring or mention
+                continue
+            out.leak = out.leak or mention
+            if standing == "today" and mention.means.term == "closure" and not _undone(parse, mention):
+                out.closure = out.closure or mention
+            if standing == "today" and not out.closure and any(a.means.event == "close" for a in parse.actions) and not _undone(parse, mention):
+                out.closure = mention
+            del source
+
+
+def _undone(parse: Parse, mention: Mention) -> bool:
+    clause = parse.clause.get(mention.first)
+    return any(c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6 for c in parse.cues)
+
+
+def _valves(case: Case, out: Circumstances) -> None:
+    """Valves by their leak; in doubt those of the devices left in."""
+    prostheses: dict[str, Mention] = {}
+    for parse, source, standing in case.parses:
+        for mention in dict.fromkeys(parse.items.values()):
+            if mention.kind == "valve" and mention.means.valve and mention.means.prosthesis:
+                prostheses.setdefault(mention.means.valve, mention)
+        if standing == "planned":
+            continue
+        named = leak_valves(parse)
+        for valve in named:
+            witness = next(
+                (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve), None
+            )
+            if witness is None or (witness.kind == "leak" and _negated(parse, witness)):
+                continue
+            if witness.kind == "valve":
+                leak = next((m for m in parse.items.values() if m.kind == "leak" and m.means.term != "central"), None)
+                if leak is not None and _negated(parse, leak):
+                    continue
+            strong = any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values())
+            if source == "title" and standing == "today":
+                if strong:
+                    out.title_valves.setdefault(valve, witness)
+            elif strong or standing == "today":
+                out.body_valves.setdefault(valve, witness)
+    closed: dict[str, Mention] = {}
+    for device in case.main.today():
+        if device.in_place and device.valve in out.body_valves:
+            closed.setdefault(device.valve, out.body_valves[device.valve])
+    if len(out.body_valves) == 1:
+        out.valves = dict(out.body_valves)
+    elif closed:
+        out.valves = closed
+    elif out.title_valves:
+        out.valves = dict(out.title_valves)
+    elif out.body_valves:
+        out.valves = dict(out.body_valves)
+    if not out.valves and len(prostheses) == 1:
+        out.valves = prostheses
+
+
+def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
+    vessels: dict[str, Mention] = {}
+    for mention in mentions:
+        located = sentence_of(mention)
+        if located is None:
+            continue
+        parse, source, standing = located
+        if standing != "today":
+            continue
+        clause = parse.clause.get(mention.first)
+        cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
+        if cues & {"negation", "inability", "plan"} or any(
+            a.means.event == "withdraw" and parse.clause.get(a.first) == clause and parse.words.words[a.first] in ("abandoned", "aborted") for a in parse.actions
+        ):
+            continue
+        none = next((m for m in parse.items.values() if m.kind == "count" and m.means.word == "none" and m.last == mention.first), None)
+        if none is not None:
+            continue
+        if mention.means.use == "open":
+            out.exposed = out.exposed or mention
+        elif mention.means.use in ("named", "step") and mention.means.route:
+            out.routes.setdefault(mention.means.route, mention)
+        elif mention.means.use == "vessel" and mention.means.route:
+            vessels.setdefault(mention.means.route, mention)
+    if not out.routes and len(vessels) == 1:
+        out.routes = vessels
+    out.routes = {route: out.routes[route] for route in _ROUTES if route in out.routes}
+
+
+def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
+    for mention in mentions:
+        located = sentence_of(mention)
+        if located is None:
+            continue
+        parse, _, standing = located
+        if standing != "today" or _undone(parse, mention):
+            continue
+        if mention.means.event in ("valve_implant", "clip_implant"):
+            out.other_procedure = out.other_procedure or mention
+        elif mention.means.event == "surgical_exposure":
+            out.exposed = out.exposed or mention
+        elif mention.means.event == "surgical_closure":
+            out.surgical = out.surgical or mention
+        elif mention.means.event == "aborted":
+            out.attempted = True
+
+
+def _implants(case: Case, out: Circumstances) -> None:
+    """A valve or clip that an action of this session puts in."""
+    for parse, _, standing in case.parses:
+        if standing != "today" or parse.cue_kinds() & {"history"}:
+            continue
+        for noun in parse.nouns:
+            if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
+                continue
+            for action in parse.actions:
+                if action.means.event not in ("open", "release") or parse.clause.get(action.first) != parse.clause.get(noun.first):
+                    continue
+                near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
+                between = range(min(action.last, noun.last), max(action.first, noun.first))
+                if near and not any(parse.items.get(i) is not None and parse.items[i].kind in ("device", "leak") for i in between) and not any(
+                    parse.roles.get(i) in ("preposition", "with") for i in between
+                ) and not _undone(parse, noun):
+                    out.other_procedure = out.other_procedure or noun
+
+
+def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:
+    """The kind of document, by its first lines."""
+    procedure = None
+    head = [s for s in layout.sentences[:6]]
+    end = head[-1].end if head else 0
+    for mention in mentions:
+        if mention.means.document == "cancelled":
+            out.cancelled = out.cancelled or mention
+        elif mention.start <= end:
+            if mention.means.document == "procedure":
+                procedure = procedure or mention
+            else:
+                out.document = out.document or mention
+    if procedure is not None and out.document is not None and procedure.start < out.document.start:
+        out.document = None

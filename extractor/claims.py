@@ -1,0 +1,251 @@
+"""Claims: who says how many devices stayed in.
+
+In: the parsed sentences of a note. Out: a ``Case``: a timeline for the
+narrative and one for each other part that tells of devices (title, findings,
+implant table, summary, addendum), and the claims they make.
+
+Every part is read by the same grammar; each becomes an independent claim
+``low..high``. Detailed sources (narrative, event log, implant table, correcting
+addendum) win over titles and summaries (coding-policy section 3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from extractor.grammar import Parse
+from extractor.layout import Section
+from extractor.mentions import Mention
+from extractor.timeline import Event, Standing, Statement, Timeline, TimelineBuilder, TrackedDevice, size_key
+
+Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
+
+_SOURCE_OF_ROLE: dict[str, Source] = {
+    "body": "narrative", "description": "narrative", "other": "narrative", "complications": "narrative",
+    "letterhead": "title", "log": "log", "findings": "findings", "summary": "summary",
+    "title": "title", "addendum": "addendum", "implants": "implants", "equipment": "equipment",
+}  # fmt: skip
+_SOURCES: tuple[Source, ...] = (
+    "title", "narrative", "log", "findings", "implants", "equipment", "summary", "addendum",
+)  # fmt: skip
+# Sources that may tell the course of events when there is no narrative.
+_NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "summary", "implants")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``low`` to ``high`` devices left in, as one source of the note has it."""
+
+    source: Source
+    detailed: bool
+    low: int
+    high: int | None
+    start: int
+    end: int
+    section: str
+    rule: str
+    corrects: bool = False
+
+    def admits(self, count: int) -> bool:
+        """Whether a count agrees with this claim."""
+        return self.low <= count and (self.high is None or count <= self.high)
+
+
+@dataclass(slots=True)
+class Case:
+    """All that a note says about devices: timelines by source, and claims."""
+
+    timelines: dict[Source, Timeline] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    narrator: Source | None = None
+    parses: list[tuple[Parse, Source, Standing]] = field(default_factory=list)
+
+    @property
+    def main(self) -> Timeline:
+        """The timeline that tells the course of events."""
+        return self.timelines[self.narrator] if self.narrator else Timeline()
+
+
+def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
+    """Read every sentence into the timeline of its source and draw the claims.
+
+    Parameters
+    ----------
+    parses
+        Parsed sentences in text order.
+    tables
+        Mentions of the ``table`` layer (column names and row fates).
+    """
+    case = Case()
+    builders: dict[Source, TimelineBuilder] = {}
+    has_log = sum(p.sentence.form == "log" for p in parses) >= 3
+    begun: Section | None = None
+    rows: list[tuple[Parse, Source]] = []
+    for parse in parses:
+        section = parse.sentence.section
+        standing: Standing = "today"
+        source: Source
+        if section.role == "history":
+            # A narrative that follows without a header begins with consent or access.
+            if "today" in parse.cue_kinds() and parse.sentence.paragraph and section.end - parse.sentence.start > 0:
+                begun = section
+            standing, source = ("today" if begun is section else "prior"), "narrative"
+        elif section.role in ("copied", "plan"):
+            standing, source = ("prior" if section.role == "copied" else "planned"), "narrative"
+        else:
+            source = _SOURCE_OF_ROLE[section.role]
+            if source == "narrative" and has_log and parse.sentence.form == "log":
+                source = "log"
+        case.parses.append((parse, source, standing))
+        if standing == "today" and (source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")):
+            rows.append((parse, "implants" if source not in ("equipment",) else source))
+            continue
+        builder = builders.get(source)
+        if builder is None:
+            builder = builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
+        builder.read(parse, standing)
+    case.timelines = {source: builders[source].timeline for source in _SOURCES if source in builders}
+    for source in ("implants", "equipment"):
+        mine = [parse for parse, its in rows if its == source]
+        if mine:
+            case.timelines[source] = _table(mine, tables, source)
+    case.narrator = _narrator(case)
+    for source, timeline in case.timelines.items():
+        case.claims += _claims(source, timeline, source == case.narrator)
+    return case
+
+
+def _narrator(case: Case) -> Source | None:
+    told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
+    for source in told:
+        if any(d.events[1:] for d in case.timelines[source].today()):
+            return source
+    return told[0] if told else None
+
+
+def bounds(timeline: Timeline) -> tuple[int, int | None]:
+    """How many devices a timeline leaves in: at least, at most."""
+    low, high = 0, 0
+    unbounded = False
+    for device in timeline.today():
+        if device.many and device.in_place:
+            low, unbounded = low + 2, True
+        elif device.in_place:
+            low += not device.doubtful
+            high += 1
+        elif device.many and device.state in ("named", "loaded"):
+            low, unbounded = low + (0 if device.pending else 1), True
+        elif device.state in ("named", "loaded") and not device.tried or device.state == "embolized":
+            high += 1
+    high += sum(loose.extra for loose in timeline.loose)
+    return low, None if unbounded else high
+
+
+def _claims(source: Source, timeline: Timeline, narrates: bool) -> list[Claim]:
+    claims: list[Claim] = []
+    low, high = bounds(timeline)
+    detailed = narrates or source in ("implants", "log")
+    today = timeline.today()
+    corrects = source == "addendum"
+    if today and source != "equipment":
+        proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
+        if source in ("title", "summary", "findings") and not narrates:
+            # Summaries name devices; what they leave out they do not deny.
+            if low:
+                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule))
+        elif source == "addendum":
+            if low:
+                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule, True))
+        else:
+            claims.append(Claim(source, detailed, low, high, proof.start, proof.end, proof.section, proof.rule))
+    elif source == "implants" and timeline.devices:
+        proof = timeline.devices[0].events[0]
+        claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
+    final = sum(d.in_place for d in today)
+    for statement in timeline.statements:
+        claims += _stated(source, statement, final, narrates, corrects)
+    return claims
+
+
+def _stated(source: Source, statement: Statement, final: int, narrates: bool, corrects: bool) -> list[Claim]:
+    """A stated count as a claim about the end: what came after it is added."""
+    later = final - statement.at if narrates else 0
+    if statement.kind == "position":
+        if narrates and statement.at >= statement.low:
+            return []  # said of some of the devices, or before the next one
+        detailed = narrates
+    else:
+        detailed = narrates and source != "summary"
+    low = statement.low + later
+    high = None if statement.high is None else statement.high + later
+    return [
+        Claim(source, detailed, low, high, statement.start, statement.end, statement.section, statement.rule, corrects)
+    ]
+
+
+# -- implant tables -------------------------------------------------------------
+
+
+def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeline:
+    """Devices of implant tables, supply logs and implant lists: one entry a line."""
+    timeline = Timeline()
+    quantity_column: int | None = None
+    rows: Counter[str] = Counter()
+    by_word = {m.first: m for m in tables}
+    valve: str | None = None
+    for parse in parses:
+        marks = [by_word[i] for i in range(parse.first, parse.last) if i in by_word]
+        columns = [m for m in marks if m.means.column]
+        if len(columns) >= 2 and not parse.phrases:
+            quantity = next((m for m in columns if m.means.column == "quantity"), None)
+            quantity_column = _cell(parse, quantity.first) if quantity else None
+            continue
+        fate = next((m.means.fate for m in reversed(marks) if m.means.fate), None)
+        for phrase in parse.phrases:
+            if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
+                phrase.explanation = "none" if phrase.none else "reference"
+                continue
+            target = next((m.means.site for m in parse.nouns if m.kind == "target"), None)
+            number = phrase.quantity
+            if phrase.number is None and quantity_column is not None:
+                number = _quantity(parse, quantity_column) or number
+            unused = any(a.means.event == "unused" for a in parse.actions)
+            removed = any(a.means.event in ("withdraw", "exchange", "embolize", "capture") for a in parse.actions)
+            outcome = fate or ("unused" if unused else "removed" if removed else "implanted" if source == "implants" else None)
+            if unused and fate == "implanted":
+                outcome = "unused"
+            for _ in range(number or 1):
+                device = TrackedDevice(phrase.product, phrase.sizes[0] if phrase.sizes else None, valve=phrase.valve or valve, target=target)
+                device.state = {"implanted": "released", "removed": "removed", "unused": "unused"}.get(outcome or "", "loaded")  # type: ignore[assignment]
+                start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+                device.events.append(Event(outcome or "listed", start, end, parse.sentence.section.role, phrase.head.rule))
+                device.many = number is None
+                if outcome == "removed":
+                    # IMPLANTED, then EXPLANTED in a later row: one device.
+                    earlier = [d for d in timeline.devices if d.in_place and size_key(d.size) == size_key(device.size) and d.product == device.product]
+                    if earlier and "explant" in " ".join(parse.between(parse.first, parse.last)):
+                        earlier[-1].state = "removed"
+                        continue
+                row = " ".join(parse.between(parse.first, parse.last))
+                rows[row] += 1
+                device.doubtful = rows[row] > max(1, number or 1)
+                timeline.devices.append(device)
+            phrase.explanation = f"{source}: {outcome or 'listed'} x{number or '?'}"
+        for phrase in parse.phrases:
+            timeline.explained.append((phrase, phrase.explanation))
+    return timeline
+
+
+def _cell(parse: Parse, word: int) -> int:
+    """Index of the table cell in which a word stands."""
+    return sum(parse.words.words[i] == "|" for i in range(parse.first, word))
+
+
+def _quantity(parse: Parse, column: int) -> int | None:
+    numbers = [
+        m.value for i, m in parse.items.items()
+        if m.kind == "count" and m.value is not None and m.first == i and _cell(parse, i) == column
+    ]  # fmt: skip
+    return numbers[0] if len(numbers) == 1 else None

@@ -1,0 +1,128 @@
+"""The coder: from the text of a note to its suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from extractor.circumstances import Circumstances, read_circumstances
+from extractor.claims import Case, build_case
+from extractor.coding import Evidence, suggest
+from extractor.count import Count, reconcile
+from extractor.grammar import SentenceReader
+from extractor.layout import Layout, LayoutReader
+from extractor.mentions import Mention, MentionFinder
+from extractor.rules import RuleBook, load_rules
+from extractor.suggestion import Suggestion
+
+
+class NoteLike(Protocol):
+    """Anything with an id and a text."""
+
+    @property
+    def note_id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedMention:
+    """A mention of the note and how it was explained."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    rule: str
+    section: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A suggestion with every mention behind it."""
+
+    suggestion: Suggestion
+    mentions: tuple[ExplainedMention, ...]
+
+
+@dataclass(slots=True)
+class Analysis:
+    """The stages of one note, side by side."""
+
+    layout: Layout
+    found: dict[str, list[Mention]]
+    case: Case
+    count: Count
+    circumstances: Circumstances
+
+
+class Coder:
+    """Codes notes by a rule book.
+
+    Parameters
+    ----------
+    rules
+        The rules; the shipped ones by default.
+
+    Examples
+    --------
+    >>> coder = Coder()
+    >>> note = "Aortic paravalvular leak. Two 8 mm AVP II plugs were deployed and released."
+    >>> suggestion = coder.suggest(note)
+    >>> suggestion.status, suggestion.units
+    ('ready', {'93591': 1, '93592': 1})
+    """
+
+    def __init__(self, rules: RuleBook | None = None) -> None:
+        self.rules = rules or load_rules()
+        self._finder = MentionFinder(self.rules)
+        self._layout = LayoutReader(self.rules)
+
+    def analyse(self, text: str) -> Analysis:
+        """Run every stage up to the count."""
+        layout = self._layout.read(text)
+        words = self._finder.words(text)
+        found = self._finder.find(text, words)
+        reader = SentenceReader(words, found)
+        parses = [reader.read(sentence) for sentence in layout.sentences]
+        case = build_case(parses, found["table"])
+        return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
+
+    def suggest(self, text: str, note_id: str = "") -> Suggestion:
+        """The suggestion for the text of one note."""
+        return self._suggest(self.analyse(text), text, note_id)
+
+    def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
+        section_at = {
+            i: parse.sentence.section.role for parse, _, _ in analysis.case.parses for i in range(parse.first, parse.last)
+        }
+        evidence = Evidence(text, section_at)
+        return suggest(note_id, self.rules, evidence, analysis.case, analysis.count, analysis.circumstances)
+
+    def pipe(self, notes: Iterable[str | NoteLike], workers: int = 1) -> Iterator[Suggestion]:
+        """Suggestions for many notes, in their order, by ``workers`` processes."""
+        pairs = ((note, "") if isinstance(note, str) else (note.text, note.note_id) for note in notes)
+        if workers <= 1:
+            for text, note_id in pairs:
+                yield self.suggest(text, note_id)
+            return
+        from extractor.workers import pipe
+
+        yield from pipe(self.rules, pairs, workers)
+
+    def explain(self, text: str, note_id: str = "") -> Explanation:
+        """The suggestion, and how each mention of the note was explained."""
+        analysis = self.analyse(text)
+        mentions = []
+        for timeline in analysis.case.timelines.values():
+            for phrase, explanation in timeline.explained:
+                parse = next(p for p, _, _ in analysis.case.parses if p.first <= phrase.first < p.last)
+                start, end = parse.words.starts[phrase.first], parse.words.ends[phrase.last - 1]
+                rule = phrase.head.rule if phrase.head else "count.reference"
+                mentions.append(
+                    ExplainedMention(start, end, text[start:end], "device", rule, parse.sentence.section.role, explanation)
+                )
+        mentions.sort(key=lambda m: (m.start, m.end))
+        return Explanation(self._suggest(analysis, text, note_id), tuple(mentions))

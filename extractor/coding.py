@@ -1,0 +1,388 @@
+"""Coding: codes, units, reasons and proof from the count and the circumstances.
+
+In: a ``Case``, its ``Count`` and ``Circumstances``. Out: a ``Suggestion``. Code
+numbers and role names are data (``patterns/coding.yaml``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from extractor.circumstances import Circumstances
+from extractor.claims import Case, Claim
+from extractor.count import Count
+from extractor.mentions import Mention
+from extractor.rules import CodingRule, RuleBook
+from extractor.suggestion import (
+    Companion,
+    Device,
+    Line,
+    Outcome,
+    Proof,
+    Reason,
+    ReasonCode,
+    Span,
+    Status,
+    Suggestion,
+    Valve,
+)
+from extractor.timeline import Event, TrackedDevice
+
+_LEFT_VALVES = ("mitral", "aortic")
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Makes spans of one note."""
+
+    text: str
+    section_at: dict[int, str]
+
+    def span(self, start: int, end: int, section: str, rule: str) -> Span:
+        return Span(start=start, end=end, text=self.text[start:end], section=section, rule=rule)
+
+    def of_event(self, event: Event) -> Span:
+        return self.span(event.start, event.end, event.section, event.rule)
+
+    def of_claim(self, claim: Claim) -> Span:
+        return self.span(claim.start, claim.end, claim.section, claim.rule)
+
+    def of_mention(self, mention: Mention) -> Span:
+        return self.span(mention.start, mention.end, self.section_at.get(mention.first, ""), mention.rule)
+
+
+def suggest(
+    note_id: str, book: RuleBook, evidence: Evidence, case: Case, count: Count, around: Circumstances
+) -> Suggestion:
+    """The suggestion for one note."""
+    tracked = [*case.main.devices, *_elsewhere(case)]
+    devices = _devices(tracked, around, evidence)
+    today = case.main.today()
+    attempted = bool(today) or around.attempted
+    occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or bool(case.claims))))
+    if around.ring is not None and not around.leak and today:
+        occurred = True
+    if not occurred or (around.surgical is not None and not today):
+        return _nothing(note_id, book, devices, around, evidence)
+    if around.cancelled is not None and not any(d.state not in ("named",) for d in today):
+        return _nothing(note_id, book, devices, around, evidence)
+    reasons: list[Reason] = []
+    if around.document is not None:
+        reasons.append(
+            Reason(
+                code="not_procedure_note",
+                message="This document tells of a closure but is not its procedure report.",
+                evidence=(evidence.of_mention(around.document),),
+            )
+        )
+        return _result(note_id, book, "review", (), reasons, devices, around, (), evidence, count)
+    reasons += _count_reasons(count, evidence)
+    lines: tuple[Line, ...] = ()
+    if count.low == 0 and count.high == 0 or (count.low == 0 and not any(d.in_place for d in today) and not count.conflict):
+        if count.high == 0 or all(d.state in ("removed", "unused") or d.tried for d in today):
+            reasons = [
+                Reason(
+                    code="no_device_implanted",
+                    message="Closure was attempted; no device is documented as left in place.",
+                    evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
+                )
+            ]
+    valve_reasons, share = _valve_share(case, count, around, evidence)
+    reasons += valve_reasons
+    if share:
+        lines = _lines(book, share, count, devices)
+    reasons += _circumstance_reasons(around, evidence)
+    companions = _companions(book, around, share, evidence)
+    del attempted
+    status: Status = "review" if reasons else "ready"
+    return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def _elsewhere(case: Case) -> list[TrackedDevice]:
+    """Devices only other sources know of: opened, removed or not used."""
+    known = {(d.size, d.state) for d in case.main.devices}
+    extra = []
+    for source, timeline in case.timelines.items():
+        if source == case.narrator or source not in ("implants", "addendum", "log"):
+            continue
+        for device in timeline.devices:
+            if device.state in ("unused",) and (device.size, device.state) not in known:
+                extra.append(device)
+    return extra
+
+
+def _outcome(device: TrackedDevice) -> Outcome:
+    if device.standing == "prior":
+        return "prior"
+    if device.standing == "planned":
+        return "planned"
+    if device.target is not None:
+        return "other_target"
+    if device.in_place:
+        return "implanted"
+    if device.state == "removed" or (device.tried and device.state in ("loaded",)):
+        return "removed"
+    if device.state == "unused":
+        return "unused"
+    return "unknown"
+
+
+def _devices(tracked: list[TrackedDevice], around: Circumstances, evidence: Evidence) -> tuple[Device, ...]:
+    only = next(iter(around.valves)) if len(around.valves) == 1 else None
+    out = []
+    for number, device in enumerate(tracked, 1):
+        outcome = _outcome(device)
+        valve = (only or device.valve) if outcome in ("implanted", "removed", "unknown") else device.valve
+        out.append(
+            Device(
+                number=number,
+                valve=valve,  # type: ignore[arg-type]
+                product=device.product,
+                size=device.size,
+                outcome=outcome,
+                evidence=tuple(dict.fromkeys(evidence.of_event(e) for e in device.events)),
+            )
+        )
+    return tuple(out)
+
+
+def _count_reasons(count: Count, evidence: Evidence) -> list[Reason]:
+    if count.conflict is not None:
+        first, second = count.conflict
+        return [
+            Reason(
+                code="device_count_conflict",
+                message=f"The {first.source} supports {_said(first)}, the {second.source} {_said(second)}.",
+                evidence=(evidence.of_claim(first), evidence.of_claim(second)),
+            )
+        ]
+    if count.unstated is not None:
+        return [
+            Reason(
+                code="device_count_unstated",
+                message="More than one device, and the note does not say how many.",
+                evidence=(evidence.of_claim(count.unstated),),
+            )
+        ]
+    if count.exact is None:
+        spans = (evidence.of_claim(count.doubt),) if count.doubt else ()
+        return [
+            Reason(
+                code="device_count_conflict",
+                message=f"The note supports {count.low} to {count.high} devices: not every device mentioned is accounted for.",
+                evidence=spans,
+            )
+        ]
+    return []
+
+
+def _said(claim: Claim) -> str:
+    if claim.high is None:
+        return f"{claim.low} or more devices"
+    return f"{claim.low}" if claim.low == claim.high else f"{claim.low} to {claim.high}"
+
+
+def _valve_share(
+    case: Case, count: Count, around: Circumstances, evidence: Evidence
+) -> tuple[list[Reason], dict[str, tuple[int, int, int | None]]]:
+    """Reasons about the valve, and (units, low, high) per coded valve."""
+    asserted = count.low
+    reasons: list[Reason] = []
+    others = [v for v in around.valves if v not in _LEFT_VALVES]
+    if others:
+        reasons.append(
+            Reason(
+                code="other_valve",
+                message=f"Leak at the {others[0]} valve: no code of this family applies.",
+                evidence=(evidence.of_mention(around.valves[others[0]]),),
+            )
+        )
+    if around.ring is not None and (not around.leak or around.ring.start < around.leak.start) :
+        reasons.append(
+            Reason(
+                code="annuloplasty_ring",
+                message="The leak is beside an annuloplasty ring, not a valve prosthesis.",
+                evidence=(evidence.of_mention(around.ring),),
+            )
+        )
+        return reasons, {}
+    valves = [v for v in _LEFT_VALVES if v in around.valves]
+    if not valves and not others:
+        reasons.append(Reason(code="valve_unstated", message="The treated valve is not named.", evidence=()))
+        return reasons, {}
+    titled = [v for v in around.title_valves if v in _LEFT_VALVES]
+    if len(valves) == 1 and titled and valves[0] not in titled:
+        reasons.append(
+            Reason(
+                code="valve_conflict",
+                message=f"The title names the {titled[0]} valve, the text the {valves[0]} valve.",
+                evidence=(evidence.of_mention(around.title_valves[titled[0]]), evidence.of_mention(around.valves[valves[0]])),
+            )
+        )
+    if asserted == 0 or not valves:
+        return reasons, {}
+    if len(valves) == 1:
+        return reasons, {valves[0]: (asserted, count.low, count.high)}
+    share: dict[str, tuple[int, int, int | None]] = {}
+    implanted = [d for d in case.main.today() if d.in_place]
+    for valve in valves:
+        n = sum(d.valve == valve for d in implanted)
+        if n:
+            share[valve] = (n, n, n)
+    if sum(n for n, _, _ in share.values()) != count.low or count.exact is None:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="The note does not say how many devices went to each valve.",
+                evidence=tuple(evidence.of_mention(around.valves[v]) for v in valves),
+            )
+        )
+    return reasons, share
+
+
+def _lines(
+    book: RuleBook, share: dict[str, tuple[int, int, int | None]], count: Count, devices: tuple[Device, ...]
+) -> tuple[Line, ...]:
+    lines, further, low, high = [], 0, 0, 0
+    additional: list[int] = []
+    implanted = [d for d in devices if d.outcome == "implanted"]
+    unbounded = count.high is None
+    for valve, (units, least, most) in share.items():
+        rule = book.coding[f"coding.initial.{valve}"]
+        mine = [d.number for d in implanted if d.valve == valve]
+        lines.append(Line(code=rule.code, units=1, low=min(1, least), high=1, role=rule.role, devices=tuple(mine[:1])))
+        # Where detailed sources disagree no further unit is asserted (policy, section 3).
+        asserted = units - 1 if count.exact is not None or (count.conflict is None and count.unstated is None) else 0
+        further += asserted
+        low += max(0, least - 1)
+        high += max(0, (most if most is not None else units) - 1)
+        additional += mine[1:]
+    rule = book.coding["coding.additional"]
+    if further or (high > 0 and (count.exact is None)):
+        if further:
+            lines.append(
+                Line(
+                    code=rule.code,
+                    units=further,
+                    low=min(low, further),
+                    high=max(high, further) if not unbounded else max(high, further),
+                    role=rule.role,
+                    devices=tuple(additional),
+                )
+            )
+    return tuple(lines)
+
+
+def _circumstance_reasons(around: Circumstances, evidence: Evidence) -> list[Reason]:
+    reasons = []
+    found: list[tuple[ReasonCode, str, Mention | None]] = [
+        ("open_approach", "The heart was reached by surgical exposure.", around.exposed),
+        (
+            "same_session_valve_implant",
+            "A valve or clip was also implanted in this session.",
+            around.other_procedure,
+        ),
+    ]
+    for code, message, mention in found:
+        if mention is not None:
+            reasons.append(Reason(code=code, message=message, evidence=(evidence.of_mention(mention),)))
+    return reasons
+
+
+def _companions(
+    book: RuleBook, around: Circumstances, share: dict[str, tuple[int, int, int | None]], evidence: Evidence
+) -> tuple[Companion, ...]:
+    """93462: transapical for any valve, transseptal for an aortic closure (policy, section 2)."""
+    if around.exposed is not None:
+        return ()
+    route = None
+    if "transapical" in around.routes and share:
+        route = "transapical"
+    elif "transseptal" in around.routes and list(share) == ["aortic"]:
+        route = "transseptal"
+    if route is None:
+        return ()
+    rule: CodingRule = book.coding["coding.left_heart"]
+    return (
+        Companion(
+            code=rule.code,
+            units=1,
+            message=f"Left heart reached by {route} puncture.",
+            evidence=(evidence.of_mention(around.routes[route]),),
+        ),
+    )
+
+
+def _nothing(
+    note_id: str, book: RuleBook, devices: tuple[Device, ...], around: Circumstances, evidence: Evidence
+) -> Suggestion:
+    leak = around.leak
+    statement = "No closure of a paravalvular leak in this session." if leak else "No paravalvular leak is mentioned."
+    return Suggestion(
+        note_id=note_id,
+        status="none",
+        devices=devices,
+        proof=Proof(statement=statement, rule="coding.none", evidence=(evidence.of_mention(leak),) if leak else ()),
+        rules_version=book.version,
+    )
+
+
+def _result(
+    note_id: str, book: RuleBook, status: Status, lines: tuple[Line, ...], reasons: list[Reason],
+    devices: tuple[Device, ...], around: Circumstances, companions: tuple[Companion, ...],
+    evidence: Evidence, count: Count,
+) -> Suggestion:  # fmt: skip
+    unique: dict[str, Reason] = {}
+    for reason in reasons:
+        unique.setdefault(reason.code, reason)
+    return Suggestion(
+        note_id=note_id,
+        status=status,
+        lines=lines,
+        reasons=tuple(unique.values()),
+        devices=devices,
+        approaches=tuple(around.routes),  # type: ignore[arg-type]
+        companions=companions,
+        proof=_proof(lines, devices, around, companions, evidence, count),
+        rules_version=book.version,
+    )
+
+
+def _proof(
+    lines: tuple[Line, ...], devices: tuple[Device, ...], around: Circumstances,
+    companions: tuple[Companion, ...], evidence: Evidence, count: Count,
+) -> Proof:  # fmt: skip
+    """code -> arithmetic -> devices -> events -> words."""
+    by_number = {device.number: device for device in devices}
+    children = []
+    for line in lines:
+        nodes = tuple(_device_proof(by_number[n]) for n in line.devices)
+        rule = "coding.additional" if line.role.startswith("each") else "coding.initial"
+        children.append(Proof(statement=f"{line.code} x{line.units}: {line.role}", rule=rule, children=nodes))
+    for companion in companions:
+        children.append(
+            Proof(statement=f"{companion.code} x{companion.units}: {companion.message}", rule="coding.left_heart", evidence=companion.evidence)
+        )
+    left_out = [d for d in devices if d.outcome != "implanted"]
+    if left_out:
+        children.append(
+            Proof(statement="Not counted", rule="coding.not_counted", children=tuple(_device_proof(d) for d in left_out))
+        )
+    high = "or more" if count.high is None else f"to {count.high}"
+    total = f"{count.low}" if count.exact is not None else f"{count.low} {high}"
+    valves = " and ".join(around.valves) or "unstated"
+    return Proof(
+        statement=f"{total} device(s) left in; valve: {valves}",
+        rule="count.reconcile",
+        evidence=tuple(evidence.of_mention(m) for m in around.valves.values()),
+        children=tuple(children),
+    )
+
+
+def _device_proof(device: Device) -> Proof:
+    name = " ".join(part for part in (device.size, device.product or "device") if part)
+    return Proof(
+        statement=f"device {device.number}: {name}, {device.outcome}",
+        rule=device.evidence[-1].rule if device.evidence else "device",
+        evidence=device.evidence,
+    )

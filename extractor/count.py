@@ -1,0 +1,71 @@
+"""Count: do the claims agree?
+
+In: a ``Case``. Out: a ``Count``: the number of devices left in, with the bounds
+the note supports, and the disagreement where there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from extractor.claims import Case, Claim, bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Devices left in: ``units`` where proven (low == high), else the range.
+
+    ``conflict`` holds the two claims that disagree; ``unstated`` one that gives
+    no number.
+    """
+
+    low: int
+    high: int | None
+    conflict: tuple[Claim, Claim] | None = None
+    unstated: Claim | None = None
+    doubt: Claim | None = None
+
+    @property
+    def exact(self) -> int | None:
+        """The count, when the bounds meet."""
+        return self.low if self.low == self.high else None
+
+
+def reconcile(case: Case) -> Count:
+    """Bring the claims of a case to one interval.
+
+    Detailed claims are intersected; where they cannot all be true the range over
+    them is given and nothing is asserted. A correcting addendum decides. Titles
+    and summaries narrow what the details leave open, and are in conflict where
+    they deny it.
+    """
+    correction = next((c for c in reversed(case.claims) if c.corrects and c.low == c.high), None)
+    if correction is not None:
+        return Count(correction.low, correction.high)
+    detailed = [c for c in case.claims if c.detailed]
+    others = [c for c in case.claims if not c.detailed]
+    if not detailed:
+        detailed, others = others, []
+    if not detailed:
+        low, high = bounds(case.main)
+        return Count(low, high)
+    low = max(c.low for c in detailed)
+    highs = [c.high for c in detailed if c.high is not None]
+    high = min(highs) if highs else None
+    if high is not None and low > high:
+        most = max(detailed, key=lambda c: c.low)
+        least = min((c for c in detailed if c.high is not None), key=lambda c: c.high or 0)
+        return Count(high, low, conflict=(least, most))
+    if low != high:
+        exact = {c.low for c in others if c.low == c.high and low <= c.low and (high is None or c.low <= high)}
+        if len(exact) == 1:
+            low = high = exact.pop()
+    for claim in others:
+        if low == high and not claim.admits(low):
+            witness = next((c for c in detailed if c.admits(low)), detailed[0])
+            return Count(low, high, conflict=(claim, witness))
+    if high is None:
+        return Count(low, high, unstated=next(c for c in detailed if c.high is None))
+    if low != high:
+        return Count(low, high, doubt=detailed[0])
+    return Count(low, high)

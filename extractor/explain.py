@@ -1,0 +1,169 @@
+"""Why these units: the note with its evidence, the proof, and every mention, for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from extractor.marking import mark
+from extractor.output import codes_text
+from extractor.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from extractor.coder import Explanation
+    from extractor.suggestion import Device, Proof, Span, Suggestion
+
+_STATUS = {
+    "ready": ("bold green", "ready: a coder can accept this with one look"),
+    "review": ("bold yellow", "review: a person must decide"),
+    "none": ("bold", "none: nothing to code here"),
+}
+_COLOURS = ("cyan", "magenta", "yellow", "green", "bright_blue", "bright_red")
+
+
+def print_explanation(text: str, explanation: Explanation, console: Console) -> None:
+    """Print one note with its evidence marked, the proof tree and the mentions.
+
+    Words that prove a device stand in brackets with its number, ``[1: 12 mm AVP
+    II]``; other evidence stands in plain brackets.
+
+    Parameters
+    ----------
+    text
+        The note as given.
+    explanation
+        What ``Coder.explain`` says about it.
+    console
+        Where to print.
+    """
+    suggestion = explanation.suggestion
+    _head(suggestion, console)
+    _title("Note", console)
+    for line in marked_note(text, suggestion).split("\n"):
+        console.print(line)
+    _title("Proof", console)
+    console.print(_proof_tree(suggestion.proof))
+    if suggestion.devices:
+        _title("Devices", console)
+        console.print(_devices(suggestion.devices))
+    if suggestion.queries:
+        _title("Draft queries to the physician", console)
+        for query in suggestion.queries:
+            console.print(Text(textwrap.indent(printable(query.text, keep="\n"), "  ")), Text(""), sep="\n")
+    _title("Mentions", console)
+    table = _table("Words", "Kind", "Rule", "Section", "Explained as")
+    for mention in explanation.mentions:
+        style = "bold red" if mention.explanation == "unexplained" else ""
+        cells = (mention.text, mention.kind, mention.rule, mention.section, mention.explanation)
+        table.add_row(*(Text(_one_line(cell), style) for cell in cells))
+    console.print(table)
+
+
+def marked_note(text: str, suggestion: Suggestion) -> Text:
+    """Give the note with its evidence in brackets, numbered and coloured by device.
+
+    Parameters
+    ----------
+    text
+        The note as given.
+    suggestion
+        What was suggested for it.
+    """
+    marked = mark(text, suggestion)
+    result = Text()
+    ends: list[tuple[int, tuple[int, ...]]] = []  # where the open brackets close, inmost last
+    for piece in marked.pieces:
+        while ends and ends[-1][0] <= piece.start:
+            result.append("]", _colour(ends.pop()[1]))
+        for index in piece.marks:
+            (start, end), devices = marked.spans[index], marked.devices[index]
+            if start == piece.start and (devices or not ends):
+                numbers = ",".join(str(number) for number in devices)
+                result.append(f"[{numbers}: " if numbers else "[", _colour(devices))
+                ends.append((end, devices))
+        words = printable(text[piece.start : piece.end].replace("\r\n", "\n"), keep="\n\t")
+        result.append(words, _colour(piece.devices) if piece.marks else "")
+    for _, devices in reversed(ends):
+        result.append("]", _colour(devices))
+    return result
+
+
+def _colour(devices: tuple[int, ...]) -> str:
+    return f"bold {_COLOURS[(devices[0] - 1) % len(_COLOURS)]}" if devices else "underline"
+
+
+def _head(suggestion: Suggestion, console: Console) -> None:
+    style, words = _STATUS[suggestion.status]
+    console.print(Text.assemble(("Note ", "bold"), printable(suggestion.note_id), "   ", (words, style)))
+    for reason in suggestion.reasons:
+        for number, line in enumerate(textwrap.wrap(f"{reason.code}: {printable(reason.message)}", 100)):
+            console.print(Text(("  ? " if number == 0 else "    ") + line, "yellow"))
+    if suggestion.lines:
+        console.print(Text.assemble(("Codes ", "bold"), codes_text(suggestion.lines)))
+    for companion in suggestion.companions:
+        code = f"{companion.code} x{companion.units} "
+        console.print(Text.assemble(("Also  ", "bold"), code, printable(companion.message)))
+    for edit in suggestion.edits:
+        label = f"{edit.severity}, {edit.table} of {edit.edition}: "
+        console.print(Text.assemble(("Edit  ", "bold"), label, printable(edit.message)))
+    if suggestion.approaches:
+        console.print(Text.assemble(("Route ", "bold"), ", ".join(suggestion.approaches)))
+    console.print(Text(f"Rules {suggestion.rules_version}", "dim"))
+
+
+def _title(words: str, console: Console) -> None:
+    console.print()
+    console.print(Rule(Text(words, "bold"), align="left", style="dim"))
+
+
+def _proof_tree(proof: Proof) -> Tree:
+    tree = Tree(_proof_node(proof), guide_style="dim")
+    for child in proof.children:
+        tree.add(_proof_tree(child))
+    return tree
+
+
+def _proof_node(proof: Proof) -> Text:
+    node = Text.assemble(printable(proof.statement), "  ", (proof.rule, "dim"))
+    for span in proof.evidence:
+        node.append(f"\n“{_quote(span)}”", "cyan").append(f"  {span.section} {span.start}-{span.end}", "dim")
+    return node
+
+
+def _quote(span: Span) -> str:
+    return textwrap.shorten(_one_line(span.text), 90, placeholder=" …")
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
+
+
+def _devices(devices: Iterable[Device]) -> Table:
+    table = _table("No.", "Device", "Size", "Valve", "Outcome")
+    for device in devices:
+        cells = (
+            device.product or "unnamed",
+            device.size or "-",
+            device.valve or "-",
+            device.outcome.replace("_", " "),
+        )
+        table.add_row(
+            Text(str(device.number), _colour((device.number,))), *(Text(printable(c)) for c in cells)
+        )
+    return table
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table

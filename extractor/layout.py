@@ -1,0 +1,245 @@
+"""Layout: the lines, sections and sentences of a note.
+
+In: the text of a note. Out: a ``Layout`` whose spans are characters of that
+text. Nothing here knows a clinical word; header phrases come from
+``patterns/sections.yaml``.
+
+How a line break is read: hospital systems wrap prose at a fixed width, and
+write lists and logs one entry a line. A break is soft when the first word of
+the next line would not have fitted into the widest line of the note, hard
+otherwise; bullets, numbers, times and ``key: value`` starts are always hard.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from extractor.rules import RuleBook, spellings
+
+_BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
+_TIME = re.compile(r"\s*[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]", re.I)
+_FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
+_COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m|[a-z])\.$", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the note under one header; ``role`` as in patterns/sections.yaml."""
+
+    start: int
+    end: int
+    role: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, list item, log line or table row.
+
+    ``form`` is ``prose``, ``item``, ``log`` or ``row``; ``paragraph`` counts the
+    blocks of the note.
+    """
+
+    start: int
+    end: int
+    section: Section
+    form: str
+    paragraph: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sections and sentences of one note, in text order."""
+
+    sections: tuple[Section, ...]
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+
+
+class LayoutReader:
+    """Reads the layout of notes by the header phrases of a rule book.
+
+    Examples
+    --------
+    >>> from extractor.rules import load_rules
+    >>> layout = LayoutReader(load_rules()).read("INDICATION: leak.\\nIMPRESSION: one plug.")
+    >>> [section.role for section in layout.sections]
+    ['history', 'summary']
+    """
+
+    # Roles that describe one field; the text after a blank line is body again.
+    _FIELD_ROLES = frozenset({"letterhead", "title", "complications"})
+    # A title longer than this many words tells the procedure under that header.
+    _LONGEST_TITLE = 70
+
+    def __init__(self, book: RuleBook) -> None:
+        self._roles = {
+            " ".join(phrase.lower().split()): rule.means.role
+            for rule in book.kind("section")
+            for phrase in spellings((*rule.phrases, *rule.plurals))
+        }
+
+    @cached_property
+    def _header(self) -> re.Pattern[str]:
+        phrases = sorted(self._roles, key=len, reverse=True)
+        words = "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in phrases)
+        return re.compile(rf"(?:{words})", re.I)
+
+    @cached_property
+    def _inline_header(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<=[.!?]\s)\s*({self._header.pattern})\s*:", re.I)
+
+    def read(self, text: str) -> Layout:
+        """Sections and sentences of ``text``."""
+        lines = _lines(text)
+        sections = self._sections(text, lines)
+        return Layout(sections, tuple(_sentences(text, lines, sections)))
+
+    def _sections(self, text: str, lines: list[_Line]) -> tuple[Section, ...]:
+        starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
+        open_field = False
+        for i, line in enumerate(lines):
+            if not line.text.strip():
+                # A field ends at a blank line, unless its value is still to come.
+                if open_field and starts and text[starts[-1][1] : line.start].strip():
+                    starts.append((line.start, line.start, "body", ""))
+                    open_field = False
+                continue
+            found = self._line_header(line)
+            if found is not None:
+                content, role, title = found
+                starts.append((line.start, content, role, title))
+                open_field = role in self._FIELD_ROLES
+            elif open_field and starts[-1][2] == "letterhead" and text[starts[-1][1] : line.start].strip():
+                if not _FIELD.match(line.text):
+                    starts.append((line.start, line.start, "body", ""))
+                    open_field = False
+            for inner in self._inline_header.finditer(line.text):
+                title = inner.group(1)
+                role = self._roles[" ".join(title.lower().split())]
+                starts.append((line.start + inner.start(1), line.start + inner.end(), role, title))
+                open_field = role in self._FIELD_ROLES
+            del i
+        if not starts or starts[0][0] > 0:
+            starts.insert(0, (0, 0, "body", ""))
+        sections = []
+        for k, (start, content, role, title) in enumerate(starts):
+            end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
+            if role == "title" and len(text[content:end].split()) > self._LONGEST_TITLE:
+                role = "description"
+            sections.append(Section(start, end, role, title))
+        return tuple(sections)
+
+    def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
+        """(content start, role, title) when a line opens a section."""
+        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
+        begin = lead.end() if lead else 0
+        match = self._header.match(line.text, begin)
+        if match is None:
+            return self._shouted_header(line, begin)
+        rest = line.text[match.end() :]
+        opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        if opened is None:
+            # "Description of the procedure in detail:": known words, then a few more and a colon.
+            longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
+            if longer is None or begin + len(match.group()) > 60:
+                return None
+            opened = longer
+        role = self._roles[" ".join(match.group().lower().split())]
+        return line.start + match.end() + opened.end(), role, match.group()
+
+    def _shouted_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+        """An unknown header: a short line that ends in a colon, or stands alone in capitals."""
+        words = line.text[begin:].strip()
+        if re.fullmatch(r"[^\W\d][^.:;,|]{2,50}:", words) and len(words.split()) <= 6:
+            return line.end, "other", words[:-1]
+        return None
+
+
+def _lines(text: str) -> list[_Line]:
+    lines, start = [], 0
+    for raw in text.splitlines(keepends=True):
+        body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+        lines.append(_Line(start, start + len(body), body))
+        start += len(raw)
+    return lines
+
+
+def _form(line: _Line) -> str:
+    if line.text.count("|") >= 2 or "\t" in line.text.strip() or len(_COLUMNS.findall(line.text.strip())) >= 2:
+        return "row"
+    if _TIME.match(line.text):
+        return "log"
+    if _BULLET.match(line.text) or _FIELD.match(line.text):
+        return "item"
+    return "prose"
+
+
+def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> list[Sentence]:
+    width = max((len(line.text.rstrip()) for line in lines), default=0)
+    section_starts = {section.start for section in sections}
+    blocks: list[tuple[int, int, str]] = []
+    previous: _Line | None = None
+    for line in lines:
+        stripped = line.text.strip()
+        if not stripped:
+            previous = None
+            continue
+        form = _form(line)
+        soft = (
+            previous is not None
+            and form in ("prose", "row" if blocks[-1][2] == "prose" and "|" not in line.text and "\t" not in line.text else "prose")
+            and line.start not in section_starts
+            and len(previous.text.rstrip()) + 1 + len(stripped.split(None, 1)[0]) > width
+            and blocks[-1][2] != "row"
+        )
+        if soft:
+            start, _, old = blocks[-1]
+            blocks[-1] = (start, line.end, old)
+        else:
+            blocks.append((line.start, line.end, form))
+        previous = line
+    out: list[Sentence] = []
+    k = 0
+    for paragraph, (start, end, form) in enumerate(blocks):
+        position = start
+        while position < end:
+            while k + 1 < len(sections) and sections[k + 1].start <= position:
+                k += 1
+            stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
+            for a, b in _split(text, position, stop) if form != "row" else [(position, stop)]:
+                out.append(Sentence(a, b, sections[k], form, paragraph))
+            position = stop
+    return out
+
+
+def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number."""
+    spans, begin = [], start
+    for match in _SENTENCE_END.finditer(text, start, end):
+        if match.group().startswith(".") and _ABBREVIATION.search(text, max(begin, match.start() - 8), match.start() + 1):
+            continue
+        if text[match.end() : end].strip():
+            spans.append((begin, match.end()))
+            begin = match.end()
+    spans.append((begin, end))
+    trimmed = []
+    for a, b in spans:
+        piece = text[a:b]
+        a += len(piece) - len(piece.lstrip())
+        b -= len(piece) - len(piece.rstrip())
+        if a < b:
+            trimmed.append((a, b))
+    return trimmed

@@ -1,0 +1,221 @@
+"""Mentions: which words of a note matter, by which rule.
+
+In: text. Out: non-overlapping mentions per layer, each with its rule. Phrases
+run through spaCy's PhraseMatcher on the *words* of the note: lower-cased, with
+white space and hyphens dropped, so that a hard wrap, a double space or
+"AVP-II" for "AVP II" changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.matcher import Matcher, PhraseMatcher
+from spacy.tokenizer import Tokenizer
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from extractor.rules import Rule, RuleBook, spellings
+
+# Mentions compete for words inside a layer: the longest wins, then the earlier kind.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "items": ("device", "other_device", "target", "leak", "valve", "size", "action", "count"),
+    "cues": ("cue",),
+    "grammar": ("grammar",),
+    "approach": ("approach",),
+    "document": ("document",),
+    "table": ("table",),
+    "session": ("session",),
+}
+_LAYER_OF = {kind: layer for layer, kinds in LAYERS.items() for kind in kinds}
+_PRIORITY = {kind: i for kinds in LAYERS.values() for i, kind in enumerate(kinds)}
+
+_PUNCTUATION = r"""[^\w\s]|_"""
+_UNIT = r"(?<=[0-9])(?:mm|cm|fr|f|ml|mg|mmHg|mmhg|french)"
+
+
+# The words of a phrase, split as the tokenizer splits a note (tested equal).
+_WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])'):]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
+
+
+def _split(phrase: str) -> list[str]:
+    return _WORD.findall(phrase.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a text: lower-cased tokens without white space and hyphens.
+
+    ``starts`` and ``ends`` are character offsets into the text.
+    """
+
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
+
+    def at(self, start: int, end: int) -> tuple[int, int]:
+        """Word indices covered by characters ``start`` to ``end``."""
+        return bisect_right(self.ends, start), bisect_left(self.starts, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Words that a rule matched: characters ``start:end``, words ``first:last``."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    source: Rule
+    plural: bool = False
+    value: int | None = None
+
+    @property
+    def rule(self) -> str:
+        """Id of the rule that matched."""
+        return self.source.id
+
+    @property
+    def kind(self) -> str:
+        """Kind of the rule: ``device``, ``action``, ``cue`` ..."""
+        return self.source.kind
+
+    @property
+    def means(self) -> Any:
+        """What the rule says these words mean (a model of ``extractor.rules``)."""
+        return self.source.means
+
+
+def make_tokenizer(nlp: Language) -> Tokenizer:
+    """A fast tokenizer for clinical text: words, numbers and units, punctuation apart.
+
+    spaCy's English exceptions contain white space, which keeps most of a note
+    out of the tokenizer's cache (spaCy issue 13950); this one has none.
+
+    Examples
+    --------
+    >>> nlp = spacy.blank("en")
+    >>> nlp.tokenizer = make_tokenizer(nlp)
+    >>> [token.text for token in nlp("A 12mm AVP-II")]
+    ['A', '12', 'mm', 'AVP', '-', 'II']
+    """
+    mark = re.compile(_PUNCTUATION)
+    return Tokenizer(
+        nlp.vocab,
+        prefix_search=re.compile(rf"^(?:{_PUNCTUATION})").search,
+        suffix_search=re.compile(rf"(?:{_PUNCTUATION}|{_UNIT})$").search,
+        infix_finditer=mark.finditer,
+    )
+
+
+def words_of(doc: Doc) -> Words:
+    """The words of a Doc."""
+    words, starts, ends = [], [], []
+    for token in doc:
+        text = token.text
+        if text == "-" or text.isspace():
+            continue
+        words.append(text.lower())
+        starts.append(token.idx)
+        ends.append(token.idx + len(text))
+    return Words(words, starts, ends)
+
+
+class MentionFinder:
+    """Finds the mentions of all rules of a rule book in a text."""
+
+    def __init__(self, book: RuleBook, nlp: Language | None = None) -> None:
+        if nlp is None:
+            nlp = spacy.blank("en")
+            nlp.tokenizer = make_tokenizer(nlp)
+        self._nlp = nlp
+        self._vocab: Vocab = nlp.vocab
+        self._rules: dict[int, tuple[Rule, bool]] = {}
+        self._phrases = PhraseMatcher(self._vocab, attr="ORTH")
+        self._tokens = Matcher(self._vocab)
+        self._regexes: list[tuple[Rule, re.Pattern[str]]] = []
+        for rule in book.rules:
+            if rule.kind == "section":
+                continue
+            for plural, phrases in ((False, rule.phrases), (True, rule.plurals)):
+                if phrases:
+                    key = rule.id + ("#plural" if plural else "")
+                    self._phrases.add(key, [Doc(self._vocab, words=_split(p)) for p in spellings(phrases)])
+                    self._rules[self._vocab.strings[key]] = (rule, plural)
+            if rule.tokens:
+                self._tokens.add(rule.id, list(rule.tokens))
+                self._rules[self._vocab.strings[rule.id]] = (rule, False)
+            if rule.regex:
+                self._regexes.append((rule, re.compile(rule.regex)))
+
+    def words(self, text: str) -> Words:
+        """The words of a text."""
+        return words_of(self._nlp.make_doc(text))
+
+    def find(self, text: str, words: Words) -> dict[str, list[Mention]]:
+        """Mentions by layer, in text order, not overlapping inside a layer."""
+        doc = Doc(self._vocab, words=words.words)
+        found: dict[str, list[Mention]] = {layer: [] for layer in LAYERS}
+        hits = self._phrases(doc)
+        if len(self._tokens):
+            hits = hits + self._tokens(doc)
+        for key, first, last in hits:
+            rule, plural = self._rules[key]
+            found[_LAYER_OF[rule.kind]].append(
+                Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
+            )
+        lowered = _lower(text)
+        for rule, pattern in self._regexes:
+            layer = found[_LAYER_OF[rule.kind]]
+            for match in pattern.finditer(lowered):
+                start, end = match.span()
+                while start < end and text[start].isspace():
+                    start += 1
+                first, last = words.at(start, end)
+                if first < last:
+                    value = next((int(group) for group in match.groups() if group and group.isdigit()), None)
+                    if value is None and rule.kind == "count" and match.group().isdigit():
+                        value = int(match.group())
+                    layer.append(Mention(start, end, first, last, rule, False, value))
+        return {layer: _longest(mentions, len(words.words)) for layer, mentions in found.items()}
+
+
+def _lower(text: str) -> str:
+    lowered = text.lower()
+    # A few characters change length in lower case; offsets must not move.
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _longest(mentions: list[Mention], size: int) -> list[Mention]:
+    taken = bytearray(size)
+    kept = []
+    for mention in sorted(mentions, key=lambda m: (m.first - m.last, _PRIORITY[m.kind], m.first)):
+        if not any(taken[mention.first : mention.last]):
+            taken[mention.first : mention.last] = b"\1" * (mention.last - mention.first)
+            kept.append(mention)
+    return sorted(kept, key=lambda m: m.first)
+
+
+@lru_cache(maxsize=4)
+def _finder(book: RuleBook) -> MentionFinder:
+    return MentionFinder(book)
+
+
+def match_text(text: str, book: RuleBook) -> list[Mention]:
+    """All mentions of a short text, of every layer, in text order.
+
+    Examples
+    --------
+    >>> from extractor.rules import load_rules
+    >>> [m.rule for m in match_text("AVP-II released", load_rules())]
+    ['device.avp2', 'action.release']
+    """
+    finder = _finder(book)
+    found = finder.find(text, finder.words(text))
+    return sorted((m for layer in found.values() for m in layer), key=lambda m: (m.start, m.end, m.rule))

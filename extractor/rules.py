@@ -1,0 +1,377 @@
+"""Rules as data: load, validate and hand out the files of ``patterns/``.
+
+A pattern file holds rules of one kind. What a rule may *mean* depends on that
+kind, so every kind has its own small model here. Nothing clinical is written in
+Python: a domain expert changes the YAML and runs ``pvl rules check``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from extractor.errors import RuleError
+from extractor.suggestion import Route, Valve
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeviceMeans(_Strict):
+    """An occluder: a product, or a word that may stand for any occluder.
+
+    ``head`` says how much the words prove alone: ``product`` names a product,
+    ``generic`` is a noun such as "plug", ``weak`` a noun that is an occluder
+    only where an action or an earlier device makes it one ("disc", "button").
+    """
+
+    product: str | None = None
+    head: Literal["product", "generic", "weak"] = "product"
+    # A product usually put into another defect: counts at a leak only when the
+    # text ties it to one.
+    usual_target: str | None = None
+
+
+class OtherDeviceMeans(_Strict):
+    """Hardware that is never an occluder of the leak."""
+
+    role: Literal[
+        "vascular_closure", "valve", "balloon", "wire", "sheath", "catheter", "snare",
+        "clip", "lead", "filter", "ring", "appendage", "needle", "suture", "imaging",
+        "support", "stent", "other",
+    ]  # fmt: skip
+
+
+class TargetMeans(_Strict):
+    """A place other than the leak into which an occluder may go."""
+
+    site: Literal[
+        "asd", "vsd", "pfo", "pda", "appendage", "fistula", "pseudoaneurysm",
+        "septal_access", "apical_tract", "vessel",
+    ]  # fmt: skip
+
+
+class ValveMeans(_Strict):
+    """A valve position; ``prosthesis`` when the words name an artificial valve there."""
+
+    valve: Valve | None = None
+    prosthesis: bool = False
+
+
+class LeakMeans(_Strict):
+    """The leak. ``paravalvular`` words prove one, ``leak`` words may refer to one,
+    ``closure`` words name its closure, ``central`` words name another kind, and
+    ``ring`` words place it at an annuloplasty ring.
+    """
+
+    term: Literal["paravalvular", "leak", "closure", "central", "ring"]
+    valve: Valve | None = None
+
+
+class ApproachMeans(_Strict):
+    """A route to the leak. ``use`` says what the words prove: the route by name, a
+    step of taking it, a rail (no route by itself), or surgical exposure.
+    """
+
+    route: Route | None = None
+    use: Literal["named", "step", "rail", "open", "vessel"]
+    valve: Valve | None = None
+
+
+class ActionMeans(_Strict):
+    """What happens to a device. See ``timeline.py`` for the states."""
+
+    event: Literal[
+        "select", "load", "open", "release", "withdraw", "exchange", "embolize",
+        "capture", "unused", "reposition", "remain", "close", "check",
+    ]  # fmt: skip
+    # passive: the words follow the device ("was released"); noun: "release of";
+    # verb: active or participle, the argument may be on either side.
+    form: Literal["verb", "noun"] = "verb"
+
+
+class CueMeans(_Strict):
+    """A word that changes the standing of what is near it, and in which direction."""
+
+    cue: Literal[
+        "negation", "history", "plan", "possible", "failure", "today", "summary",
+        "sequence", "correction", "landmark", "same", "inability", "imaging",
+        "cancelled", "simultaneous", "again", "tests", "intent",
+    ]  # fmt: skip
+    reach: Literal["after", "before", "both", "sentence"] = "after"
+
+
+class CountMeans(_Strict):
+    """A number word, an ordinal or a quantifier."""
+
+    number: int | None = None
+    ordinal: int | None = None
+    word: (
+        Literal[
+            "article", "another", "both", "all", "each", "several", "pair", "none",
+            "same", "definite", "pronoun", "former", "latter", "remaining", "more",
+            "last", "other", "only", "numbered", "times", "possessive",
+        ]
+        | None
+    ) = None  # fmt: skip
+
+
+class GrammarMeans(_Strict):
+    """A function word: what bounds and joins noun phrases and clauses."""
+
+    role: Literal[
+        "be", "preposition", "conjunction", "modal", "adverb", "relative", "with",
+        "exchange", "of", "subject", "adjective", "clause",
+    ]  # fmt: skip
+
+
+class SizeMeans(_Strict):
+    """A size, found by regular expression with the groups the grammar reads."""
+
+    form: Literal["device", "other_unit", "clock", "date", "time", "label"]
+
+
+class SectionMeans(_Strict):
+    """What part of a note a header opens."""
+
+    role: Literal[
+        "title", "history", "plan", "findings", "description", "implants", "log",
+        "summary", "addendum", "copied", "complications", "equipment", "letterhead",
+        "other",
+    ]  # fmt: skip
+
+
+class DocumentMeans(_Strict):
+    """What kind of document the words show."""
+
+    document: Literal["procedure", "discharge", "echo", "clinic", "consult", "imaging", "cancelled", "surgical"]
+
+
+class TableMeans(_Strict):
+    """A word of a supply table or log: a column name or the fate of a row."""
+
+    column: Literal["item", "quantity", "status", "size", "site", "lot", "time"] | None = None
+    fate: Literal["implanted", "removed", "unused", "other"] | None = None
+
+
+class SessionMeans(_Strict):
+    """Something else done in the same session that a person must weigh."""
+
+    event: Literal["valve_implant", "clip_implant", "surgical_closure", "surgical_exposure", "aborted"]
+
+
+MEANS: dict[str, type[_Strict]] = {
+    "device": DeviceMeans,
+    "other_device": OtherDeviceMeans,
+    "target": TargetMeans,
+    "valve": ValveMeans,
+    "leak": LeakMeans,
+    "approach": ApproachMeans,
+    "action": ActionMeans,
+    "cue": CueMeans,
+    "count": CountMeans,
+    "size": SizeMeans,
+    "grammar": GrammarMeans,
+    "section": SectionMeans,
+    "document": DocumentMeans,
+    "table": TableMeans,
+    "session": SessionMeans,
+}
+
+
+class Examples(_Strict):
+    """Sentences that prove a rule: ``[...]`` marks what it must match."""
+
+    match: tuple[str, ...] = Field(min_length=1)
+    not_match: tuple[str, ...] = ()
+
+
+def _text(value: Any) -> str:
+    # YAML reads an unquoted 2 or yes as a number or a boolean; phrases are words.
+    if isinstance(value, bool):
+        raise ValueError("YAML read this word as true/false: put it in quotes")
+    return str(value)
+
+
+Phrase = Annotated[str, BeforeValidator(_text)]
+
+
+class Rule(_Strict):
+    """One rule of a pattern file.
+
+    ``phrases`` match word for word whatever the case, hyphens or line breaks,
+    with alternatives in angle brackets: ``<para|peri>valvular <leak|>``;
+    ``plurals`` likewise, and mark the mention as plural; ``tokens`` are spaCy
+    Matcher patterns; ``regex`` runs on the lower-cased text.
+    """
+
+    id: str = Field(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")
+    kind: str
+    means: Any
+    phrases: tuple[Phrase, ...] = ()
+    plurals: tuple[Phrase, ...] = ()
+    tokens: tuple[list[dict[str, Any]], ...] = ()
+    regex: str | None = None
+    examples: Examples
+    source: str
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> Rule:
+        if not (self.phrases or self.plurals or self.tokens or self.regex):
+            raise ValueError("needs phrases, plurals, tokens or regex")
+        if self.regex is not None:
+            re.compile(self.regex)
+        return self
+
+
+_ALTERNATIVES = re.compile(r"<([^<>]*)>")
+
+
+def spellings(phrases: tuple[str, ...]) -> list[str]:
+    """Every spelling that phrases with alternatives stand for, each once.
+
+    Examples
+    --------
+    >>> spellings(("<para|peri>valvular <leak|>",))
+    ['paravalvular leak', 'paravalvular', 'perivalvular leak', 'perivalvular']
+    """
+    out: dict[str, None] = {}
+    for phrase in phrases:
+        parts = _ALTERNATIVES.split(phrase)
+        choices = [[part] if i % 2 == 0 else part.split("|") for i, part in enumerate(parts)]
+        for words in product(*choices):
+            out[" ".join("".join(words).split())] = None
+    return list(out)
+
+
+class CodingRule(_Strict):
+    """One coding rule: a code, our own short role name, and the rule's source."""
+
+    id: str
+    code: str
+    role: str
+    statement: str
+    source: str
+
+
+class RuleBook(_Strict):
+    """All rules, in file order, with a version that is a hash of their content."""
+
+    rules: tuple[Rule, ...]
+    coding: dict[str, CodingRule]
+    version: str
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def kind(self, kind: str) -> tuple[Rule, ...]:
+        """Rules of one kind, in file order."""
+        return tuple(rule for rule in self.rules if rule.kind == kind)
+
+
+def patterns_dir() -> Path:
+    """Folder of the shipped pattern files: inside the wheel, or beside the package."""
+    inside = Path(__file__).parent / "patterns"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "patterns"
+
+
+def load_rules(folder: Path | None = None) -> RuleBook:
+    """Read and validate every ``*.yaml`` of a pattern folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of pattern files; the shipped ones by default.
+
+    Raises
+    ------
+    RuleError
+        Naming file, rule and field of the first thing that is wrong.
+
+    Examples
+    --------
+    >>> book = load_rules()
+    >>> any(rule.id == "device.avp2" for rule in book.rules)
+    True
+    """
+    return _load(folder or patterns_dir())
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path) -> RuleBook:
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise RuleError("R001", str(folder), "no pattern files (*.yaml) here", "name a folder of pattern files")
+    digest = hashlib.sha256()
+    rules: list[Rule] = []
+    coding: dict[str, CodingRule] = {}
+    seen: dict[str, str] = {}
+    for path in files:
+        raw = path.read_bytes()
+        digest.update(path.name.encode() + b"\0" + raw.replace(b"\r\n", b"\n") + b"\0")
+        data = _parse(path, raw)
+        kind = data.get("kind")
+        if kind == "coding":
+            for item in data["rules"]:
+                rule_id = str(item.get("id", "?"))
+                coding_rule: CodingRule = _validate(CodingRule, item, path.name, rule_id)
+                _unique(seen, rule_id, path.name)
+                coding[rule_id] = coding_rule
+            continue
+        if kind not in MEANS:
+            known = ", ".join([*MEANS, "coding"])
+            raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
+        for item in data["rules"]:
+            rule_id = str(item.get("id", "?")) if isinstance(item, dict) else "?"
+            if not isinstance(item, dict):
+                raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
+            means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
+            rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
+            _unique(seen, rule_id, path.name)
+    return RuleBook(rules=tuple(rules), coding=coding, version=digest.hexdigest()[:12])
+
+
+def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        data = yaml.load(raw, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name}:{mark.line + 1}" if mark else path.name
+        raise RuleError("R004", where, "not valid YAML", "check quotes and indentation here") from None
+    if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
+        raise RuleError("R005", path.name, "needs 'kind:' and a list 'rules:'", "see any other pattern file")
+    return data
+
+
+def _validate(model: type[Any], data: Any, file: str, rule_id: str, prefix: str = "") -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = prefix + ".".join(str(part) for part in first["loc"])
+        raise RuleError(
+            "R006", f"{file}, rule {rule_id}, field {field or 'rule'}", first["msg"], "correct the field"
+        ) from None
+
+
+def _unique(seen: dict[str, str], rule_id: str, file: str) -> None:
+    if rule_id in seen:
+        raise RuleError("R007", f"{file}, rule {rule_id}", f"id already used in {seen[rule_id]}", "choose another id")
+    seen[rule_id] = file

@@ -1,0 +1,976 @@
+"""Timeline: what happened to each device.
+
+In: the parsed sentences of one source (the narrative, an impression, a title).
+Out: devices with their events and final state, the counts the text states, and
+every device phrase with how it was explained.
+
+States of a device, in the order a case usually runs through them::
+
+    named -> loaded -> deployed -> released
+                 \\________\\_________\\____> removed
+                            released -> embolized -> removed
+
+A device is left in when it ends deployed or released. "Deployed" is the opening
+of the device and may be undone; a later recapture, exchange or snare takes it
+out (coding-policy section 1.2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from extractor.grammar import DevicePhrase, Parse
+from extractor.mentions import Mention
+
+State = Literal["named", "loaded", "deployed", "released", "embolized", "removed", "unused"]
+Standing = Literal["today", "prior", "planned"]
+
+IN_PLACE: frozenset[State] = frozenset({"deployed", "released"})
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that happened to a device, and the words that say so."""
+
+    event: str
+    start: int
+    end: int
+    section: str
+    rule: str
+
+
+@dataclass(slots=True, eq=False)
+class TrackedDevice:
+    """One device of the timeline."""
+
+    product: str | None
+    size: str | None
+    state: State = "named"
+    standing: Standing = "today"
+    valve: str | None = None
+    target: str | None = None
+    ordinal: int | None = None
+    label: int | None = None
+    pending: bool = False  # only intended so far
+    tried: bool = False
+    doubtful: bool = False  # its introduction may repeat an earlier device
+    many: bool = False  # "multiple plugs": stands for two or more
+    paragraph: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def in_place(self) -> bool:
+        return self.state in IN_PLACE
+
+
+@dataclass(slots=True)
+class Statement:
+    """A count the text states: ``low`` to ``high`` devices (high None: no upper bound)."""
+
+    low: int
+    high: int | None
+    start: int
+    end: int
+    section: str
+    rule: str
+    kind: Literal["total", "position", "opened"]
+    valve: str | None = None
+    at: int = 0  # devices the timeline had in place when this was said
+
+
+@dataclass(slots=True)
+class Loose:
+    """A device phrase that nothing explains: it may be up to ``extra`` more devices."""
+
+    phrase: DevicePhrase
+    start: int
+    end: int
+    section: str
+    extra: int
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Devices, stated counts and loose ends of one source."""
+
+    devices: list[TrackedDevice] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    loose: list[Loose] = field(default_factory=list)
+    explained: list[tuple[DevicePhrase, str]] = field(default_factory=list)
+
+    def today(self) -> list[TrackedDevice]:
+        """Devices of this session put at the leak."""
+        return [d for d in self.devices if d.standing == "today" and d.target is None]
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
+_NUMBER_WORDS = {
+    w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split())
+}
+
+
+def size_key(size: str | None) -> tuple[str, ...]:
+    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
+    if not size:
+        return ()
+    digits = _DIGITS.findall(size)
+    if not digits:
+        digits = [str(_NUMBER_WORDS[w]) for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
+    return tuple(d.replace(",", ".") for d in digits)
+
+
+def _same_size(a: str | None, b: str | None) -> bool:
+    """Whether two sizes may be one device's: the longer may add a second dimension."""
+    x, y = size_key(a), size_key(b)
+    shorter = min(len(x), len(y))
+    return shorter == 0 or x[:shorter] == y[:shorter]
+
+
+def leak_valves(parse: Parse) -> set[str]:
+    """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it."""
+    leaks = [m for m in parse.items.values() if m.kind == "leak" and m.means.term != "central"]
+    named = {m.means.valve for m in leaks if m.means.valve}
+    if named or not leaks:
+        return named
+    valves = {m.means.valve for m in parse.items.values() if m.kind == "valve" and m.means.valve}
+    return valves if len(valves) == 1 else set()
+
+
+class TimelineBuilder:
+    """Reads parsed sentences one after another into a timeline."""
+
+    def __init__(self, *, summary: bool = False) -> None:
+        self.timeline = Timeline()
+        self._summary = summary  # the source tells results, not the course of events
+        self._focus: list[TrackedDevice] = []
+        self._valve: str | None = None
+        self._target: str | None = None
+
+    # -- one sentence --------------------------------------------------------
+
+    def read(self, parse: Parse, standing: Standing) -> None:
+        """Take in one sentence; ``standing`` is that of its section."""
+        self._parse = parse
+        stated = len(self.timeline.statements)
+        self._site(parse)
+        self._group_of = {id(p): g for g in parse.groups for p in g}
+        self._done: set[int] = set()
+        self._known: dict[int, list[TrackedDevice]] = {}
+        kinds = parse.cue_kinds()
+        for group in parse.groups:
+            self._standing_of(group, standing, kinds)
+        open_groups = [g for g in parse.groups if not g[0].explanation]
+        if "summary" in kinds or self._summary:
+            for group in open_groups:
+                self._state_total(group, kinds)
+        for action in parse.actions:
+            self._act(action, standing)
+        for group in parse.groups:
+            for phrase in group:
+                if not phrase.explanation:
+                    self._left_over(phrase)
+                self.timeline.explained.append((phrase, phrase.explanation))
+        in_place = sum(d.in_place for d in self.timeline.today())
+        for statement in self.timeline.statements[stated:]:
+            statement.at = in_place
+
+    def _site(self, parse: Parse) -> None:
+        """Follow the talk from valve to valve and from leak to other defects."""
+        leaks = [m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")]
+        valves = leak_valves(parse)
+        targets = [m for m in parse.nouns if m.kind == "target"]
+        if len(valves) == 1:
+            self._valve = next(iter(valves))
+        if targets and not any(m.means.term != "leak" for m in leaks):
+            self._target = targets[0].means.site
+        elif leaks or valves:
+            self._target = None
+        self._sentence_target = self._target if targets else None
+
+    def _standing_of(self, group: list[DevicePhrase], standing: Standing, kinds: set[str]) -> None:
+        parse = self._parse
+        first = group[0]
+        clause = parse.clause.get(first.first)
+        if standing != "today":
+            why = "history" if standing == "prior" else "plan"
+        elif any(p.prior for p in group):
+            why = "history"
+        elif any(p.none for p in group):
+            why = "none: says there is no such device"
+        else:
+            why = ""
+            for cue in parse.cues:
+                cue_clause = parse.clause.get(cue.first)
+                if cue_clause != clause or "today" in kinds:
+                    continue
+                if cue.means.cue == "history":
+                    if not any(p.first <= cue.first < p.last for p in parse.phrases) and (
+                        cue.first < first.first or cue.first <= group[-1].last + 6
+                    ):
+                        why = "history"
+                elif cue.means.cue == "plan" and cue.first < first.first and "intent" not in kinds:
+                    why = "plan"
+                elif cue.means.cue == "cancelled":
+                    why = "plan"
+                elif cue.means.cue == "imaging" and not self.timeline.today():
+                    why = "history"
+            if not why and self._dated(parse, clause):
+                why = "history"
+        if why:
+            for phrase in group:
+                phrase.explanation = why
+            if why == "history" and standing == "today" and not first.pronoun and first.determiner != "definite":
+                self._add(first, "prior")
+            elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
+                self._add(first, "planned")
+
+    @staticmethod
+    def _dated(parse: Parse, clause: int | None) -> bool:
+        """A calendar year in running text tells of another day."""
+        if parse.sentence.form not in ("prose", "item"):
+            return False
+        for i, mention in parse.items.items():
+            if mention.kind == "size" and mention.means.form == "date" and parse.clause.get(i) == clause:
+                words = parse.words.words[mention.first : mention.last]
+                if words[0] in ("in", "since", "of", "from"):
+                    return True
+        return False
+
+    # -- counts ----------------------------------------------------------------
+
+    def _state_total(self, group: list[DevicePhrase], kinds: set[str]) -> None:
+        """A stated total: "a total of three plugs", "successful closure with two devices"."""
+        quantities = [p.quantity for p in group]
+        if any(p.pronoun or p.words & {"another", "more", "remaining", "other", "former", "latter", "same"} or p.ordinal for p in group):
+            return
+        if self._acted_away(group):
+            return
+        low = sum(q if q is not None else 2 for q in quantities)
+        high = None if None in quantities else low
+        if group[0].determiner == "bare" and high is not None and not any(p.sizes for p in group) and all(p.number is None for p in group):
+            # "closure with Amplatzer plug": a title does not count.
+            low, high = 1, None
+        if group[0].determiner == "definite" and group[0].number is None:
+            return
+        kind: Literal["total", "position"] = "total"
+        self._statement(group, low, high, kind)
+        if self._summary or self.timeline.today():
+            for phrase in group:
+                phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
+        del kinds
+
+    def _acted_away(self, group: list[DevicePhrase]) -> bool:
+        """Whether the clause takes these devices out again, or leaves them unused."""
+        clause = self._parse.clause.get(group[0].first)
+        return any(
+            a.means.event in ("withdraw", "unused", "embolize", "exchange", "capture") and self._parse.clause.get(a.first) == clause and not self._negated(a)
+            for a in self._parse.actions
+        )
+
+    def _statement(self, group: list[DevicePhrase], low: int, high: int | None, kind: Literal["total", "position", "opened"]) -> None:
+        start, end = self._span(group[0].first, group[-1].last)
+        rule = next((c.rule for c in self._parse.cues if c.means.cue == "summary"), "claim.stated")
+        self.timeline.statements.append(
+            Statement(low, high, start, end, self._parse.sentence.section.role, rule, kind, self._valve)
+        )
+
+    # -- actions -----------------------------------------------------------------
+
+    def _act(self, action: Mention, standing: Standing) -> None:
+        event = action.means.event
+        if event == "exchange":
+            self._exchange(action)
+            return
+        if event == "close":
+            group = self._after_with(action)
+            if group is None or group[0].explanation:
+                return
+            event = "open"
+        else:
+            found = self._patient(action)
+            if found is None:
+                return
+            group = found
+        if group and group[0].explanation and not group[0].pronoun and id(group[0]) not in self._done:
+            return
+        if standing != "today":
+            return
+        standing_cue = self._cue_before(action, group)
+        negated = self._negated(action)
+        unable = self._cued(action, "inability")
+        planned = self._cued(action, "plan") and not self._cued(action, "intent")
+        intended = self._cued(action, "intent")
+        del standing_cue
+        if planned and event in ("select", "load", "open", "release", "withdraw", "exchange"):
+            self._explain(group, "plan")
+            return
+        if negated or unable:
+            self._undone(action, group, event, negated)
+            return
+        devices = self._resolve(group, event, action)
+        for device in devices:
+            if intended and event in ("open", "load", "select") and device.state == "named":
+                device.pending = True
+                self._log(device, "select", action, group)
+            else:
+                self._apply(device, event, action, group)
+        if devices:
+            self._focus = devices
+
+    def _undone(self, action: Mention, group: list[DevicePhrase], event: str, negated: bool) -> None:
+        """An action that did not happen."""
+        if event in ("open", "load", "release", "select", "remain"):
+            if group and group[0].determiner == "indefinite" and negated:
+                self._explain(group, "not done")
+                return
+            devices = self._resolve(group, "load", action)
+            for device in devices:
+                device.tried = True
+                if device.state in ("named",):
+                    device.state = "loaded"
+                self._log(device, f"not {event}", action, group)
+            if devices:
+                self._focus = devices
+        elif event == "withdraw" or event == "embolize" or event == "capture":
+            self._explain(group, "not done")
+        else:
+            self._explain(group, "described")
+
+    def _exchange(self, action: Mention) -> None:
+        old = self._left(action)
+        new = self._exchange_object(action)
+        if self._negated(action) or (self._cued(action, "plan") and not self._cued(action, "intent")):
+            for group in (old, new):
+                if group:
+                    self._explain(group, "plan")
+            return
+        if old is not None and old[0].explanation and not old[0].pronoun and id(old[0]) not in self._done:
+            old = None
+        right = self._right(action)
+        if old is None and new is None and right is not None:
+            # "We exchanged the plug", "upsized the 8 mm to a 10 mm"
+            old = right
+        elif old is None and new is not None and right is not None and right is not new:
+            old = right
+        if old is None and new is None:
+            return
+        if old is None:
+            if not self._focus or not any(d.standing == "today" for d in self._focus):
+                devices: list[TrackedDevice] = []
+            else:
+                devices = [d for d in self._focus if d.state not in ("removed",)] or []
+        else:
+            if self._subject_is_other(action) and old is self._left(action):
+                return
+            devices = self._resolve(old, "withdraw", action)
+        if new is None and not devices:
+            return
+        for device in devices:
+            self._apply(device, "withdraw", action, old or [])
+        if new is not None and not new[0].explanation:
+            made = self._introduce(new)
+            for device in made:
+                device.state = "loaded"
+                if devices and device.valve is None:
+                    device.valve = devices[0].valve
+                if device.product is None and devices:
+                    device.product = devices[0].product
+                self._log(device, "load", action, new)
+            self._focus = made
+
+    def _exchange_object(self, action: Mention) -> list[DevicePhrase] | None:
+        """The group after for / with / by / to."""
+        roles, words = self._parse.roles, self._parse.words.words
+        for group in self._parse.groups:
+            if group[0].first < action.last or group[0].pronoun:
+                continue
+            gap = range(action.last, group[0].first)
+            if len(gap) > 12:
+                break
+            if any(roles.get(i) in ("exchange", "with") or words[i] in ("to", "into") for i in gap) or words[action.last - 1] == "to":
+                return group
+            if len(gap) == 0 and words[action.first] in ("exchanged", "upsized", "downsized"):
+                continue
+        return None
+
+    # -- who is acted upon -------------------------------------------------------
+
+    def _patient(self, action: Mention) -> list[DevicePhrase] | None:
+        """The group an action is about; [] for the devices in focus; None for something else."""
+        if action.means.form == "noun":
+            right = self._right(action)
+            if right is not None:
+                return right
+            left = self._left(action)
+            if left is not None and left[-1].last == action.first:
+                return left
+            return None
+        left = self._left(action)
+        right = self._right(action)
+        if self._passive(action):
+            if self._subject_is_other(action):
+                return None
+            if left is not None:
+                return left
+            return right
+        if right is not None:
+            tight = left is not None and left[-1].last == action.first
+            if not tight or right[0].determiner != "bare":
+                # "Plug deployed, a second advanced" keeps its own subject by the comma.
+                return right
+        if self._subject_is_other(action):
+            return None
+        if left is not None:
+            return left
+        if right is None and self._no_subject(action):
+            return []
+        return None
+
+    def _right(self, action: Mention) -> list[DevicePhrase] | None:
+        parse = self._parse
+        for group in parse.groups:
+            phrase = group[0]
+            if phrase.first < action.last:
+                if phrase.last > action.last and phrase.first <= action.first:
+                    return None
+                continue
+            gap = range(action.last, phrase.first)
+            if len(gap) > 6:
+                return None
+            for i in gap:
+                word, role = parse.words.words[i], parse.roles.get(i)
+                mention = parse.items.get(i)
+                if word in (",", ";", ".", ":") and not (action.means.form == "noun" and word == ":"):
+                    return None
+                if role in ("preposition", "clause", "relative", "conjunction", "be", "with", "exchange"):
+                    if role == "conjunction" and self._next_action(i + 1, phrase.first):
+                        # "deployed and released the plug"
+                        continue
+                    return None
+                if mention is not None and mention.kind not in ("count", "size", "action", "valve"):
+                    return None
+            return group
+        return None
+
+    def _next_action(self, a: int, b: int) -> bool:
+        return any(i in self._parse.items and self._parse.items[i].kind == "action" for i in range(a, b))
+
+    def _left(self, action: Mention) -> list[DevicePhrase] | None:
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        best: list[DevicePhrase] | None = None
+        for group in parse.groups:
+            if group[-1].last > action.first:
+                break
+            if self._landmark(group) and best is not None:
+                continue
+            if self._landmark(group) and not group[0].pronoun:
+                continue
+            best = group
+        if best is None:
+            return None
+        here = parse.clause.get(best[-1].last - 1)
+        if here == clause:
+            return best
+        if here is None or clause is None:
+            return None
+        # The subject carries over a comma or relative clause: "a plug, which was then released".
+        boundary = [i for i in range(best[-1].last, action.first) if parse.clause.get(i) != here]
+        if boundary and (parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction") or parse.words.words[boundary[0]] in (",", ";", "–", "—")):
+            between = range(boundary[0], action.first)
+            if not any(self._is_subject_noun(i) for i in between):
+                return best
+        return None
+
+    def _is_subject_noun(self, i: int) -> bool:
+        """A word between a device and an action that may be the action's own subject."""
+        parse = self._parse
+        mention = parse.items.get(i)
+        if mention is not None:
+            return mention.kind in ("other_device", "target", "leak")
+        return False
+
+    def _landmark(self, group: list[DevicePhrase]) -> bool:
+        """A device named only to say where: "adjacent to the first plug"."""
+        phrase = group[0]
+        if phrase.determiner != "definite" and phrase.ordinal is None and not phrase.prior:
+            return False
+        for cue in self._parse.cues:
+            if cue.means.cue == "landmark" and cue.last == phrase.first:
+                before = self._parse.items.get(cue.first - 1)
+                return not (before is not None and before.kind == "action" and before.means.form == "noun")
+        return self._parse.roles.get(phrase.first - 1) in ("preposition", "of") and not self._nominal_object(phrase)
+
+    def _nominal_object(self, phrase: DevicePhrase) -> bool:
+        for i in (phrase.first - 1, phrase.first - 2):
+            mention = self._parse.items.get(i)
+            if mention is not None and mention.kind == "action" and (mention.means.form == "noun" or mention.last == phrase.first):
+                return True
+        return False
+
+    def _passive(self, action: Mention) -> bool:
+        i = action.first - 1
+        while i >= self._parse.first and (
+            self._parse.roles.get(i) in ("adverb",) or any(c.first <= i < c.last and c.means.cue in ("negation", "again", "sequence") and self._parse.roles.get(i) != "be" for c in self._parse.cues)
+        ):
+            i -= 1
+        return self._parse.roles.get(i) == "be"
+
+    def _subject_is_other(self, action: Mention) -> bool:
+        """Whether the nearest noun before the verb is not a device."""
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        i = action.first - 1
+        seen_verb = False
+        while i >= parse.first and parse.clause.get(i) == clause:
+            if any(p.first <= i < p.last for g in parse.groups for p in g):
+                return False
+            mention, role = parse.items.get(i), parse.roles.get(i)
+            if mention is not None and mention.kind == "action":
+                seen_verb = True
+            elif mention is not None and mention.kind in ("other_device", "target"):
+                # "through the sheath was deployed": a place, not a subject.
+                return not self._prepositional(i, mention)
+            elif mention is None and role is None and parse.words.words[i].isalpha() and not any(c.first <= i < c.last for c in parse.cues):
+                if role is None and not seen_verb and self._passive(action):
+                    return not self._group_before_preposition(i)
+            i -= 1
+        return False
+
+    def _group_before_preposition(self, i: int) -> bool:
+        """Whether an unknown noun hangs on a preposition behind a device: "the plug in the sheath was released"."""
+        parse = self._parse
+        k = i
+        while k >= parse.first:
+            if any(p.first <= k < p.last for g in parse.groups for p in g):
+                return k < i and any(parse.roles.get(j) in ("preposition", "of", "with", "exchange") for j in range(k, i))
+            if parse.roles.get(k) in ("clause", "relative", "subject"):
+                return False
+            k -= 1
+        return False
+
+    def _prepositional(self, i: int, mention: Mention) -> bool:
+        parse = self._parse
+        for k in range(mention.first - 1, max(parse.first - 1, mention.first - 5), -1):
+            if parse.roles.get(k) in ("preposition", "with", "of", "exchange"):
+                return True
+            if parse.roles.get(k) in ("be", "clause", "conjunction"):
+                return False
+        return False
+
+    def _no_subject(self, action: Mention) -> bool:
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        i = action.first - 1
+        while i >= parse.first and parse.clause.get(i) == clause:
+            mention = parse.items.get(i)
+            known = parse.roles.get(i) is not None or any(c.first <= i < c.last for c in parse.cues)
+            if mention is not None and mention.kind in ("size", "action", "count"):
+                known = True
+            if not known and parse.words.words[i].isalpha():
+                return False
+            i -= 1
+        return True
+
+    def _after_with(self, action: Mention) -> list[DevicePhrase] | None:
+        """"closed with two plugs", "using a 10 mm AVP II"."""
+        for group in self._parse.groups:
+            if group[0].first >= action.last and not group[0].pronoun:
+                gap = range(action.last, group[0].first)
+                if any(self._parse.roles.get(i) == "with" or self._parse.words.words[i] in ("by", "via", ":") for i in gap) and len(gap) < 14:
+                    if any(self._parse.items.get(i) is not None and self._parse.items[i].kind == "action" and self._parse.items[i] is not action and self._parse.items[i].means.event != "close" for i in gap):
+                        return None
+                    return group
+                return None
+        return None
+
+    # -- cues ----------------------------------------------------------------------
+
+    def _negated(self, action: Mention) -> bool:
+        return self._cued(action, "negation") or self._none_phrase(action)
+
+    def _none_phrase(self, action: Mention) -> bool:
+        clause = self._parse.clause.get(action.first)
+        return any(p.none and self._parse.clause.get(p.first) == clause and p.last <= action.first for p in self._parse.phrases)
+
+    def _cue_before(self, action: Mention, group: list[DevicePhrase]) -> set[str]:
+        return {c.means.cue for c in self._parse.cues if c.last <= action.first}
+
+    def _cued(self, action: Mention, kind: str) -> bool:
+        """Whether a cue governs an action: in its clause, before it, nothing acted between."""
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        for cue in parse.cues:
+            if cue.means.cue != kind or cue.first >= action.first or parse.clause.get(cue.first) != clause:
+                continue
+            between = range(cue.last, action.first)
+            if kind == "negation":
+                if any(parse.words.words[i] == "," for i in between):
+                    continue
+                blockers = [parse.items[i] for i in between if i in parse.items and parse.items[i].kind in ("action", "leak", "other_device")]
+                if blockers or (len(between) > 5) or (parse.words.words[cue.first] == "without" and any(parse.roles.get(i) is None and i not in parse.items for i in between)):
+                    continue
+            elif kind in ("inability", "intent"):
+                if any(parse.items.get(i) is not None and parse.items[i].kind == "action" and parse.roles.get(i - 1) not in ("conjunction",) and not self._joined(i, action) for i in between):
+                    continue
+            return True
+        return False
+
+    def _joined(self, i: int, action: Mention) -> bool:
+        """"to recapture and exchange": both actions stand under one cue."""
+        return any(self._parse.roles.get(k) == "conjunction" for k in range(i, action.first))
+
+    # -- devices ---------------------------------------------------------------------
+
+    def _resolve(self, group: list[DevicePhrase], event: str, action: Mention) -> list[TrackedDevice]:
+        """The devices a group denotes; new ones where it introduces them."""
+        if not group:
+            return [d for d in self._focus if d.standing == "today"]
+        out: list[TrackedDevice] = []
+        for phrase in group:
+            if id(phrase) in self._done:
+                out += self._known[id(phrase)]
+                continue
+            devices = self._denoted(phrase, event)
+            self._remember(phrase, devices)
+            out += devices
+        return out
+
+    def _remember(self, phrase: DevicePhrase, devices: list[TrackedDevice]) -> None:
+        self._done.add(id(phrase))
+        self._known[id(phrase)] = devices
+        if devices:
+            phrase.explanation = "device " + ", ".join(str(self.timeline.devices.index(d) + 1) for d in devices)
+        elif not phrase.explanation:
+            phrase.explanation = "no device"
+
+    def _denoted(self, phrase: DevicePhrase, event: str) -> list[TrackedDevice]:
+        live = [d for d in self.timeline.devices if d.standing == "today"]
+        if phrase.pronoun:
+            if phrase.plural:
+                return [d for d in self._focus] if len(self._focus) > 1 else [d for d in live if d.in_place]
+            return self._focus[-1:] if self._focus else live[-1:]
+        if phrase.determiner == "definite":
+            return self._definite(phrase, event, live)
+        if phrase.determiner == "bare":
+            return self._bare(phrase, event, live)
+        if event in ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused"):
+            match = self._matching(phrase, [d for d in live if d.state not in ("removed", "unused")])
+            if match and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
+                return match
+            if event in ("remain", "check"):
+                return self._position(phrase, live)
+        return self._introduce(phrase)
+
+    def _definite(self, phrase: DevicePhrase, event: str, live: list[TrackedDevice]) -> list[TrackedDevice]:
+        usable = [d for d in live if d.state not in ("unused",)]
+        active = [d for d in usable if d.state != "removed"]
+        if phrase.words & {"both", "all", "each"} or (phrase.plural and not phrase.ordinal):
+            return self._plural(phrase, event, active)
+        if "former" in phrase.words:
+            return usable[-2:-1]
+        if "latter" in phrase.words or "last" in phrase.words:
+            return usable[-1:]
+        if phrase.words & {"other", "remaining"} and active:
+            others = [d for d in active if d not in self._focus]
+            return others[-1:] or active[-1:]
+        if phrase.words & {"another", "more"} or "pair" in phrase.words:
+            return self._introduce(phrase)
+        if phrase.ordinal is not None or phrase.label is not None:
+            return self._by_ordinal(phrase, event, usable)
+        pool = active or usable
+        match = self._matching(phrase, pool)
+        if match:
+            if phrase.sizes or phrase.product:
+                return match[-1:]
+            focus = [d for d in self._focus if d in pool]
+            return focus[-1:] or match[-1:]
+        if phrase.sizes:
+            removed = self._matching(phrase, usable)
+            if removed and ("same" in phrase.words or event in ("withdraw", "unused", "capture")):
+                return removed[-1:]
+        if not active and usable and not phrase.sizes:
+            return usable[-1:]
+        if event in ("remain", "check") and active and not phrase.sizes:
+            return active[-1:]
+        return self._introduce(phrase)
+
+    def _by_ordinal(self, phrase: DevicePhrase, event: str, usable: list[TrackedDevice]) -> list[TrackedDevice]:
+        n = phrase.ordinal or phrase.label or 1
+        named = [d for d in usable if n in (d.ordinal, d.label) and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)]
+        if named:
+            return named[-1:]
+        if len(usable) >= n and event != "select":
+            kept = [d for d in usable if d.state != "removed"]
+            pool = kept if len(kept) >= n else usable
+            candidate = pool[n - 1]
+            if candidate.ordinal in (None, n) and _same_size(candidate.size, phrase.sizes[0] if phrase.sizes else None):
+                if not (event in ("open", "load") and candidate.state == "released"):
+                    return [candidate]
+        return self._introduce(phrase)
+
+    def _plural(self, phrase: DevicePhrase, event: str, active: list[TrackedDevice]) -> list[TrackedDevice]:
+        number = phrase.number
+        # Before anything is deployed every device at hand is meant; later those in place.
+        pool = [d for d in active if d.in_place] if event in ("remain", "check") else active
+        pool = [d for d in pool if d.target is None] or pool
+        if number is None:
+            if len(self._focus) > 1 and all(d in active for d in self._focus):
+                return list(self._focus)
+            if len(pool) >= 2 or (len(pool) == 1 and pool[0].many):
+                if event in ("remain", "check"):
+                    return pool
+                return pool
+            if not pool and event in ("open", "load", "release", "select"):
+                return self._introduce(phrase)
+            self._loosen(phrase, 1)
+            return pool
+        if event in ("remain", "check", "release") and pool:
+            self._statement([phrase], number, number, "position")
+        if len(pool) >= number:
+            fresh = [d for d in pool if d.state not in ("released",)]
+            if event == "release" and len(fresh) >= number:
+                return fresh[-number:]
+            return pool[-number:]
+        if not pool and event in ("open", "load", "release", "select"):
+            return self._introduce(phrase)
+        if event in ("open", "load") and len(pool) < number and not phrase.words & {"both", "all"}:
+            self._loosen(phrase, number - len(pool))
+        elif event not in ("remain", "check", "release"):
+            self._loosen(phrase, number - len(pool))
+        return pool
+
+    def _bare(self, phrase: DevicePhrase, event: str, live: list[TrackedDevice]) -> list[TrackedDevice]:
+        if phrase.ordinal is not None or phrase.label is not None:
+            return self._by_ordinal(phrase, event, [d for d in live if d.state != "unused"])
+        active = [d for d in live if d.state not in ("removed", "unused")]
+        match = self._matching(phrase, active)
+        if phrase.plural and not phrase.sizes:
+            if event in ("open", "load", "select", "release") and not active:
+                return self._introduce(phrase)
+            return self._plural(phrase, event, active)
+        if event in ("open", "load", "select"):
+            fresh = [d for d in match if d.state in ("named", "loaded") or (event == "open" and d.state == "deployed" and not phrase.sizes)]
+            if fresh:
+                return fresh[-1:]
+            if match and not phrase.sizes and not phrase.product:
+                # "Device deployed" with every device already released: the next one.
+                return self._introduce(phrase)
+            return self._introduce(phrase)
+        if event == "release":
+            fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
+            if fresh:
+                focus = [d for d in self._focus if d in fresh]
+                return focus[-1:] or fresh[-1:]
+        if match:
+            focus = [d for d in self._focus if d in match]
+            return focus[-1:] or match[-1:]
+        if event in ("remain", "check") :
+            return self._position(phrase, live)
+        return self._introduce(phrase)
+
+    def _position(self, phrase: DevicePhrase, live: list[TrackedDevice]) -> list[TrackedDevice]:
+        """"Two plugs well seated": a statement about what is in place."""
+        in_place = [d for d in live if d.in_place]
+        number = phrase.quantity
+        if number is not None and (phrase.number is not None or len(phrase.sizes) > 1):
+            self._statement([phrase], number, number, "position")
+        elif number is None and len(in_place) < 2 and not any(d.many for d in in_place):
+            self._statement([phrase], 2, None, "position")
+        phrase.explanation = "claim: position"
+        return in_place[-number:] if number else in_place
+
+    def _matching(self, phrase: DevicePhrase, pool: list[TrackedDevice]) -> list[TrackedDevice]:
+        """Devices of the pool that fit size, product, number and site of a phrase."""
+        size = phrase.sizes[0] if phrase.sizes else None
+        fitting = [
+            d for d in pool
+            if _same_size(d.size, size)
+            and (phrase.product is None or d.product is None or d.product == phrase.product)
+            and (self._sentence_target is None or d.target in (None, self._sentence_target))
+        ]  # fmt: skip
+        if size is not None:
+            exact = [d for d in fitting if size_key(d.size) == size_key(size)]
+            fitting = exact or [d for d in fitting if d.size is None]
+        return fitting
+
+    def _introduce(self, phrase: DevicePhrase | list[DevicePhrase]) -> list[TrackedDevice]:
+        """New devices, or the one that was only intended until now."""
+        if isinstance(phrase, list):
+            out = []
+            for each in phrase:
+                devices = self._introduce(each)
+                self._remember(each, devices)
+                out += devices
+            return out
+        number = phrase.quantity
+        waiting = [
+            d for d in self.timeline.today()
+            if d.state in ("named", "loaded") and not d.tried
+            and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)
+            and (phrase.product is None or d.product is None or d.product == phrase.product)
+            and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
+            and (not phrase.words & {"another", "more"} or d.pending)
+        ]  # fmt: skip
+        if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending):
+            device = waiting[-1]
+            device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
+            device.product = device.product or phrase.product
+            device.pending = False
+            return [device]
+        if number is None:
+            device = self._add(phrase, "today")
+            device.many = True
+            return [device]
+        if waiting and number > 1 and len(waiting) >= number:
+            for device in waiting[-number:]:
+                device.pending = False
+            return waiting[-number:]
+        doubtful = self._repeats(phrase, number)
+        made = []
+        for i in range(number):
+            device = self._add(phrase, "today")
+            if phrase.sizes:
+                device.size = phrase.sizes[i if len(phrase.sizes) == number else 0]
+            device.doubtful = doubtful
+            made.append(device)
+        return made
+
+    def _repeats(self, phrase: DevicePhrase, number: int) -> bool:
+        """Whether "two plugs were placed" may retell devices that are already in place."""
+        if phrase.words & {"another", "more"} or phrase.ordinal is not None or self._parse.cue_kinds() & {"sequence"}:
+            return False
+        in_place = [d for d in self.timeline.today() if d.in_place]
+        if number > 1:
+            return len(in_place) >= number
+        same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
+        return bool(same) and any(d.paragraph != self._parse.sentence.paragraph for d in same)
+
+    def _add(self, phrase: DevicePhrase, standing: Standing) -> TrackedDevice:
+        device = TrackedDevice(
+            phrase.product,
+            phrase.sizes[0] if phrase.sizes else None,
+            standing=standing,
+            valve=phrase.valve or self._valve,
+            target=self._sentence_target or (self._target if phrase.head and phrase.head.means.usual_target else None),
+            ordinal=phrase.ordinal,
+            label=phrase.label,
+            paragraph=self._parse.sentence.paragraph,
+        )
+        start, end = self._span(phrase.first, phrase.last)
+        rule = phrase.head.rule if phrase.head else "count.reference"
+        device.events.append(Event("named", start, end, self._parse.sentence.section.role, rule))
+        self.timeline.devices.append(device)
+        return device
+
+    def _apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
+        state = device.state
+        if event == "load" and state in ("named", "removed"):
+            device.state = "loaded"
+        elif event == "open":
+            device.state = "released" if state == "released" else "deployed"
+            device.pending = False
+        elif event == "release":
+            device.state = "released"
+            device.pending = False
+        elif event == "remain" and state in ("loaded", "deployed"):
+            device.state = "released" if state == "deployed" else "deployed"
+        elif event == "reposition":
+            device.state = "deployed" if state in ("loaded", "named") else state
+        elif event == "withdraw":
+            device.state = "unused" if state == "unused" else "removed"
+        elif event == "embolize":
+            device.state = "embolized" if state in ("deployed", "released", "loaded", "named") else state
+        elif event == "capture" and state in ("embolized", "deployed", "released"):
+            device.state = "removed"
+        elif event == "unused":
+            device.state = "unused" if state == "named" else "removed" if state in ("loaded", "deployed") else state
+        self._log(device, event, action, group)
+
+    def _log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
+        start, end = self._span(action.first, action.last)
+        if group:
+            a, b = self._span(group[0].first, group[-1].last)
+            start, end = min(a, start), max(b, end)
+        device.events.append(Event(event, start, end, self._parse.sentence.section.role, action.rule))
+
+    # -- loose ends --------------------------------------------------------------------
+
+    def _left_over(self, phrase: DevicePhrase) -> None:
+        """A device phrase no action took up."""
+        live = self.timeline.today()
+        if phrase.pronoun or (phrase.headless and not phrase.sizes and phrase.ordinal is None and phrase.number is None):
+            phrase.explanation = "reference"
+            return
+        if phrase.headless:
+            phrase.explanation = "reference"
+            if phrase.words & {"another", "more"} and not self._group_negated(phrase):
+                self._loosen(phrase, phrase.number or 1)
+            return
+        if phrase.head is not None and phrase.head.means.head == "weak":
+            phrase.explanation = "described"
+            return
+        if self._group_negated(phrase):
+            phrase.explanation = "not done"
+            return
+        active = [d for d in live if d.state not in ("removed", "unused")]
+        if phrase.determiner == "definite" or self._landmark([phrase]) or phrase.prior:
+            if phrase.words & {"both", "all", "each"} and phrase.number and len(active) != phrase.number:
+                self._statement([phrase], phrase.number, phrase.number, "position")
+            elif phrase.plural and len(active) < 2 and not any(d.many for d in active):
+                self._loosen(phrase, 1)
+                return
+            phrase.explanation = "reference" if active else "described"
+            return
+        match = self._matching(phrase, active)
+        if match and not phrase.words & {"another", "more"} and phrase.ordinal is None and (phrase.quantity == 1):
+            phrase.explanation = f"device {self.timeline.devices.index(match[-1]) + 1}"
+            return
+        if self._sentence_target is not None:
+            phrase.explanation = "other target"
+            return
+        if phrase.quantity is not None and phrase.number is not None and phrase.quantity > 1:
+            self._statement([phrase], phrase.quantity, phrase.quantity, "position")
+            phrase.explanation = f"claim: {phrase.quantity} devices"
+            return
+        if phrase.determiner == "bare" and not phrase.sizes and phrase.quantity == 1 and phrase.ordinal is None:
+            phrase.explanation = "described"
+            return
+        if phrase.plural and phrase.quantity is None:
+            if phrase.determiner == "bare":
+                if len(active) < 2:
+                    self._statement([phrase], 2, None, "position")
+                phrase.explanation = "described"
+                return
+            self._statement([phrase], 2, None, "position")
+            phrase.explanation = "claim: more than one device"
+            return
+        # Named without a verb: it may be the next device.
+        devices = self._introduce(phrase)
+        for device in devices:
+            device.pending = True
+        self._remember(phrase, devices)
+        self._focus = devices
+
+    def _group_negated(self, phrase: DevicePhrase) -> bool:
+        clause = self._parse.clause.get(phrase.first)
+        return any(
+            c.means.cue in ("negation", "inability") and self._parse.clause.get(c.first) == clause and c.first < phrase.first
+            for c in self._parse.cues
+        )
+
+    def _loosen(self, phrase: DevicePhrase, extra: int) -> None:
+        start, end = self._span(phrase.first, phrase.last)
+        phrase.explanation = "unexplained"
+        self.timeline.loose.append(Loose(phrase, start, end, self._parse.sentence.section.role, extra))
+
+    def _explain(self, group: list[DevicePhrase], explanation: str) -> None:
+        for phrase in group:
+            if not phrase.explanation:
+                phrase.explanation = explanation
+
+    def _span(self, first: int, last: int) -> tuple[int, int]:
+        words = self._parse.words
+        return words.starts[first], words.ends[last - 1]

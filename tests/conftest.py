@@ -1,0 +1,196 @@
+"""Fictional notes, and a coder that needs no engine: it says what a test tells it to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from extractor.readers import Note
+from extractor.suggestion import Companion, Device, Edit, Line, Proof, Query, Reason, Span, Suggestion
+
+NOTE = """\
+PATIENT: Testperson, Ada
+TITLE: Transcatheter closure of aortic paravalvular leak
+
+DESCRIPTION OF PROCEDURE:
+Retrograde crossing with an AL1. A 12 mm plug and a 10 mm plug
+were released. An 8 mm plug was recaptured.
+
+IMPRESSION: Closure with three plugs. <script>alert("x")</script>
+"""
+
+
+@dataclass(frozen=True)
+class FakeMention:
+    start: int
+    end: int
+    text: str
+    kind: str
+    rule: str
+    section: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class FakeExplanation:
+    suggestion: Suggestion
+    mentions: tuple[FakeMention, ...]
+
+
+def span(words: str, section: str = "description", rule: str = "device.plug", text: str = NOTE) -> Span:
+    start = text.index(words)
+    return Span(start=start, end=start + len(words), text=words, section=section, rule=rule)
+
+
+def make_explanation() -> FakeExplanation:
+    both = span("A 12 mm plug and a 10 mm plug\nwere released", rule="action.release")
+    devices = (
+        Device(
+            number=1,
+            valve="aortic",
+            product=None,
+            size="12 mm",
+            outcome="implanted",
+            evidence=(span("12 mm plug"), both),
+        ),
+        Device(
+            number=2,
+            valve="aortic",
+            product="AVP <b>",
+            size="10 mm",
+            outcome="implanted",
+            evidence=(span("10 mm plug"), both),
+        ),
+        Device(
+            number=3,
+            valve="aortic",
+            product=None,
+            size="8 mm",
+            outcome="removed",
+            evidence=(span("8 mm plug"),),
+        ),
+    )
+    proof = Proof(
+        statement="two devices stayed in",
+        rule="coding.units",
+        children=(
+            Proof(
+                statement="93591: first device, aortic",
+                rule="coding.first_aortic",
+                children=(Proof(statement="device 1 released", rule="timeline.release", evidence=(both,)),),
+            ),
+            Proof(
+                statement="device 3 recaptured",
+                rule="timeline.removed",
+                evidence=(span("recaptured", rule="action.capture"),),
+            ),
+        ),
+    )
+    suggestion = Suggestion(
+        note_id="demo-<1>",
+        status="review",
+        lines=(
+            Line(code="93591", units=1, low=1, high=1, role="initial device, aortic", devices=(1,)),
+            Line(code="93592", units=1, low=1, high=2, role="each additional device", devices=(2,)),
+        ),
+        reasons=(
+            Reason(
+                code="device_count_conflict",
+                message="The description tells of two devices, the impression of three.",
+                evidence=(span("three plugs", "summary", "count.three"),),
+            ),
+        ),
+        devices=devices,
+        approaches=("retrograde",),
+        companions=(Companion(code="93462", units=1, message="transseptal puncture"),),
+        edits=(
+            Edit(
+                table="mue",
+                edition="2024-07-01",
+                setting="practitioner",
+                severity="warning",
+                codes=("93592",),
+                message="more than the table allows",
+            ),
+        ),
+        queries=(
+            Query(reason="device_count_conflict", text="Please clarify which device(s) remained:\n[ ] Other"),
+        ),
+        proof=proof,
+        rules_version="abc123",
+    )
+    three = span("three plugs")
+    mentions = (
+        FakeMention(*_at("12 mm plug"), "device", "device.plug", "description", "device 1"),
+        FakeMention(
+            three.start, three.end, three.text, "count", "count.three", "summary", "claim: 3 devices"
+        ),
+        FakeMention(*_at("Retrograde"), "approach", "approach.retrograde", "description", "unexplained"),
+    )
+    return FakeExplanation(suggestion, mentions)
+
+
+def _at(words: str) -> tuple[int, int, str]:
+    return NOTE.index(words), NOTE.index(words) + len(words), words
+
+
+def suggest(note_id: str, status: str = "none", **more: object) -> Suggestion:
+    """A suggestion with defaults."""
+    proof = Proof(statement="nothing to code", rule="coding.none")
+    return Suggestion.model_validate(
+        {"note_id": note_id, "status": status, "proof": proof, "rules_version": "abc123", **more}
+    )
+
+
+class FakeCoder:
+    """Says ``none`` of every note, unless told otherwise by note id."""
+
+    def __init__(self, told: dict[str, Suggestion] | None = None) -> None:
+        self.told = told or {}
+        self.seen: list[Note] = []
+
+    def pipe(self, notes: Iterable[Note], workers: int = 1) -> Iterator[Suggestion]:
+        for note in notes:
+            self.seen.append(note)
+            yield self.told.get(note.note_id) or suggest(note.note_id)
+
+    def explain(self, text: str, note_id: str = "") -> FakeExplanation:
+        explanation = make_explanation()
+        return FakeExplanation(
+            explanation.suggestion.model_copy(update={"note_id": note_id}), explanation.mentions
+        )
+
+
+@pytest.fixture
+def note() -> str:
+    return NOTE
+
+
+@pytest.fixture
+def explanation() -> FakeExplanation:
+    return make_explanation()
+
+
+@pytest.fixture
+def make_suggestion() -> Callable[..., Suggestion]:
+    return suggest
+
+
+@pytest.fixture
+def fake_coder(monkeypatch: pytest.MonkeyPatch) -> FakeCoder:
+    coder = FakeCoder()
+    monkeypatch.setattr("extractor.cli.make_coder", lambda: coder)
+    return coder
+
+
+@pytest.fixture
+def write_jsonl() -> Callable[[Path, Iterable[object]], Path]:
+    def write(path: Path, rows: Iterable[object]) -> Path:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write

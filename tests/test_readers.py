@@ -1,0 +1,203 @@
+"""Notes in: every source, and one clear error for each thing that can be wrong with one."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractor import readers
+from extractor.errors import InputError
+from extractor.readers import Note, read
+
+SECRET = "Zebrafish"
+
+
+def collect(*paths: str | Path) -> tuple[list[Note], list[InputError]]:
+    errors: list[InputError] = []
+    return list(read(paths, errors.append)), errors
+
+
+def jsonl(path: Path, *lines: str | bytes) -> Path:
+    path.write_bytes(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines))
+    return path
+
+
+def row(**fields: object) -> str:
+    return json.dumps(fields)
+
+
+def test_readers_text_keeps_every_character(tmp_path: Path) -> None:
+    path = tmp_path / "note-7.txt"
+    path.write_bytes("\r\nÄ leak\r\n\tx\x0c\u2028y\r".encode())
+    notes, errors = collect(path)
+    assert errors == []
+    assert notes == [Note("note-7", "\r\nÄ leak\r\n\tx\x0c\u2028y\r", str(path), None)]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_readers_jsonl_text_comes_back_unchanged(text: str) -> None:
+    found = readers._record("f.jsonl", 1, json.dumps({"id": "a", "text": text}).encode(), 0)
+    if text.isspace():
+        assert isinstance(found, InputError)
+    else:
+        assert isinstance(found, Note)
+        assert found.text == text
+
+
+def test_readers_bom_is_taken_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfleak")
+    records = jsonl(tmp_path / "b.jsonl", b"\xef\xbb\xbf" + row(id="b", text="\ufeffleak").encode())
+    assert [note.text for note in collect(path, records)[0]] == ["leak", "\ufeffleak"]
+
+
+def test_readers_folder_is_recursive_sorted_and_leaves_out_hidden(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.TXT", "a/.hidden.txt", ".git/c.txt", "a/readme.md", "c/1.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("leak")
+    jsonl(tmp_path / "a" / "b.jsonl", row(id="r1", text="x"), row(note_id="r2", text="y"))
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["r1", "r2", "z", "b", "1"]
+    assert [note.line for note in notes] == [1, 2, None, None, None]
+    assert errors == []
+
+
+def test_readers_is_lazy(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", row(id="1", text="x"), "not json")
+    errors: list[InputError] = []
+    notes = read([path], errors.append)
+    assert next(notes).note_id == "1"
+    assert errors == []
+
+
+def test_readers_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("é leak\r\n".encode())))
+    assert collect("-") == ([Note("stdin", "é leak\r\n", "-", None)], [])
+
+
+def test_readers_integer_id_becomes_text(tmp_path: Path) -> None:
+    notes, _ = collect(jsonl(tmp_path / "a.jsonl", row(id=17, text="x")))
+    assert notes[0].note_id == "17"
+
+
+def test_readers_note_survives_pickling() -> None:
+    note = Note("a", "text", "f.jsonl", 3)
+    assert pickle.loads(pickle.dumps(note)) == note
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "I005"),
+        (b" \r\n\t", "I005"),
+        (b"\xef\xbb\xbf", "I005"),
+        (b"\x00\x01\x02\x03" * 50, "I006"),
+        (b"%PDF-1.7\n" + SECRET.encode(), "I006"),
+        (b"\xff\xfe" + SECRET.encode("utf-16-le"), "I007"),
+        (SECRET.encode() + b"\nM\xe4rz", "I007"),
+        ((SECRET * 20 + "\0" + SECRET).encode(), "I014"),
+        (SECRET.encode() * 600_000, "I013"),
+        (SECRET.encode() * 115_000, "I013"),
+    ],
+)
+def test_readers_bad_text_file_is_one_clear_error(tmp_path: Path, data: bytes, code: str) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_bytes(data)
+    notes, errors = collect(path)
+    assert notes == []
+    assert [error.code for error in errors] == [code]
+    assert errors[0].where.startswith(str(path))
+    assert errors[0].remedy
+    assert SECRET not in str(errors[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "names_note"),
+    [
+        ('{"id": "n1", "text": ' + SECRET, "I008", False),
+        ('{"id": "n1", "text": ' + "[" * 100_000, "I008", False),
+        ('{"id": "n1", "text": ' + "9" * 5000 + "}", "I008", False),
+        (f'["{SECRET}"]', "I009", False),
+        (row(text=SECRET), "I010", False),
+        (row(id=" ", text=SECRET), "I010", False),
+        (row(id=True, text=SECRET), "I010", False),
+        (row(id="n1"), "I012", True),
+        (row(id="n1", text=None), "I012", True),
+        (row(id="n1", text=[SECRET]), "I012", True),
+        (row(id="n1", text=""), "I005", True),
+        (row(id="n1", text=SECRET + "\0"), "I014", True),
+        (row(id="n1", text=SECRET + "\ud83d"), "I015", True),
+        (row(id="n\ud83d", text=SECRET), "I015", False),
+        (row(id="n1", text=SECRET * 600_000), "I013", True),
+        (row(id="n1", text=SECRET * 2_000_000), "I013", False),
+        (b'{"id": "n1", "text": "\xe4"}', "I007", False),
+    ],
+)
+def test_readers_bad_record_costs_only_itself(
+    tmp_path: Path, line: str | bytes, code: str, names_note: bool
+) -> None:
+    path = jsonl(tmp_path / "a.jsonl", row(id="first", text="x"), "", line, row(id="last", text="y"))
+    notes, errors = collect(path)
+    assert [(note.note_id, note.line) for note in notes] == [("first", 1), ("last", 4)]
+    assert [error.code for error in errors] == [code]
+    assert errors[0].where == f"{path}:3" + (", note n1" if names_note else "")
+    assert SECRET not in str(errors[0])
+
+
+def test_readers_wrong_encoding_names_byte_and_line(tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_bytes(b"\xef\xbb\xbfone\ntwo \xfc")
+    records = jsonl(tmp_path / "b.jsonl", row(id="1", text="x"), b"\xfc")
+    _, errors = collect(text, records)
+    assert [error.where for error in errors] == [f"{text}:2", f"{records}:2"]
+    size = len(row(id="1", text="x")) + 1
+    assert "byte 11 " in errors[0].problem
+    assert f"byte {size} " in errors[1].problem
+    assert "iconv" in errors[0].remedy
+
+
+def test_readers_duplicate_id_keeps_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("first")
+    records = jsonl(
+        tmp_path / "b.jsonl", row(id="a", text="second"), row(id="c", text="x"), row(id="c", text="y")
+    )
+    notes, errors = collect(tmp_path / "a.txt", records)
+    assert [(note.note_id, note.text) for note in notes] == [("a", "first"), ("c", "x")]
+    assert [(error.code, error.where) for error in errors] == [
+        ("I011", f"{records}:1, note a"),
+        ("I011", f"{records}:3, note c"),
+    ]
+    assert f"{records}:2" in errors[1].problem
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("missing.txt", "I001"), ("letter.docx", "I003"), ("empty", "I004"), ("empty.jsonl", "I005")],
+)
+def test_readers_bad_path_is_one_clear_error(tmp_path: Path, name: str, code: str) -> None:
+    (tmp_path / "letter.docx").write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.jsonl").write_text("\n \n")
+    (tmp_path / "good.txt").write_text("leak")
+    notes, errors = collect(tmp_path / name, tmp_path / "good.txt")
+    assert [note.note_id for note in notes] == ["good"]
+    assert [(error.code, error.where) for error in errors] == [(code, str(tmp_path / name))]
+
+
+def test_readers_unreadable_file(tmp_path: Path) -> None:
+    link = tmp_path / "a.txt"
+    os.symlink(link, link)
+    assert [error.code for error in collect(link)[1]] == ["I002"]
+
+
+def test_readers_binary_jsonl_is_one_error_not_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\x1f\x8b\x08\n\x00\n\x00\n")
+    assert [error.code for error in collect(path)[1]] == ["I006"]
