@@ -94,7 +94,6 @@ def _leak(case: Case, out: Circumstances) -> None:
                 out.closure = out.closure or mention
             if standing == "today" and not out.closure and any(a.means.event == "close" for a in parse.actions) and not _undone(parse, mention):
                 out.closure = mention
-            del source
 
 
 def _undone(parse: Parse, mention: Mention) -> bool:
@@ -163,7 +162,8 @@ def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Cir
         if none is not None:
             continue
         if mention.means.use == "open":
-            out.exposed = out.exposed or mention
+            if source == "narrative" and not cues & {"history"} and not _counted(parse, mention):
+                out.exposed = out.exposed or mention
         elif mention.means.use in ("named", "step") and mention.means.route:
             out.routes.setdefault(mention.means.route, mention)
         elif mention.means.use == "vessel" and mention.means.route:
@@ -178,27 +178,39 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         located = sentence_of(mention)
         if located is None:
             continue
-        parse, _, standing = located
+        parse, source, standing = located
         if standing != "today" or _undone(parse, mention):
             continue
         if mention.means.event in ("valve_implant", "clip_implant"):
             out.other_procedure = out.other_procedure or mention
         elif mention.means.event == "surgical_exposure":
-            out.exposed = out.exposed or mention
+            if source == "narrative" and not _counted(parse, mention):
+                out.exposed = out.exposed or mention
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
             out.attempted = True
 
 
+def _counted(parse: Parse, mention: Mention) -> bool:
+    """"Third sternotomy", "two sternotomies": a number before it, or a year, tells of the past."""
+    for i in range(max(parse.first, mention.first - 3), mention.first):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and (item.means.number or item.value or item.means.ordinal):
+            return True
+    return any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+
+
 def _implants(case: Case, out: Circumstances) -> None:
     """A valve or clip that an action of this session puts in."""
-    for parse, _, standing in case.parses:
+    for parse, source, standing in case.parses:
         if standing != "today" or parse.cue_kinds() & {"history"}:
             continue
         for noun in parse.nouns:
             if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
                 continue
+            if source == "implants" and not any(a.means.event in ("unused", "withdraw") for a in parse.actions):
+                out.other_procedure = out.other_procedure or noun
             for action in parse.actions:
                 if action.means.event not in ("open", "release") or parse.clause.get(action.first) != parse.clause.get(noun.first):
                     continue
@@ -213,12 +225,11 @@ def _implants(case: Case, out: Circumstances) -> None:
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:
     """The kind of document, by its first lines."""
     procedure = None
-    head = [s for s in layout.sentences[:6]]
-    end = head[-1].end if head else 0
+    head = layout.sentences[:3]
     for mention in mentions:
         if mention.means.document == "cancelled":
             out.cancelled = out.cancelled or mention
-        elif mention.start <= end:
+        elif any(s.start <= mention.start < s.end and mention.start - s.start < 40 for s in head):
             if mention.means.document == "procedure":
                 procedure = procedure or mention
             else:

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.grammar import Parse
+from extractor.grammar import DevicePhrase, Parse
 from extractor.layout import Section
 from extractor.mentions import Mention
 from extractor.timeline import Event, Standing, Statement, Timeline, TimelineBuilder, TrackedDevice, size_key
@@ -99,6 +99,8 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
             if source == "narrative" and has_log and parse.sentence.form == "log":
                 source = "log"
         case.parses.append((parse, source, standing))
+        if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
+            source = "narrative"  # running text under an implant header
         if standing == "today" and (source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")):
             rows.append((parse, "implants" if source not in ("equipment",) else source))
             continue
@@ -115,6 +117,11 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     for source, timeline in case.timelines.items():
         case.claims += _claims(source, timeline, source == case.narrator)
     return case
+
+
+def _tells(parse: Parse) -> bool:
+    """Whether a line is a sentence and not a list entry."""
+    return parse.last - parse.first > 6 and any(role in ("be", "subject") for role in parse.roles.values())
 
 
 def _narrator(case: Case) -> Source | None:
@@ -165,13 +172,17 @@ def _claims(source: Source, timeline: Timeline, narrates: bool) -> list[Claim]:
         claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
     final = sum(d.in_place for d in today)
     for statement in timeline.statements:
-        claims += _stated(source, statement, final, narrates, corrects)
+        claims += _stated(source, statement, final, timeline.prior(), narrates, corrects)
     return claims
 
 
-def _stated(source: Source, statement: Statement, final: int, narrates: bool, corrects: bool) -> list[Claim]:
+def _stated(source: Source, statement: Statement, final: int, prior: int, narrates: bool, corrects: bool) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
+    if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:
+        return []  # counts the device in another defect as well
+    if prior and statement.low == statement.high == statement.at + prior:
+        return []  # a lifetime total
     if statement.kind == "position":
         if narrates and statement.at >= statement.low:
             return []  # said of some of the devices, or before the next one
@@ -202,13 +213,22 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             quantity = next((m for m in columns if m.means.column == "quantity"), None)
             quantity_column = _cell(parse, quantity.first) if quantity else None
             continue
-        fate = next((m.means.fate for m in reversed(marks) if m.means.fate), None)
-        for phrase in parse.phrases:
+        fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
+        fate = fates[-1].means.fate if fates else None
+        if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
+            fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
+        others = any(m.kind == "other_device" for m in parse.nouns)
+        for phrase in _entries(parse.phrases):
+            if others and not phrase.product:
+                phrase.explanation = "other device"
+                continue
             if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
                 phrase.explanation = "none" if phrase.none else "reference"
                 continue
-            target = next((m.means.site for m in parse.nouns if m.kind == "target"), None)
+            target = next((m.means.site for m in parse.nouns if m.kind == "target"), None) or phrase.head.means.usual_target
             number = phrase.quantity
+            if phrase.number is None and not phrase.plural:
+                number = _beside(parse, marks) or number
             if phrase.number is None and quantity_column is not None:
                 number = _quantity(parse, quantity_column) or number
             unused = any(a.means.event == "unused" for a in parse.actions)
@@ -228,7 +248,7 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
                     if earlier and "explant" in " ".join(parse.between(parse.first, parse.last)):
                         earlier[-1].state = "removed"
                         continue
-                row = " ".join(parse.between(parse.first, parse.last))
+                row = " ".join([*parse.between(parse.first, parse.last), str(phrase.first - parse.first)])
                 rows[row] += 1
                 device.doubtful = rows[row] > max(1, number or 1)
                 timeline.devices.append(device)
@@ -236,6 +256,38 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
         for phrase in parse.phrases:
             timeline.explained.append((phrase, phrase.explanation))
     return timeline
+
+
+def _beside(parse: Parse, marks: list[Mention]) -> int | None:
+    """The number right behind the word for a row's fate: "implanted 2"."""
+    for mark in marks:
+        mention = parse.items.get(mark.last)
+        if mark.means.fate and mention is not None and mention.kind == "count":
+            return mention.value or mention.means.number
+    return None
+
+
+def _entries(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+    """One phrase a device of a row: the same article named twice is one entry."""
+    kept: list[DevicePhrase] = []
+    for phrase in phrases:
+        same = next(
+            (
+                p for p in kept
+                if not phrase.headless and (p.product == phrase.product or None in (p.product, phrase.product))
+                and (size_key(p.sizes[0] if p.sizes else None) == size_key(phrase.sizes[0] if phrase.sizes else None) or not p.sizes or not phrase.sizes)
+                and (p.number is None or phrase.number is None)
+            ),
+            None,
+        )  # fmt: skip
+        if same is None:
+            kept.append(phrase)
+            continue
+        same.product = same.product or phrase.product
+        same.sizes = same.sizes or phrase.sizes
+        same.number = same.number if same.number is not None else phrase.number
+        phrase.explanation = "the same entry"
+    return kept
 
 
 def _cell(parse: Parse, word: int) -> int:

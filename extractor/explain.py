@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.rule import Rule
@@ -28,6 +29,12 @@ _STATUS = {
     "none": ("bold", "none: nothing to code here"),
 }
 _COLOURS = ("cyan", "magenta", "yellow", "green", "bright_blue", "bright_red")
+
+
+@dataclass(slots=True)
+class _Bracket:
+    end: int
+    devices: tuple[int, ...]
 
 
 def print_explanation(text: str, explanation: Explanation, console: Console) -> None:
@@ -80,20 +87,25 @@ def marked_note(text: str, suggestion: Suggestion) -> Text:
     """
     marked = mark(text, suggestion)
     result = Text()
-    ends: list[tuple[int, tuple[int, ...]]] = []  # where the open brackets close, inmost last
+    brackets: list[_Bracket] = []  # those open, inmost last
     for piece in marked.pieces:
-        while ends and ends[-1][0] <= piece.start:
-            result.append("]", _colour(ends.pop()[1]))
+        while brackets and brackets[-1].end <= piece.start:
+            result.append("]", _colour(brackets.pop().devices))
         for index in piece.marks:
             (start, end), devices = marked.spans[index], marked.devices[index]
-            if start == piece.start and (devices or not ends):
-                numbers = ",".join(str(number) for number in devices)
-                result.append(f"[{numbers}: " if numbers else "[", _colour(devices))
-                ends.append((end, devices))
+            if start != piece.start or (brackets and not devices):
+                continue
+            same = next((bracket for bracket in brackets if bracket.devices == devices), None)
+            if same is not None:
+                same.end = max(same.end, end)
+                continue
+            numbers = ",".join(str(number) for number in devices)
+            result.append(f"[{numbers}: " if numbers else "[", _colour(devices))
+            brackets.append(_Bracket(end, devices))
         words = printable(text[piece.start : piece.end].replace("\r\n", "\n"), keep="\n\t")
         result.append(words, _colour(piece.devices) if piece.marks else "")
-    for _, devices in reversed(ends):
-        result.append("]", _colour(devices))
+    for bracket in reversed(brackets):
+        result.append("]", _colour(bracket.devices))
     return result
 
 

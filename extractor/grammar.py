@@ -125,15 +125,20 @@ class SentenceReader:
         first, last = self._words.at(sentence.start, sentence.end)
         items = {i: self._item[i] for i in range(first, last) if i in self._item}
         mentions = list(dict.fromkeys(items.values()))
-        phrases = [self._device_phrase(m, first, last) for m in mentions if m.kind == "device"]
+        phrases = [
+            self._device_phrase(m, first, last) for m in mentions if m.kind == "device" and m.means.head != "weak"
+        ]
         # A phrase swallowed by a neighbour ("Amplatzer device, plug") is one phrase.
-        phrases = self._merge(phrases)
+        phrases = self._appositions(self._merge(phrases))
         used = {i for phrase in phrases for i in range(phrase.first, phrase.last)}
         phrases += self._headless(first, last, used)
         phrases.sort(key=lambda p: p.first)
         used = {i for phrase in phrases for i in range(phrase.first, phrase.last)}
         actions = [m for m in mentions if m.kind == "action" and not any(p.inner is m for p in phrases)]
-        nouns = [m for m in mentions if m.kind in ("other_device", "target", "leak", "valve") and m.first not in used]
+        nouns = [
+            m for m in mentions
+            if m.first not in used and (m.kind in ("other_device", "target", "leak", "valve") or m.kind == "device")
+        ]  # fmt: skip
         cues = list(dict.fromkeys(self._cue[i] for i in range(first, last) if i in self._cue))
         return Parse(
             sentence, first, last, phrases, self._groups(phrases), actions, nouns, cues, items,
@@ -311,8 +316,10 @@ class SentenceReader:
                             phrase.number = number
                         else:
                             phrase.label = number
-                elif mention.kind == "count" and mention.value is not None and not opened and phrase.label is None and phrase.head is not None and not phrase.product and not phrase.plural and i == phrase.head.last:
-                    phrase.label = mention.value
+                elif mention.kind == "count" and mention.value is not None and 3 <= mention.value <= 22 and phrase.product and not phrase.sizes and not left_sizes and i == phrase.last:
+                    phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
+                elif mention.kind == "count" and (mention.value or mention.means.number) and mention.means.word is None and not opened and phrase.label is None and phrase.head is not None and not phrase.product and not phrase.plural and i == phrase.head.last:
+                    phrase.label = mention.value or mention.means.number
                 elif mention.kind == "device" and mention.means.product and not phrase.product and opened:
                     phrase.product = mention.means.product
                 elif mention.kind == "device" and not mention.means.product and phrase.product and mention.first == phrase.last:
@@ -378,6 +385,22 @@ class SentenceReader:
             kept.append(phrase)
         return kept
 
+    def _appositions(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+        """"A second device, ADO II 4 x 4 mm," and "Plug one: AVP II 10 mm" are one phrase each."""
+        kept: list[DevicePhrase] = []
+        for phrase in phrases:
+            before = kept[-1] if kept else None
+            if before is not None and before.head is not None and not before.head.means.product and not before.product and phrase.product:
+                gap = self._words.words[before.last : phrase.first]
+                if gap in ([","], [":"], ["("], ["="], ["was", "a"], ["is", "a"]) and before.quantity == 1 and phrase.quantity == 1 and not (
+                    phrase.words & {"another", "definite"} or (phrase.ordinal and before.ordinal)
+                ):
+                    before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
+                    before.last = phrase.last
+                    continue
+            kept.append(phrase)
+        return kept
+
     def _headless(self, first: int, last: int, used: set[int]) -> list[DevicePhrase]:
         out: list[DevicePhrase] = []
         i = first
@@ -430,7 +453,11 @@ class SentenceReader:
         """Whether a run of counts and sizes is a device phrase without a noun."""
         i = phrase.last
         word, mention, role, cue = self._at(i) if i < last else ("", None, None, None)
-        verb = role in ("be", "modal") or (mention is not None and mention.kind == "action")
+        verb = role in ("be", "modal") or (
+            mention is not None and mention.kind == "action" and word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+        )
+        if role == "adverb" and i + 1 < last and self._role.get(i + 1) == "be":
+            verb = True
         if phrase.pronoun:
             return True
         noun_follows = (
@@ -439,9 +466,11 @@ class SentenceReader:
         if phrase.sizes:
             before = self._role.get(phrase.first - 1) if phrase.first > first else None
             determined = bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
-            return not noun_follows and (determined or before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])
+            return not noun_follows and (determined or (self._changes(first, i) and (before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])))
         if phrase.words & {"former", "latter", "both", "remaining"} and not phrase.words & {"possessive"}:
             return not noun_follows
+        if phrase.number is not None and phrase.number > 6 and phrase.words & {"another", "more"}:
+            return False
         if phrase.words & {"another", "more", "same", "other"} or phrase.ordinal is not None or phrase.label is not None:
             # "the second was released"; "second" alone, before a comma, is an adverb.
             return not noun_follows and (verb or bool(phrase.words & {"article", "definite", "more", "another"}) and word != ",")
@@ -450,6 +479,12 @@ class SentenceReader:
         if phrase.number is not None:  # "the twelve was released"
             return verb and bool(phrase.words & {"definite", "article"})
         return bool(phrase.words & {"all", "each"}) and verb
+
+    def _changes(self, first: int, last: int) -> bool:
+        """Whether a device is exchanged between two words."""
+        return any(
+            self._item[i].kind == "action" and self._item[i].means.event == "exchange" for i in range(first, last) if i in self._item
+        )
 
     # -- groups and clauses ------------------------------------------------
 

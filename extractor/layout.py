@@ -36,6 +36,7 @@ class Section:
     end: int
     role: str
     title: str
+    body: int = 0  # where the header ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ class LayoutReader:
     """
 
     # Roles that describe one field; the text after a blank line is body again.
-    _FIELD_ROLES = frozenset({"letterhead", "title", "complications"})
+    _FIELD_ROLES = frozenset({"letterhead", "title", "complications", "equipment", "implants", "findings"})
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
 
     def __init__(self, book: RuleBook) -> None:
         self._roles = {
-            " ".join(phrase.lower().split()): rule.means.role
+            _words(phrase): rule.means.role
             for rule in book.kind("section")
             for phrase in spellings((*rule.phrases, *rule.plurals))
         }
@@ -94,12 +95,19 @@ class LayoutReader:
     @cached_property
     def _header(self) -> re.Pattern[str]:
         phrases = sorted(self._roles, key=len, reverse=True)
-        words = "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in phrases)
-        return re.compile(rf"(?:{words})", re.I)
+        words = "|".join(re.escape(phrase).replace(r"\ ", r"[\s-]+") for phrase in phrases)
+        return re.compile(rf"(?:{words})(?!\w)", re.I)
 
     @cached_property
     def _inline_header(self) -> re.Pattern[str]:
         return re.compile(rf"(?<=[.!?]\s)\s*({self._header.pattern})\s*:", re.I)
+
+    @cached_property
+    def _late_header(self) -> re.Pattern[str]:
+        return re.compile(rf"(?:[\w/'-]+ ){{1,2}}({self._header.pattern})\s*:(?!\d)", re.I)
+
+    def _role(self, header: str) -> str:
+        return self._roles[_words(header)]
 
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
@@ -110,7 +118,8 @@ class LayoutReader:
     def _sections(self, text: str, lines: list[_Line]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
         open_field = False
-        for i, line in enumerate(lines):
+        hard = _hard_starts(lines)
+        for line in lines:
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
                 if open_field and starts and text[starts[-1][1] : line.start].strip():
@@ -120,26 +129,29 @@ class LayoutReader:
             found = self._line_header(line)
             if found is not None:
                 content, role, title = found
+                inline = bool(text[content : line.end].strip())
+                if role == "findings" and inline and starts and starts[-1][2] in ("description", "body", "other", "log"):
+                    continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
-                open_field = role in self._FIELD_ROLES
-            elif open_field and starts[-1][2] == "letterhead" and text[starts[-1][1] : line.start].strip():
-                if not _FIELD.match(line.text):
+                open_field = role in self._FIELD_ROLES and (inline or role in ("letterhead", "title", "complications"))
+            elif open_field and starts[-1][2] in ("letterhead", "findings") and text[starts[-1][1] : line.start].strip():
+                if not _FIELD.match(line.text) and line.start in hard:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
             for inner in self._inline_header.finditer(line.text):
                 title = inner.group(1)
-                role = self._roles[" ".join(title.lower().split())]
+                role = self._role(title)
                 starts.append((line.start + inner.start(1), line.start + inner.end(), role, title))
                 open_field = role in self._FIELD_ROLES
-            del i
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
         sections = []
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
-            if role == "title" and len(text[content:end].split()) > self._LONGEST_TITLE:
+            told = text[content:end]
+            if role == "title" and (len(told.split()) > self._LONGEST_TITLE or len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip()):
                 role = "description"
-            sections.append(Section(start, end, role, title))
+            sections.append(Section(start, end, role, title, content))
         return tuple(sections)
 
     def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
@@ -148,7 +160,11 @@ class LayoutReader:
         begin = lead.end() if lead else 0
         match = self._header.match(line.text, begin)
         if match is None:
-            return self._shouted_header(line, begin)
+            # "Staged plan:", "Left heart findings:": known words behind one or two others.
+            late = self._late_header.match(line.text, begin)
+            if late is None:
+                return self._shouted_header(line, begin)
+            return line.start + late.end(), self._role(late.group(1)), late.group(1)
         rest = line.text[match.end() :]
         opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
         if opened is None:
@@ -157,7 +173,7 @@ class LayoutReader:
             if longer is None or begin + len(match.group()) > 60:
                 return None
             opened = longer
-        role = self._roles[" ".join(match.group().lower().split())]
+        role = self._role(match.group())
         return line.start + match.end() + opened.end(), role, match.group()
 
     def _shouted_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
@@ -168,6 +184,10 @@ class LayoutReader:
         return None
 
 
+def _words(header: str) -> str:
+    return " ".join(header.lower().replace("-", " ").split())
+
+
 def _lines(text: str) -> list[_Line]:
     lines, start = [], 0
     for raw in text.splitlines(keepends=True):
@@ -175,6 +195,19 @@ def _lines(text: str) -> list[_Line]:
         lines.append(_Line(start, start + len(body), body))
         start += len(raw)
     return lines
+
+
+def _hard_starts(lines: list[_Line]) -> set[int]:
+    """Starts of the lines that do not continue a wrapped one."""
+    width = max((len(line.text.rstrip()) for line in lines), default=0)
+    hard = set()
+    previous = ""
+    for line in lines:
+        words = line.text.split(None, 1)
+        if not words or not previous or len(previous) + 1 + len(words[0]) <= width:
+            hard.add(line.start)
+        previous = line.text.rstrip()
+    return hard
 
 
 def _form(line: _Line) -> str:
@@ -219,6 +252,7 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             while k + 1 < len(sections) and sections[k + 1].start <= position:
                 k += 1
             stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
+            position = min(stop, max(position, sections[k].body))
             for a, b in _split(text, position, stop) if form != "row" else [(position, stop)]:
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop

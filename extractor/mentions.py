@@ -48,6 +48,9 @@ def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
+_DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|☐[^\n☐☑☒]{0,60}")
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of a text: lower-cased tokens without white space and hyphens.
@@ -171,6 +174,8 @@ class MentionFinder:
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
         lowered = _lower(text)
+        # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
+        offered = [match.span() for match in _DROP_DOWN.finditer(text)]
         for rule, pattern in self._regexes:
             layer = found[_LAYER_OF[rule.kind]]
             for match in pattern.finditer(lowered):
@@ -183,6 +188,9 @@ class MentionFinder:
                     if value is None and rule.kind == "count" and match.group().isdigit():
                         value = int(match.group())
                     layer.append(Mention(start, end, first, last, rule, False, value))
+        if offered:
+            for layer, mentions in found.items():
+                found[layer] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
         return {layer: _longest(mentions, len(words.words)) for layer, mentions in found.items()}
 
 

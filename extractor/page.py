@@ -207,7 +207,10 @@ class _View:
         return words[:-1] if words.endswith("\r") and self.text[end : end + 1] == "\n" else words
 
     def _section_labels(self) -> dict[int, str]:
-        """Line starts where the section changes, as far as mentions tell."""
+        """Line starts where the section changes, as far as mentions tell.
+
+        A label moves up to the start of its block of lines, where the header stands.
+        """
         seen: dict[int, tuple[int, str]] = {}
         spans = [(s.start, s.section) for s in evidence(self.suggestion)]
         spans += [(mention.start, mention.section) for mention in self.explanation.mentions]
@@ -215,12 +218,21 @@ class _View:
             if 0 <= start <= len(self.text):
                 seen.setdefault(self.text.rfind("\n", 0, start) + 1, (start, section))
         labels: dict[int, str] = {}
-        current = None
+        current, below = None, 0
         for line, (_, section) in sorted(seen.items()):
             if section and section != current:
-                labels[line] = section
+                labels[self._block_start(line, below)] = section
                 current = section
+            below = line + 1
         return labels
+
+    def _block_start(self, line: int, below: int) -> int:
+        while line > below:
+            before = self.text.rfind("\n", 0, line - 1) + 1
+            if before < below or not self.text[before:line].strip():
+                break
+            line = before
+        return line
 
     # The side: reasons, codes, devices, proof, queries, mentions.
 
@@ -284,11 +296,12 @@ class _View:
         for device in self.suggestion.devices:
             name = " ".join(part for part in (device.size, device.product or "device") if part)
             refs = self.refs((span.start, span.end) for span in device.evidence)
+            words = self.links(_widest(device.evidence))
             rows.append(
                 (
                     refs,
                     f"<td>{_badge(device.number)}</td><td>{_text(name)}</td><td>{device.valve or ''}</td>"
-                    f"<td>{device.outcome.replace('_', ' ')}</td><td>{self.links(device.evidence)}</td>",
+                    f"<td>{device.outcome.replace('_', ' ')}</td><td>{words}</td>",
                 )
             )
         return (
@@ -353,6 +366,15 @@ def _label(section: str | None) -> str:
 
 def _badge(number: int) -> str:
     return f'<span class="number c{_colour(number)}">{number}</span>'
+
+
+def _widest(spans: Iterable[Span]) -> list[Span]:
+    """Spans that no other one contains."""
+    widest: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if not widest or span.end > widest[-1].end:
+            widest.append(span)
+    return widest
 
 
 def _all_evidence(proof: Proof) -> Iterable[Span]:

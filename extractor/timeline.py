@@ -58,6 +58,7 @@ class TrackedDevice:
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
+    quantity: int | None = 1
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -78,6 +79,7 @@ class Statement:
     kind: Literal["total", "position", "opened"]
     valve: str | None = None
     at: int = 0  # devices the timeline had in place when this was said
+    others: int = 0  # and those it had put elsewhere
 
 
 @dataclass(slots=True)
@@ -99,6 +101,10 @@ class Timeline:
     statements: list[Statement] = field(default_factory=list)
     loose: list[Loose] = field(default_factory=list)
     explained: list[tuple[DevicePhrase, str]] = field(default_factory=list)
+
+    def prior(self) -> int:
+        """Devices of earlier sessions, as far as they are counted."""
+        return max((d.quantity or 0 for d in self.devices if d.standing == "prior"), default=0)
 
     def today(self) -> list[TrackedDevice]:
         """Devices of this session put at the leak."""
@@ -130,12 +136,26 @@ def _same_size(a: str | None, b: str | None) -> bool:
 
 def leak_valves(parse: Parse) -> set[str]:
     """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it."""
-    leaks = [m for m in parse.items.values() if m.kind == "leak" and m.means.term != "central"]
+    mentions = list(dict.fromkeys(parse.items.values()))
+    leaks = [m for m in mentions if m.kind == "leak" and m.means.term != "central"]
+    valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
+    if not leaks:
+        # A heading of a few words ("B. Aortic") opens the talk about that valve.
+        return {m.means.valve for m in valves} if parse.last - parse.first <= 8 and len({m.means.valve for m in valves}) == 1 else set()
     named = {m.means.valve for m in leaks if m.means.valve}
-    if named or not leaks:
+    if named:
         return named
-    valves = {m.means.valve for m in parse.items.values() if m.kind == "valve" and m.means.valve}
-    return valves if len(valves) == 1 else set()
+    if len({m.means.valve for m in valves}) <= 1:
+        return {m.means.valve for m in valves}
+    for leak in leaks:
+        # "PVL of the AVR", "leak at the mitral bioprosthesis"
+        after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
+        before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
+        tied = after if after is not None and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)) else before or after
+        if tied is not None:
+            joined = next((m for m in valves if 0 < m.first - tied.last <= 3 and any(parse.roles.get(i) == "conjunction" for i in range(tied.last, m.first))), None)
+            return {tied.means.valve, joined.means.valve} if joined is not None else {tied.means.valve}
+    return set()
 
 
 class TimelineBuilder:
@@ -143,10 +163,11 @@ class TimelineBuilder:
 
     def __init__(self, *, summary: bool = False) -> None:
         self.timeline = Timeline()
-        self._summary = summary  # the source tells results, not the course of events
+        self._listing = summary  # the source names what was placed, often without a verb
         self._focus: list[TrackedDevice] = []
         self._valve: str | None = None
         self._target: str | None = None
+        self._target_paragraph = -1
 
     # -- one sentence --------------------------------------------------------
 
@@ -162,7 +183,7 @@ class TimelineBuilder:
         for group in parse.groups:
             self._standing_of(group, standing, kinds)
         open_groups = [g for g in parse.groups if not g[0].explanation]
-        if "summary" in kinds or self._summary:
+        if "summary" in kinds:
             for group in open_groups:
                 self._state_total(group, kinds)
         for action in parse.actions:
@@ -173,8 +194,10 @@ class TimelineBuilder:
                     self._left_over(phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         in_place = sum(d.in_place for d in self.timeline.today())
+        others = sum(d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices)
         for statement in self.timeline.statements[stated:]:
             statement.at = in_place
+            statement.others = others
 
     def _site(self, parse: Parse) -> None:
         """Follow the talk from valve to valve and from leak to other defects."""
@@ -187,7 +210,10 @@ class TimelineBuilder:
             self._target = targets[0].means.site
         elif leaks or valves:
             self._target = None
-        self._sentence_target = self._target if targets else None
+        if targets and self._target:
+            self._target_paragraph = parse.sentence.paragraph
+        here = targets or (self._target and self._target_paragraph == parse.sentence.paragraph)
+        self._sentence_target = self._target if here else None
 
     def _standing_of(self, group: list[DevicePhrase], standing: Standing, kinds: set[str]) -> None:
         parse = self._parse
@@ -256,7 +282,7 @@ class TimelineBuilder:
             return
         kind: Literal["total", "position"] = "total"
         self._statement(group, low, high, kind)
-        if self._summary or self.timeline.today():
+        if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
         del kinds
@@ -409,6 +435,12 @@ class TimelineBuilder:
             return None
         left = self._left(action)
         right = self._right(action)
+        part = self._part(action, left)
+        if part is not None:
+            # "LV disc opened": a part opens with its device; a part pulled back does not take it out.
+            return (left or []) if action.means.event in ("open", "check") else None
+        if right is None and self._object_is_other(action):
+            return None
         if self._passive(action):
             if self._subject_is_other(action):
                 return None
@@ -427,6 +459,26 @@ class TimelineBuilder:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _part(self, action: Mention, left: list[DevicePhrase] | None) -> Mention | None:
+        """A part of a device ("distal disc") that is the subject of an action."""
+        start = left[-1].last if left else self._parse.first
+        clause = self._parse.clause.get(action.first)
+        return next(
+            (m for m in self._parse.nouns if m.kind == "device" and start <= m.first < action.first and self._parse.clause.get(m.first) == clause),
+            None,
+        )
+
+    def _object_is_other(self, action: Mention) -> bool:
+        """"withdrawing the sheath": the object right behind the verb is no device."""
+        parse = self._parse
+        for i in range(action.last, min(parse.last, action.last + 6)):
+            mention, role = parse.items.get(i), parse.roles.get(i)
+            if mention is not None and mention.kind in ("other_device", "target"):
+                return not self._passive(action)
+            if role in ("preposition", "of", "with", "conjunction", "clause", "relative", "be", "exchange") or parse.words.words[i] in (",", ".", ";", ":"):
+                return False
+        return False
 
     def _right(self, action: Mention) -> list[DevicePhrase] | None:
         parse = self._parse
@@ -723,10 +775,13 @@ class TimelineBuilder:
                 if event in ("remain", "check"):
                     return pool
                 return pool
-            if not pool and event in ("open", "load", "release", "select"):
+            if not pool and event in ("open", "release"):
                 return self._introduce(phrase)
+            if not pool and event in ("load", "select"):
+                return []
             self._loosen(phrase, 1)
             return pool
+        pool = self._expand(pool, number)
         if event in ("remain", "check", "release") and pool:
             self._statement([phrase], number, number, "position")
         if len(pool) >= number:
@@ -740,6 +795,22 @@ class TimelineBuilder:
             self._loosen(phrase, number - len(pool))
         elif event not in ("remain", "check", "release"):
             self._loosen(phrase, number - len(pool))
+        return pool
+
+    def _expand(self, pool: list[TrackedDevice], number: int) -> list[TrackedDevice]:
+        """"One in each sheath ... both were released": the number said later fixes a "many"."""
+        many = [d for d in pool if d.many]
+        if len(many) != 1 or len(pool) > number:
+            return pool
+        first = many[0]
+        first.many = False
+        while len(pool) < number:
+            twin = TrackedDevice(
+                first.product, first.size, first.state, valve=first.valve, target=first.target, paragraph=first.paragraph,
+                events=list(first.events),
+            )  # fmt: skip
+            self.timeline.devices.insert(self.timeline.devices.index(first) + 1, twin)
+            pool.append(twin)
         return pool
 
     def _bare(self, phrase: DevicePhrase, event: str, live: list[TrackedDevice]) -> list[TrackedDevice]:
@@ -767,8 +838,10 @@ class TimelineBuilder:
         if match:
             focus = [d for d in self._focus if d in match]
             return focus[-1:] or match[-1:]
-        if event in ("remain", "check") :
+        if event in ("remain", "check"):
             return self._position(phrase, live)
+        if event in ("withdraw", "embolize", "capture", "unused", "reposition") and not (phrase.sizes or phrase.product):
+            return []
         return self._introduce(phrase)
 
     def _position(self, phrase: DevicePhrase, live: list[TrackedDevice]) -> list[TrackedDevice]:
@@ -812,15 +885,17 @@ class TimelineBuilder:
             and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)
             and (phrase.product is None or d.product is None or d.product == phrase.product)
             and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
+            and (phrase.label is None or phrase.label in (d.label, d.ordinal))
             and (not phrase.words & {"another", "more"} or d.pending)
         ]  # fmt: skip
         if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending):
             device = waiting[-1]
             device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
+            device.label = device.label or phrase.label
             device.product = device.product or phrase.product
             device.pending = False
             return [device]
-        if number is None:
+        if number is None or (number == 1 and self._distributed(phrase)):
             device = self._add(phrase, "today")
             device.many = True
             return [device]
@@ -837,6 +912,16 @@ class TimelineBuilder:
             device.doubtful = doubtful
             made.append(device)
         return made
+
+    def _distributed(self, phrase: DevicePhrase) -> bool:
+        """"A plug was loaded in each": one for every sheath, however many."""
+        parse = self._parse
+        for i in range(phrase.last, min(parse.last, phrase.last + 8)):
+            mention = parse.items.get(i)
+            if mention is not None and mention.kind == "count" and mention.means.word == "each":
+                before = parse.roles.get(i - 1)
+                return before in ("preposition", "with") or parse.words.words[i - 1] in ("from", "via", "through")
+        return False
 
     def _repeats(self, phrase: DevicePhrase, number: int) -> bool:
         """Whether "two plugs were placed" may retell devices that are already in place."""
@@ -857,6 +942,7 @@ class TimelineBuilder:
             target=self._sentence_target or (self._target if phrase.head and phrase.head.means.usual_target else None),
             ordinal=phrase.ordinal,
             label=phrase.label,
+            quantity=phrase.quantity,
             paragraph=self._parse.sentence.paragraph,
         )
         start, end = self._span(phrase.first, phrase.last)
@@ -878,7 +964,7 @@ class TimelineBuilder:
         elif event == "remain" and state in ("loaded", "deployed"):
             device.state = "released" if state == "deployed" else "deployed"
         elif event == "reposition":
-            device.state = "deployed" if state in ("loaded", "named") else state
+            device.state = "deployed" if state in ("loaded", "named", "removed") else state
         elif event == "withdraw":
             device.state = "unused" if state == "unused" else "removed"
         elif event == "embolize":
@@ -925,6 +1011,8 @@ class TimelineBuilder:
             phrase.explanation = "reference" if active else "described"
             return
         match = self._matching(phrase, active)
+        if phrase.label is not None:
+            match = [d for d in match if d.label == phrase.label]
         if match and not phrase.words & {"another", "more"} and phrase.ordinal is None and (phrase.quantity == 1):
             phrase.explanation = f"device {self.timeline.devices.index(match[-1]) + 1}"
             return
@@ -950,9 +1038,19 @@ class TimelineBuilder:
         # Named without a verb: it may be the next device.
         devices = self._introduce(phrase)
         for device in devices:
-            device.pending = True
+            if self._listing or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase):
+                device.state = "deployed"
+            elif device.state == "named":
+                device.pending = True
         self._remember(phrase, devices)
         self._focus = devices
+
+    def _ellipsis(self, phrase: DevicePhrase) -> bool:
+        """"One plug was deployed, followed by a second": the verb is not said again."""
+        parse = self._parse
+        before = [parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then" for i in range(max(parse.first, phrase.first - 3), phrase.first)]
+        acts = [a for a in parse.actions if a.last <= phrase.first]
+        return any(before) and bool(acts) and acts[-1].means.event in ("open", "release") and not self._negated(acts[-1])
 
     def _group_negated(self, phrase: DevicePhrase) -> bool:
         clause = self._parse.clause.get(phrase.first)
@@ -962,6 +1060,9 @@ class TimelineBuilder:
         )
 
     def _loosen(self, phrase: DevicePhrase, extra: int) -> None:
+        if self._listing and phrase.determiner == "definite":
+            phrase.explanation = "reference"  # to what the narrative tells
+            return
         start, end = self._span(phrase.first, phrase.last)
         phrase.explanation = "unexplained"
         self.timeline.loose.append(Loose(phrase, start, end, self._parse.sentence.section.role, extra))

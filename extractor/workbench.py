@@ -6,12 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from extractor.readers import Note
-
-if TYPE_CHECKING:
-    from extractor.rules import Rule, RuleBook
+from extractor.rules import Rule, RuleBook, spellings
 
 _MARKED = re.compile(r"\[([^\[\]]*)\]")
 
@@ -185,7 +183,9 @@ def _finder(book: RuleBook) -> Callable[[str], list[_Hit]]:
 
     layout = LayoutReader(book)
     headers = {
-        _normal(phrase): rule.id for rule in book.kind("section") for phrase in (*rule.phrases, *rule.plurals)
+        _normal(phrase): rule.id
+        for rule in book.kind("section")
+        for phrase in spellings((*rule.phrases, *rule.plurals))
     }
 
     def find(text: str) -> list[_Hit]:
@@ -222,7 +222,7 @@ def duplicates(book: RuleBook) -> tuple[Duplicate, ...]:
     """
     claims: dict[tuple[str, str], list[str]] = defaultdict(list)
     for rule in book.rules:
-        for phrase in {_normal(phrase) for phrase in (*rule.phrases, *rule.plurals)}:
+        for phrase in {_normal(phrase) for phrase in spellings((*rule.phrases, *rule.plurals))}:
             claims[rule.kind, phrase].append(rule.id)
     return tuple(
         Duplicate(kind, phrase, tuple(rules))
@@ -269,7 +269,7 @@ def _means(rule: Rule) -> str:
 def _why(rule: Rule, words: str) -> str:
     normal = _normal(words)
     for name, phrases in (("phrase", rule.phrases), ("plural", rule.plurals)):
-        for phrase in phrases:
+        for phrase in spellings(phrases):
             if _normal(phrase) == normal:
                 return f"{name} “{phrase}”"
     if rule.regex is not None and re.search(rule.regex, words.lower()):

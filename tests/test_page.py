@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extractor.explain import marked_note
 from extractor.marking import mark
 from extractor.page import render_page
 from extractor.suggestion import Device, Proof, Span, Suggestion
@@ -168,3 +169,19 @@ def test_page_any_overlap_keeps_the_note(text: str, places: list[tuple[int, int]
     Bare.suggestion = suggestion  # type: ignore[attr-defined]
     page = Page(render_page(text, Bare()))  # type: ignore[arg-type]
     assert note_text(page) == printable(text.replace("\r\n", "\n"), keep="\n")
+
+
+def test_page_terminal_brackets_nest_and_merge() -> None:
+    def plain(*places: tuple[int, int]) -> str:
+        return marked_note("abcdefghij", _suggestion("abcdefghij", list(places))).plain
+
+    assert plain() == "abcdefghij"
+    assert plain((0, 6), (2, 4)) == "[1: ab[2: cd]ef]ghij"
+    assert plain((0, 4), (4, 10)) == "[1: abcd][2: efghij]"
+    assert plain((0, 6), (3, 9)) == "[1: abc[2: defghi]]j"
+    suggestion = _suggestion("abcdefghij", [(0, 6)])
+    twice = suggestion.devices[0].evidence + _suggestion("abcdefghij", [(3, 9)]).devices[0].evidence
+    merged = suggestion.model_copy(
+        update={"devices": (suggestion.devices[0].model_copy(update={"evidence": twice}),)}
+    )
+    assert marked_note("abcdefghij", merged).plain == "[1: abcdefghi]j"
