@@ -82,6 +82,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     builders: dict[Source, TimelineBuilder] = {}
     has_log = sum(p.sentence.form == "log" for p in parses) >= 3
     begun: Section | None = None
+    corrected = any(p.sentence.section.role == "addendum" and "correction" in p.cue_kinds() for p in parses)
     rows: list[tuple[Parse, Source]] = []
     for parse in parses:
         section = parse.sentence.section
@@ -102,7 +103,8 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
             source = "narrative"  # running text under an implant header
         if standing == "today" and (source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")):
-            rows.append((parse, "implants" if source not in ("equipment",) else source))
+            told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
+            rows.append((parse, "equipment" if source == "equipment" and not told & {"implanted", "removed"} else "implants"))
             continue
         builder = builders.get(source)
         if builder is None:
@@ -114,9 +116,37 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         if mine:
             case.timelines[source] = _table(mine, tables, source)
     case.narrator = _narrator(case)
+    _share_targets(case)
+    others = _other_implants(parses)
     for source, timeline in case.timelines.items():
-        case.claims += _claims(source, timeline, source == case.narrator)
+        case.claims += _claims(source, timeline, source == case.narrator, others, corrected)
     return case
+
+
+def _share_targets(case: Case) -> None:
+    """A table lists what went into other defects too: the narrative knows which that was."""
+    elsewhere = [size_key(d.size) for d in case.main.devices if d.target is not None and d.standing == "today"]
+    for source, timeline in case.timelines.items():
+        if source == case.narrator:
+            continue
+        for key in list(elsewhere):
+            match = next((d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None)
+            at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
+            listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
+            if match is not None and listed > at_leak:
+                timeline.devices[timeline.devices.index(match)].target = "other"
+
+
+def _other_implants(parses: list[Parse]) -> int:
+    """Implants of other kinds (appendage occluder, valve, clip) that a total may include."""
+    roles = {
+        noun.means.role
+        for parse in parses
+        for noun in parse.nouns
+        if noun.kind == "other_device" and noun.means.role in ("appendage", "valve", "clip")
+        and any(a.means.event in ("open", "release") for a in parse.actions)
+    }  # fmt: skip
+    return len(roles)
 
 
 def _tells(parse: Parse) -> bool:
@@ -150,12 +180,12 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
     return low, None if unbounded else high
 
 
-def _claims(source: Source, timeline: Timeline, narrates: bool) -> list[Claim]:
+def _claims(source: Source, timeline: Timeline, narrates: bool, others: int, corrected: bool) -> list[Claim]:
     claims: list[Claim] = []
     low, high = bounds(timeline)
     detailed = narrates or source in ("implants", "log")
     today = timeline.today()
-    corrects = source == "addendum"
+    corrects = source == "addendum" and corrected
     if today and source != "equipment":
         proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
         if source in ("title", "summary", "findings") and not narrates:
@@ -164,7 +194,7 @@ def _claims(source: Source, timeline: Timeline, narrates: bool) -> list[Claim]:
                 claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule))
         elif source == "addendum":
             if low:
-                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule, True))
+                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule, corrects))
         else:
             claims.append(Claim(source, detailed, low, high, proof.start, proof.end, proof.section, proof.rule))
     elif source == "implants" and timeline.devices:
@@ -172,15 +202,19 @@ def _claims(source: Source, timeline: Timeline, narrates: bool) -> list[Claim]:
         claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
     final = sum(d.in_place for d in today)
     for statement in timeline.statements:
-        claims += _stated(source, statement, final, timeline.prior(), narrates, corrects)
+        claims += _stated(source, statement, final, timeline.prior(), others, narrates, corrects)
     return claims
 
 
-def _stated(source: Source, statement: Statement, final: int, prior: int, narrates: bool, corrects: bool) -> list[Claim]:
+def _stated(source: Source, statement: Statement, final: int, prior: int, others: int, narrates: bool, corrects: bool) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
+    if statement.kind == "position":
+        prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:
         return []  # counts the device in another defect as well
+    if others and statement.low == statement.high and statement.at < statement.low <= statement.at + others:
+        return []  # counts implants of other kinds as well
     if prior and statement.low == statement.high == statement.at + prior:
         return []  # a lifetime total
     if statement.kind == "position":
@@ -203,20 +237,26 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
     """Devices of implant tables, supply logs and implant lists: one entry a line."""
     timeline = Timeline()
     quantity_column: int | None = None
+    asked_column: int | None = None  # "Released | yes"
     rows: Counter[str] = Counter()
     by_word = {m.first: m for m in tables}
     valve: str | None = None
     for parse in parses:
         marks = [by_word[i] for i in range(parse.first, parse.last) if i in by_word]
         columns = [m for m in marks if m.means.column]
-        if len(columns) >= 2 and not parse.phrases:
+        if len(columns) >= 2 and not any(p.product or p.sizes for p in parse.phrases):
             quantity = next((m for m in columns if m.means.column == "quantity"), None)
             quantity_column = _cell(parse, quantity.first) if quantity else None
+            asked = next((m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None)
+            asked_column = _cell(parse, asked.first) if asked else None
             continue
         fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
         fate = fates[-1].means.fate if fates else None
         if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
             fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
+        if asked_column is not None and not fates:
+            answer = [parse.words.words[i] for i in range(parse.first, parse.last) if _cell(parse, i) == asked_column and parse.words.words[i] != "|"]
+            fate = "unused" if answer and answer[0] in ("no", "n") else fate
         others = any(m.kind == "other_device" for m in parse.nouns)
         for phrase in _entries(parse.phrases):
             if others and not phrase.product:

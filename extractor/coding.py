@@ -58,13 +58,20 @@ def suggest(
     tracked = [*case.main.devices, *_elsewhere(case)]
     devices = _devices(tracked, around, evidence)
     today = case.main.today()
-    attempted = bool(today) or around.attempted
     occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or bool(case.claims))))
     if around.ring is not None and not around.leak and today:
         occurred = True
-    if not occurred or (around.surgical is not None and not today):
+    tried = any(d.state not in ("named", "unused") for d in today)
+    told = any(event.event != "named" for d in today for event in d.events)
+    if not occurred or not (tried or around.attempted or case.claims):
         return _nothing(note_id, book, devices, around, evidence)
-    if around.cancelled is not None and not any(d.state not in ("named",) for d in today):
+    if around.surgical is not None and not any(d.in_place for d in today):
+        return _nothing(note_id, book, devices, around, evidence)
+    if around.cancelled is not None and not tried:
+        return _nothing(note_id, book, devices, around, evidence)
+    if today and all(d.state == "unused" for d in today) and not around.attempted:
+        return _nothing(note_id, book, devices, around, evidence)
+    if around.document is not None and not told:
         return _nothing(note_id, book, devices, around, evidence)
     reasons: list[Reason] = []
     if around.document is not None:
@@ -93,7 +100,6 @@ def suggest(
         lines = _lines(book, share, count, devices)
     reasons += _circumstance_reasons(around, evidence)
     companions = _companions(book, around, share, evidence)
-    del attempted
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
 

@@ -44,6 +44,11 @@ class DevicePhrase:
     explanation: str = ""
 
     @property
+    def head_first(self) -> int:
+        """First word of the noun."""
+        return self.head.first if self.head else self.first
+
+    @property
     def pronoun(self) -> bool:
         return "pronoun" in self.words
 
@@ -166,11 +171,16 @@ class SentenceReader:
                 elif mention.kind == "size" and mention.means.form in ("clock", "label", "date"):
                     pass
                 elif mention.kind == "count":
+                    if mention.means.word in ("times", "numbered") and phrase.sizes and mention.means.word == "times" and mention.value and not mention.means.number and self._starts_phrase_before(mention, first):
+                        break  # "10/5 x2 AVP III": belongs to what stands before
                     if not self._take_count(phrase, mention, left=True):
+                        break
+                    if mention.means.word in ("article", "definite", "possessive") and not self._opens_before(mention.first - 1, first):
+                        committed = mention.first
                         break
                 elif mention.kind == "valve":
                     phrase.valve = phrase.valve or mention.means.valve
-                elif mention.kind == "leak" and mention.last == committed:
+                elif mention.kind == "leak" and mention.last == phrase.head_first:
                     pass
                 elif mention.kind == "device" and mention.means.product and mention.last == committed and not phrase.product:
                     phrase.product = mention.means.product
@@ -203,6 +213,19 @@ class SentenceReader:
             else:
                 break
         phrase.first = committed
+
+    def _starts_phrase_before(self, mention: Mention, first: int) -> bool:
+        before = self._item.get(mention.first - 1) if mention.first > first else None
+        return before is not None and before.kind == "device"
+
+    def _opens_before(self, i: int, first: int) -> bool:
+        """Whether a phrase goes on to the left of its article: "both the", "one of the", "a 12 mm and a"."""
+        if i < first:
+            return False
+        mention = self._item.get(i)
+        if mention is not None:
+            return mention.kind == "count" and (mention.means.word in ("both", "all", "each", "only", "none") or mention.means.number is not None)
+        return self._role.get(i) in ("of", "conjunction") or self._words.words[i] == ","
 
     def _coordinates(self, i: int, first: int, phrase: DevicePhrase) -> bool:
         """Whether the conjunction at ``i`` joins two sizes of one phrase."""
@@ -320,6 +343,11 @@ class SentenceReader:
                     phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
                 elif mention.kind == "count" and (mention.value or mention.means.number) and mention.means.word is None and not opened and phrase.label is None and phrase.head is not None and not phrase.product and not phrase.plural and i == phrase.head.last:
                     phrase.label = mention.value or mention.means.number
+                elif self._letter(phrase, i, last):
+                    phrase.label = 100 + ord(self._words.words[i])
+                    i += 1
+                    phrase.last = i
+                    continue
                 elif mention.kind == "device" and mention.means.product and not phrase.product and opened:
                     phrase.product = mention.means.product
                 elif mention.kind == "device" and not mention.means.product and phrase.product and mention.first == phrase.last:
@@ -329,6 +357,11 @@ class SentenceReader:
                 i = mention.last
                 phrase.last = i + 1 if opened and self._words.words[i : i + 1] == [")"] else i
                 continue
+            if self._letter(phrase, i, last):
+                phrase.label = 100 + ord(word)
+                i += 1
+                phrase.last = i
+                continue
             if word in _OPENING:
                 opened = True
             elif word in _CLOSING:
@@ -337,11 +370,20 @@ class SentenceReader:
                 pass
             elif word in ("measuring", "sizes", "measures", "measured", "diameter", "s"):
                 pass
-            elif not (opened and word.isalpha()):
+            else:
                 break
             if i - phrase.last > 4:
                 break
             i += 1
+
+    def _letter(self, phrase: DevicePhrase, i: int, last: int) -> bool:
+        """"Plug A": a letter right behind the noun, at the end of the phrase."""
+        word = self._words.words[i]
+        if len(word) != 1 or word not in "abcde" or phrase.label is not None or phrase.head is None or i != phrase.head.last or phrase.plural:
+            return False
+        if i + 1 >= last:
+            return True
+        return self._words.words[i + 1] in ",:.;()=" or self._role.get(i + 1) in ("be", "conjunction")
 
     def _starts_next(self, i: int, last: int) -> bool:
         mention = self._item.get(i) if i < last else None
@@ -392,8 +434,8 @@ class SentenceReader:
             before = kept[-1] if kept else None
             if before is not None and before.head is not None and not before.head.means.product and not before.product and phrase.product:
                 gap = self._words.words[before.last : phrase.first]
-                if gap in ([","], [":"], ["("], ["="], ["was", "a"], ["is", "a"]) and before.quantity == 1 and phrase.quantity == 1 and not (
-                    phrase.words & {"another", "definite"} or (phrase.ordinal and before.ordinal)
+                if gap in ([], [","], [":"], ["("], ["="], ["was", "a"], ["is", "a"]) and before.quantity == 1 and phrase.quantity == 1 and not (
+                    "another" in phrase.words or (phrase.ordinal and before.ordinal)
                 ):
                     before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
                     before.last = phrase.last
@@ -420,6 +462,8 @@ class SentenceReader:
                             break
                         phrase.words.add("pronoun")
                         phrase.plural = self._words.words[k] in ("they", "them", "themselves")
+                        k = m.last
+                        break
                     elif m.means.word == "numbered":
                         phrase.label = m.means.ordinal or m.value
                     elif m.means.ordinal is not None:

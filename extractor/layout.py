@@ -81,7 +81,9 @@ class LayoutReader:
     """
 
     # Roles that describe one field; the text after a blank line is body again.
-    _FIELD_ROLES = frozenset({"letterhead", "title", "complications", "equipment", "implants", "findings"})
+    _FIELD_ROLES = frozenset(
+        {"letterhead", "title", "complications", "equipment", "implants", "findings", "history", "plan", "summary"}
+    )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
 

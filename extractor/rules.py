@@ -53,7 +53,7 @@ class OtherDeviceMeans(_Strict):
     role: Literal[
         "vascular_closure", "valve", "balloon", "wire", "sheath", "catheter", "snare",
         "clip", "lead", "filter", "ring", "appendage", "needle", "suture", "imaging",
-        "support", "stent", "other",
+        "support", "stent", "part", "other",
     ]  # fmt: skip
 
 

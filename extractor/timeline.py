@@ -168,6 +168,7 @@ class TimelineBuilder:
         self._valve: str | None = None
         self._target: str | None = None
         self._target_paragraph = -1
+        self._opened_in = -1
 
     # -- one sentence --------------------------------------------------------
 
@@ -203,17 +204,31 @@ class TimelineBuilder:
         """Follow the talk from valve to valve and from leak to other defects."""
         leaks = [m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")]
         valves = leak_valves(parse)
-        targets = [m for m in parse.nouns if m.kind == "target"]
+        targets = [m for m in parse.nouns if m.kind == "target" and not self._passage(m)]
         if len(valves) == 1:
             self._valve = next(iter(valves))
         if targets and not any(m.means.term != "leak" for m in leaks):
             self._target = targets[0].means.site
         elif leaks or valves:
             self._target = None
-        if targets and self._target:
+        if targets and self._target and self._closes(targets[0]):
             self._target_paragraph = parse.sentence.paragraph
         here = targets or (self._target and self._target_paragraph == parse.sentence.paragraph)
         self._sentence_target = self._target if here else None
+
+    def _passage(self, target: Mention) -> bool:
+        """Whether a defect is only a way through: "the wire went through the PFO"."""
+        parse = self._parse
+        for i in range(max(parse.first, target.first - 3), target.first):
+            if parse.words.words[i] in ("through", "via", "from", "past"):
+                return True
+        return any(p.none and 0 <= target.first - p.last <= 2 for p in parse.phrases)
+
+    def _closes(self, target: Mention) -> bool:
+        """Whether a sentence turns to closing another defect: what follows in its paragraph belongs there."""
+        parse = self._parse
+        heading = parse.words.words[target.last : target.last + 1] == [":"] or parse.last - parse.first <= 4
+        return heading or any(a.means.event == "close" and not self._negated(a) for a in parse.actions)
 
     def _standing_of(self, group: list[DevicePhrase], standing: Standing, kinds: set[str]) -> None:
         parse = self._parse
@@ -236,7 +251,9 @@ class TimelineBuilder:
                         cue.first < first.first or cue.first <= group[-1].last + 6
                     ):
                         why = "history"
-                elif cue.means.cue == "plan" and cue.first < first.first and "intent" not in kinds:
+                elif cue.means.cue == "plan" and cue.first < first.first and not any(
+                    c.means.cue == "intent" and parse.clause.get(c.first) == clause for c in parse.cues
+                ):
                     why = "plan"
                 elif cue.means.cue == "cancelled":
                     why = "plan"
@@ -444,8 +461,8 @@ class TimelineBuilder:
         if self._passive(action):
             if self._subject_is_other(action):
                 return None
-            if left is not None:
-                return left
+            if left is not None and not (right is not None and left[0].pronoun and right[0].determiner != "definite"):
+                return left  # but: "it was deployed a 10 mm plug"
             return right
         if right is not None:
             tight = left is not None and left[-1].last == action.first
@@ -465,7 +482,7 @@ class TimelineBuilder:
         start = left[-1].last if left else self._parse.first
         clause = self._parse.clause.get(action.first)
         return next(
-            (m for m in self._parse.nouns if m.kind == "device" and start <= m.first < action.first and self._parse.clause.get(m.first) == clause),
+            (m for m in self._parse.nouns if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part")) and start <= m.first < action.first and self._parse.clause.get(m.first) == clause),
             None,
         )
 
@@ -475,7 +492,7 @@ class TimelineBuilder:
         for i in range(action.last, min(parse.last, action.last + 6)):
             mention, role = parse.items.get(i), parse.roles.get(i)
             if mention is not None and mention.kind in ("other_device", "target"):
-                return not self._passive(action)
+                return not self._passive(action) and not (mention.kind == "other_device" and mention.means.role == "part")
             if role in ("preposition", "of", "with", "conjunction", "clause", "relative", "be", "exchange") or parse.words.words[i] in (",", ".", ";", ":"):
                 return False
         return False
@@ -939,7 +956,7 @@ class TimelineBuilder:
             phrase.sizes[0] if phrase.sizes else None,
             standing=standing,
             valve=phrase.valve or self._valve,
-            target=self._sentence_target or (self._target if phrase.head and phrase.head.means.usual_target else None),
+            target=self._sentence_target or self._usual_target(phrase),
             ordinal=phrase.ordinal,
             label=phrase.label,
             quantity=phrase.quantity,
@@ -951,11 +968,19 @@ class TimelineBuilder:
         self.timeline.devices.append(device)
         return device
 
+    def _usual_target(self, phrase: DevicePhrase) -> str | None:
+        """Where a septal occluder and its like go, unless the sentence ties it to the leak."""
+        usual: str | None = phrase.head.means.usual_target if phrase.head else None
+        if usual and any(m.kind == "leak" and m.means.term != "central" for m in self._parse.items.values()):
+            return None
+        return usual
+
     def _apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         state = device.state
         if event == "load" and state in ("named", "removed"):
             device.state = "loaded"
         elif event == "open":
+            self._opened_in = self._parse.sentence.paragraph
             device.state = "released" if state == "released" else "deployed"
             device.pending = False
         elif event == "release":
@@ -992,6 +1017,9 @@ class TimelineBuilder:
             return
         if phrase.headless:
             phrase.explanation = "reference"
+            if phrase.ordinal is not None and phrase.determiner == "definite" and not self._landmark([phrase]):
+                known = [d for d in live if phrase.ordinal == d.ordinal] or (live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else [])
+                self._focus = known[-1:] or self._focus
             if phrase.words & {"another", "more"} and not self._group_negated(phrase):
                 self._loosen(phrase, phrase.number or 1)
             return
@@ -1008,6 +1036,11 @@ class TimelineBuilder:
             elif phrase.plural and len(active) < 2 and not any(d.many for d in active):
                 self._loosen(phrase, 1)
                 return
+            named = self._matching(phrase, active) if (phrase.sizes or phrase.product) else []
+            if phrase.ordinal or phrase.label:
+                named = [d for d in active if (phrase.ordinal or phrase.label) in (d.ordinal, d.label)]
+            if named and not self._landmark([phrase]):
+                self._focus = named[-1:]
             phrase.explanation = "reference" if active else "described"
             return
         match = self._matching(phrase, active)
@@ -1024,6 +1057,9 @@ class TimelineBuilder:
             phrase.explanation = f"claim: {phrase.quantity} devices"
             return
         if phrase.determiner == "bare" and not phrase.sizes and phrase.quantity == 1 and phrase.ordinal is None:
+            if phrase.product and not active and not self._listing:
+                self._loosen(phrase, 1)  # a product by name, and nothing says what became of it
+                return
             phrase.explanation = "described"
             return
         if phrase.plural and phrase.quantity is None:
@@ -1038,7 +1074,7 @@ class TimelineBuilder:
         # Named without a verb: it may be the next device.
         devices = self._introduce(phrase)
         for device in devices:
-            if self._listing or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase):
+            if self._listing or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
             elif device.state == "named":
                 device.pending = True
@@ -1051,6 +1087,14 @@ class TimelineBuilder:
         before = [parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then" for i in range(max(parse.first, phrase.first - 3), phrase.first)]
         acts = [a for a in parse.actions if a.last <= phrase.first]
         return any(before) and bool(acts) and acts[-1].means.event in ("open", "release") and not self._negated(acts[-1])
+
+    def _fragment(self) -> bool:
+        """"In the middle, a 12/5 AVP III.": a sentence without a verb, after one that deployed."""
+        return (
+            not self._parse.actions
+            and "be" not in self._parse.roles.values()
+            and self._opened_in == self._parse.sentence.paragraph
+        )
 
     def _group_negated(self, phrase: DevicePhrase) -> bool:
         clause = self._parse.clause.get(phrase.first)
