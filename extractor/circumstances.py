@@ -43,6 +43,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     out = Circumstances()
     sentence_of = _Locator(case)
     _leak(case, out)
+    out.leak = out.leak or _any_leak(case)
     _valves(case, out)
     _routes(case, found["approach"], sentence_of, out)
     _session(found["session"], sentence_of, out)
@@ -96,6 +97,19 @@ def _leak(case: Case, out: Circumstances) -> None:
                 out.closure = mention
 
 
+def _any_leak(case: Case) -> Mention | None:
+    """"Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
+    if not case.main.today():
+        return None
+    for parse, _, standing in case.parses:
+        if not any(m.kind == "valve" and m.means.prosthesis for m in parse.items.values()):
+            continue
+        for mention in dict.fromkeys(parse.items.values()):
+            if mention.kind == "leak" and mention.means.term == "leak" and standing != "planned" and not _negated(parse, mention):
+                return mention
+    return None
+
+
 def _undone(parse: Parse, mention: Mention) -> bool:
     clause = parse.clause.get(mention.first)
     return any(c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6 for c in parse.cues)
@@ -141,6 +155,11 @@ def _valves(case: Case, out: Circumstances) -> None:
         out.valves = dict(out.body_valves)
     if not out.valves and len(prostheses) == 1:
         out.valves = prostheses
+    if not out.valves and not prostheses:
+        named_at_all = {
+            m.means.valve: m for parse, _, _ in reversed(case.parses) for m in parse.items.values() if m.kind == "valve" and m.means.valve
+        }
+        out.valves = named_at_all if len(named_at_all) == 1 else {}
 
 
 def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:

@@ -24,7 +24,7 @@ Source = Literal["narrative", "log", "implants", "findings", "summary", "title",
 
 _SOURCE_OF_ROLE: dict[str, Source] = {
     "body": "narrative", "description": "narrative", "other": "narrative", "complications": "narrative",
-    "letterhead": "title", "log": "log", "findings": "findings", "summary": "summary",
+    "letterhead": "narrative", "log": "log", "findings": "findings", "summary": "summary",
     "title": "title", "addendum": "addendum", "implants": "implants", "equipment": "equipment",
 }  # fmt: skip
 _SOURCES: tuple[Source, ...] = (
@@ -90,7 +90,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         source: Source
         if section.role == "history":
             # A narrative that follows without a header begins with consent or access.
-            if "today" in parse.cue_kinds() and parse.sentence.paragraph and section.end - parse.sentence.start > 0:
+            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
                 begun = section
             standing, source = ("today" if begun is section else "prior"), "narrative"
         elif section.role in ("copied", "plan"):
@@ -119,7 +119,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     _share_targets(case)
     others = _other_implants(parses)
     for source, timeline in case.timelines.items():
-        case.claims += _claims(source, timeline, source == case.narrator, others, corrected)
+        case.claims += _claims(case, source, timeline, others, corrected)
     return case
 
 
@@ -130,6 +130,8 @@ def _share_targets(case: Case) -> None:
         if source == case.narrator:
             continue
         for key in list(elsewhere):
+            if any(d.target is not None and size_key(d.size) == key for d in timeline.devices):
+                continue
             match = next((d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None)
             at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
             listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
@@ -180,8 +182,11 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
     return low, None if unbounded else high
 
 
-def _claims(source: Source, timeline: Timeline, narrates: bool, others: int, corrected: bool) -> list[Claim]:
+def _claims(case: Case, source: Source, timeline: Timeline, others: int, corrected: bool) -> list[Claim]:
     claims: list[Claim] = []
+    narrates = source == case.narrator
+    prior = max((t.prior() for t in case.timelines.values()), default=0)
+    left_in = sum(d.in_place for d in case.main.today())
     low, high = bounds(timeline)
     detailed = narrates or source in ("implants", "log")
     today = timeline.today()
@@ -202,29 +207,31 @@ def _claims(source: Source, timeline: Timeline, narrates: bool, others: int, cor
         claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
     final = sum(d.in_place for d in today)
     for statement in timeline.statements:
-        claims += _stated(source, statement, final, timeline.prior(), others, narrates, corrects)
+        claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
 
 
-def _stated(source: Source, statement: Statement, final: int, prior: int, others: int, narrates: bool, corrects: bool) -> list[Claim]:
+def _stated(source: Source, statement: Statement, final: int, prior: int, others: int, left_in: int, narrates: bool, corrects: bool) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:
         return []  # counts the device in another defect as well
-    if others and statement.low == statement.high and statement.at < statement.low <= statement.at + others:
+    at = statement.at if narrates else left_in
+    if others and statement.low == statement.high and at < statement.low <= at + others:
         return []  # counts implants of other kinds as well
-    if prior and statement.low == statement.high == statement.at + prior:
+    if prior and statement.low == statement.high == at + prior:
         return []  # a lifetime total
     if statement.kind == "position":
         if narrates and statement.at >= statement.low:
             return []  # said of some of the devices, or before the next one
         detailed = narrates
+        later = 0
     else:
         detailed = narrates and source != "summary"
     low = statement.low + later
-    high = None if statement.high is None else statement.high + later
+    high = None if statement.high is None or statement.kind == "position" else statement.high + later
     return [
         Claim(source, detailed, low, high, statement.start, statement.end, statement.section, statement.rule, corrects)
     ]
@@ -274,7 +281,7 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             unused = any(a.means.event == "unused" for a in parse.actions)
             removed = any(a.means.event in ("withdraw", "exchange", "embolize", "capture") for a in parse.actions)
             outcome = fate or ("unused" if unused else "removed" if removed else "implanted" if source == "implants" else None)
-            if unused and fate == "implanted":
+            if unused and fate == "implanted" and len(fates) == 1:
                 outcome = "unused"
             for _ in range(number or 1):
                 device = TrackedDevice(phrase.product, phrase.sizes[0] if phrase.sizes else None, valve=phrase.valve or valve, target=target)

@@ -58,12 +58,12 @@ def suggest(
     tracked = [*case.main.devices, *_elsewhere(case)]
     devices = _devices(tracked, around, evidence)
     today = case.main.today()
-    occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or bool(case.claims))))
+    occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims))))
     if around.ring is not None and not around.leak and today:
         occurred = True
     tried = any(d.state not in ("named", "unused") for d in today)
     told = any(event.event != "named" for d in today for event in d.events)
-    if not occurred or not (tried or around.attempted or case.claims):
+    if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
     if around.surgical is not None and not any(d.in_place for d in today):
         return _nothing(note_id, book, devices, around, evidence)

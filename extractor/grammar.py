@@ -54,7 +54,7 @@ class DevicePhrase:
 
     @property
     def none(self) -> bool:
-        return "none" in self.words
+        return bool(self.words & {"none", "none_more"})
 
     @property
     def headless(self) -> bool:
@@ -204,6 +204,14 @@ class SentenceReader:
                 if not self._coordinates(i, first, phrase):
                     break
                 i -= 1
+            elif word == ")" and i - 2 >= first and self._words.words[i - 2] == "(" and self._partitive(i - 1, first):
+                self._take_count(phrase, self._item[i - 1], left=True)  # "(2) AVP II 10 mm"
+                committed = i - 2
+                i -= 3
+            elif word == ":" and self._ordinal(i - 1, first):
+                phrase.ordinal = self._item[i - 1].means.ordinal  # "Second: AVP II, 8 mm"
+                committed = i - 1
+                break
             elif role == "of" and self._partitive(i - 1, first):
                 phrase.words.add("definite")
                 i -= 1
@@ -242,6 +250,10 @@ class SentenceReader:
             before.kind == "count" and before.value is not None and 3 <= before.value <= 22
         )
 
+    def _ordinal(self, i: int, first: int) -> bool:
+        mention = self._item.get(i) if i >= first else None
+        return mention is not None and mention.kind == "count" and mention.means.ordinal is not None
+
     def _partitive(self, i: int, first: int) -> bool:
         mention = self._item.get(i) if i >= first else None
         return mention is not None and mention.kind == "count" and (
@@ -271,11 +283,14 @@ class SentenceReader:
             if means.word in ("article", "definite") and phrase.words & {"article"} and not phrase.sizes:
                 return False
             phrase.words.add(means.word)
-            if means.word in ("both", "pair", "none"):
+            if means.word in ("both", "pair", "none", "none_more"):
                 phrase.number = number
             return True
         if number is None:
             return False
+        before = self._item.get(mention.first - 1)
+        if left and before is not None and before.kind == "device" and not before.means.product and not before.plural:
+            return False  # "Device 2 - 12 mm AVP II": the number is a label
         # "8 and 10 mm plugs": a bare number before a conjunction and a size is a size.
         following = mention.last
         if self._role.get(following) == "conjunction" or self._words.words[following : following + 1] == [","]:
@@ -401,6 +416,10 @@ class SentenceReader:
 
     def _determine(self, phrase: DevicePhrase) -> None:
         words = phrase.words
+        if "more" in words and "definite" in words:
+            words.discard("more")  # "the more posterior device"
+        if "none_more" in words:
+            words.add("none")
         if words & {"definite", "both", "all", "each", "same", "former", "latter", "remaining", "last", "possessive", "pronoun"}:
             phrase.determiner = "definite"
         elif words & {"article", "another", "several", "more", "pair"} or phrase.number is not None:
@@ -434,8 +453,8 @@ class SentenceReader:
             before = kept[-1] if kept else None
             if before is not None and before.head is not None and not before.head.means.product and not before.product and phrase.product:
                 gap = self._words.words[before.last : phrase.first]
-                if gap in ([], [","], [":"], ["("], ["="], ["was", "a"], ["is", "a"]) and before.quantity == 1 and phrase.quantity == 1 and not (
-                    "another" in phrase.words or (phrase.ordinal and before.ordinal)
+                if gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"]) and before.quantity == 1 and phrase.quantity == 1 and not (
+                    ("another" in phrase.words and before.label is None) or (phrase.ordinal and before.ordinal)
                 ):
                     before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
                     before.last = phrase.last
@@ -470,8 +489,10 @@ class SentenceReader:
                         phrase.ordinal = m.means.ordinal
                     elif m.means.word is not None:
                         phrase.words.add(m.means.word)
-                        if m.means.word in ("both", "pair", "none"):
+                        if m.means.word in ("both", "pair", "none", "none_more"):
                             phrase.number = number
+                    elif number is not None and number > 6 and phrase.words & {"definite", "article"}:
+                        phrase.sizes.append(f"{number} mm")  # "the twelve was released"
                     else:
                         phrase.number = number
                     k = m.last
@@ -519,10 +540,22 @@ class SentenceReader:
             # "the second was released"; "second" alone, before a comma, is an adverb.
             return not noun_follows and (verb or bool(phrase.words & {"article", "definite", "more", "another"}) and word != ",")
         if phrase.number is not None and phrase.number <= 6:
+            if self._trails(phrase, first) or (mention is not None and mention.kind == "action" and mention.means.event == "check"):
+                return False
             return verb and not noun_follows and (mention is None or not self._words.words[i].endswith("ing"))
         if phrase.number is not None:  # "the twelve was released"
             return verb and bool(phrase.words & {"definite", "article"})
         return bool(phrase.words & {"all", "each"}) and verb
+
+    def _trails(self, phrase: DevicePhrase, first: int) -> bool:
+        """Whether a bare number ends another noun: "wire 2 was put"."""
+        i = phrase.first - 1
+        if i < first or phrase.words:
+            return False
+        mention = self._item.get(i)
+        if mention is not None:
+            return mention.kind in ("other_device", "target", "leak", "valve")
+        return self._role.get(i) is None and i not in self._cue and self._words.words[i].isalpha()
 
     def _changes(self, first: int, last: int) -> bool:
         """Whether a device is exchanged between two words."""

@@ -24,7 +24,7 @@ _FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m|[a-z])\.$", re.I
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$", re.I
 )
 
 

@@ -141,7 +141,7 @@ def leak_valves(parse: Parse) -> set[str]:
     valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
     if not leaks:
         # A heading of a few words ("B. Aortic") opens the talk about that valve.
-        return {m.means.valve for m in valves} if parse.last - parse.first <= 8 and len({m.means.valve for m in valves}) == 1 else set()
+        return {m.means.valve for m in valves} if parse.last - parse.first <= 5 and len({m.means.valve for m in valves}) == 1 else set()
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
@@ -169,6 +169,7 @@ class TimelineBuilder:
         self._target: str | None = None
         self._target_paragraph = -1
         self._opened_in = -1
+        self._taken: list[TrackedDevice] = []  # denoted by earlier phrases of the same group
 
     # -- one sentence --------------------------------------------------------
 
@@ -181,6 +182,10 @@ class TimelineBuilder:
         self._done: set[int] = set()
         self._known: dict[int, list[TrackedDevice]] = {}
         kinds = parse.cue_kinds()
+        if "correction" in kinds and parse.phrases and self.timeline.devices:
+            slip = self.timeline.devices[-1]
+            if slip.standing == "today" and all(e.event in ("named", "select") for e in slip.events):
+                slip.standing = "planned"  # a slip of the tongue, taken back
         for group in parse.groups:
             self._standing_of(group, standing, kinds)
         open_groups = [g for g in parse.groups if not g[0].explanation]
@@ -207,9 +212,10 @@ class TimelineBuilder:
         targets = [m for m in parse.nouns if m.kind == "target" and not self._passage(m)]
         if len(valves) == 1:
             self._valve = next(iter(valves))
-        if targets and not any(m.means.term != "leak" for m in leaks):
+        strong = any(m.means.term != "leak" for m in leaks)
+        if targets and not strong:
             self._target = targets[0].means.site
-        elif leaks or valves:
+        elif strong or parse.sentence.paragraph != self._target_paragraph:
             self._target = None
         if targets and self._target and self._closes(targets[0]):
             self._target_paragraph = parse.sentence.paragraph
@@ -240,6 +246,8 @@ class TimelineBuilder:
             why = "history"
         elif any(p.none for p in group):
             why = "none: says there is no such device"
+            if "none" in first.words and first.head and not first.sizes and not self._sentence_target and self._left_in(clause):
+                self._statement(group, 0, 0, "total")
         else:
             why = ""
             for cue in parse.cues:
@@ -247,11 +255,11 @@ class TimelineBuilder:
                 if cue_clause != clause or "today" in kinds:
                     continue
                 if cue.means.cue == "history":
-                    if not any(p.first <= cue.first < p.last for p in parse.phrases) and (
-                        cue.first < first.first or cue.first <= group[-1].last + 6
-                    ):
+                    inside = any(p.first <= cue.first < p.last for p in parse.phrases)
+                    behind = cue.means.reach == "both" and cue.first <= group[-1].last + 6
+                    if not inside and (cue.first < first.first or behind):
                         why = "history"
-                elif cue.means.cue == "plan" and cue.first < first.first and not any(
+                elif cue.means.cue == "plan" and (cue.first < first.first or 0 <= cue.first - group[-1].last <= 1) and not any(
                     c.means.cue == "intent" and parse.clause.get(c.first) == clause for c in parse.cues
                 ):
                     why = "plan"
@@ -268,6 +276,9 @@ class TimelineBuilder:
                 self._add(first, "prior")
             elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
                 self._add(first, "planned")
+
+    def _left_in(self, clause: int | None) -> bool:
+        return any(a.means.event in ("open", "release", "remain") and self._parse.clause.get(a.first) == clause for a in self._parse.actions)
 
     @staticmethod
     def _dated(parse: Parse, clause: int | None) -> bool:
@@ -408,7 +419,7 @@ class TimelineBuilder:
             if self._subject_is_other(action) and old is self._left(action):
                 return
             devices = self._resolve(old, "withdraw", action)
-        if new is None and not devices:
+        if new is None and (not devices or old is None or old[0].pronoun and action.first - old[-1].last > 4):
             return
         for device in devices:
             self._apply(device, "withdraw", action, old or [])
@@ -432,7 +443,8 @@ class TimelineBuilder:
             gap = range(action.last, group[0].first)
             if len(gap) > 12:
                 break
-            if any(roles.get(i) in ("exchange", "with") or words[i] in ("to", "into") for i in gap) or words[action.last - 1] == "to":
+            before = group[0].first - 1
+            if roles.get(before) in ("exchange", "with") or words[before] in ("to", "into"):
                 return group
             if len(gap) == 0 and words[action.first] in ("exchanged", "upsized", "downsized"):
                 continue
@@ -452,6 +464,10 @@ class TimelineBuilder:
             return None
         left = self._left(action)
         right = self._right(action)
+        if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
+            return None if not self._no_subject(action) else []
+        if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
+            left = None
         part = self._part(action, left)
         if part is not None:
             # "LV disc opened": a part opens with its device; a part pulled back does not take it out.
@@ -476,6 +492,9 @@ class TimelineBuilder:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _noun_between(self, a: int, b: int) -> bool:
+        return any(m.kind in ("other_device", "target") and a <= m.first < b and not self._prepositional(m.first, m) for m in self._parse.nouns)
 
     def _part(self, action: Mention, left: list[DevicePhrase] | None) -> Mention | None:
         """A part of a device ("distal disc") that is the subject of an action."""
@@ -511,7 +530,7 @@ class TimelineBuilder:
             for i in gap:
                 word, role = parse.words.words[i], parse.roles.get(i)
                 mention = parse.items.get(i)
-                if word in (",", ";", ".", ":") and not (action.means.form == "noun" and word == ":"):
+                if word in (",", ";", ".", ":") and not (word == ":" and (action.means.form == "noun" or action.means.event == "unused")):
                     return None
                 if role in ("preposition", "clause", "relative", "conjunction", "be", "with", "exchange"):
                     if role == "conjunction" and self._next_action(i + 1, phrase.first):
@@ -547,6 +566,8 @@ class TimelineBuilder:
             return None
         # The subject carries over a comma or relative clause: "a plug, which was then released".
         boundary = [i for i in range(best[-1].last, action.first) if parse.clause.get(i) != here]
+        if boundary and parse.roles.get(boundary[0]) == "relative" and boundary[0] - best[-1].last > 2:
+            return None  # "through a sheath which was placed": another noun stands nearer
         if boundary and (parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction") or parse.words.words[boundary[0]] in (",", ";", "–", "—")):
             between = range(boundary[0], action.first)
             if not any(self._is_subject_noun(i) for i in between):
@@ -702,7 +723,11 @@ class TimelineBuilder:
             if id(phrase) in self._done:
                 out += self._known[id(phrase)]
                 continue
+            self._taken = out
             devices = self._denoted(phrase, event)
+            self._taken = []
+            if phrase.valve and len(devices) == 1:
+                devices[0].valve = phrase.valve
             self._remember(phrase, devices)
             out += devices
         return out
@@ -729,7 +754,8 @@ class TimelineBuilder:
             match = self._matching(phrase, [d for d in live if d.state not in ("removed", "unused")])
             if match and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
                 return match
-            if event in ("remain", "check"):
+            single = phrase.quantity == 1 and "article" in phrase.words and (phrase.sizes or phrase.product or phrase.ordinal)
+            if event in ("remain", "check") and not single:
                 return self._position(phrase, live)
         return self._introduce(phrase)
 
@@ -898,7 +924,7 @@ class TimelineBuilder:
         number = phrase.quantity
         waiting = [
             d for d in self.timeline.today()
-            if d.state in ("named", "loaded") and not d.tried
+            if d.state in ("named", "loaded") and not d.tried and d not in self._taken
             and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)
             and (phrase.product is None or d.product is None or d.product == phrase.product)
             and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
@@ -942,7 +968,7 @@ class TimelineBuilder:
 
     def _repeats(self, phrase: DevicePhrase, number: int) -> bool:
         """Whether "two plugs were placed" may retell devices that are already in place."""
-        if phrase.words & {"another", "more"} or phrase.ordinal is not None or self._parse.cue_kinds() & {"sequence"}:
+        if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.label is not None or self._parse.cue_kinds() & {"sequence"}:
             return False
         in_place = [d for d in self.timeline.today() if d.in_place]
         if number > 1:
@@ -986,8 +1012,9 @@ class TimelineBuilder:
         elif event == "release":
             device.state = "released"
             device.pending = False
-        elif event == "remain" and state in ("loaded", "deployed"):
+        elif event == "remain" and state in ("named", "loaded", "deployed"):
             device.state = "released" if state == "deployed" else "deployed"
+            device.pending = False
         elif event == "reposition":
             device.state = "deployed" if state in ("loaded", "named", "removed") else state
         elif event == "withdraw":
@@ -1052,7 +1079,10 @@ class TimelineBuilder:
         if self._sentence_target is not None:
             phrase.explanation = "other target"
             return
-        if phrase.quantity is not None and phrase.number is not None and phrase.quantity > 1:
+        verbless = not self._parse.actions and "be" not in self._parse.roles.values()
+        if phrase.quantity is not None and phrase.number is not None and phrase.quantity > 1 and not (
+            self._listing or (verbless and not active)
+        ):
             self._statement([phrase], phrase.quantity, phrase.quantity, "position")
             phrase.explanation = f"claim: {phrase.quantity} devices"
             return
@@ -1074,7 +1104,9 @@ class TimelineBuilder:
         # Named without a verb: it may be the next device.
         devices = self._introduce(phrase)
         for device in devices:
-            if self._listing or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
+            if any(c.means.cue == "inability" for c in self._parse.cues):
+                device.state = "loaded" if device.state == "named" else device.state
+            elif self._listing or (verbless and not active and phrase.number) or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
             elif device.state == "named":
                 device.pending = True

@@ -6,12 +6,19 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from extractor.readers import Note
 from extractor.suggestion import Companion, Device, Edit, Line, Proof, Query, Reason, Span, Suggestion
 
+if TYPE_CHECKING:
+    from extractor.coder import Coder
+    from extractor.evaluate import Labelled
+    from extractor.rules import RuleBook
+
+ROOT = Path(__file__).parent.parent
 NOTE = """\
 PATIENT: Testperson, Ada
 TITLE: Transcatheter closure of aortic paravalvular leak
@@ -194,3 +201,36 @@ def write_jsonl() -> Callable[[Path, Iterable[object]], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def book() -> RuleBook:
+    """The shipped rules."""
+    from extractor.rules import load_rules
+
+    return load_rules()
+
+
+@pytest.fixture(scope="session")
+def coder(book: RuleBook) -> Coder:
+    """The real engine; it keeps nothing from note to note."""
+    from extractor.coder import Coder
+
+    return Coder(book)
+
+
+@pytest.fixture(scope="session")
+def gold() -> list[Labelled]:
+    """Every labelled sample note."""
+    from extractor.evaluate import load
+
+    failed: list[object] = []
+    labelled = list(load(sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl")), failed.append))
+    assert not failed
+    return labelled
+
+
+@pytest.fixture(scope="session")
+def gold_suggestions(coder: Coder, gold: list[Labelled]) -> list[Suggestion]:
+    """What the engine says of every labelled sample note, by one process."""
+    return list(coder.pipe(item.note for item in gold))
