@@ -34,6 +34,9 @@ _SOURCES: tuple[Source, ...] = (
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "summary", "implants")
 
 
+_MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """``low`` to ``high`` devices left in, as one source of the note has it."""
@@ -157,6 +160,14 @@ def _tells(parse: Parse) -> bool:
 
 
 def _narrator(case: Case) -> Source | None:
+    """The source that tells most of the course of events; ties go to the narrative."""
+    events = {
+        s: sum(len(d.events) for d in case.timelines[s].today())
+        for s in ("narrative", "log")
+        if s in case.timelines and any(d.events[1:] for d in case.timelines[s].today())
+    }
+    if events:
+        return max(events, key=lambda s: (events[s], s == "narrative"))  # type: ignore[return-value]
     told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
     for source in told:
         if any(d.events[1:] for d in case.timelines[source].today()):
@@ -188,12 +199,12 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     prior = max((t.prior() for t in case.timelines.values()), default=0)
     left_in = sum(d.in_place for d in case.main.today())
     low, high = bounds(timeline)
-    detailed = narrates or source in ("implants", "log")
+    detailed = narrates or source == "implants"
     today = timeline.today()
     corrects = source == "addendum" and corrected
     if today and source != "equipment":
         proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
-        if source in ("title", "summary", "findings") and not narrates:
+        if source in ("title", "summary", "findings", "narrative", "log") and not narrates:
             # Summaries name devices; what they leave out they do not deny.
             if low:
                 claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule))
@@ -338,8 +349,11 @@ def _entries(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
 
 
 def _cell(parse: Parse, word: int) -> int:
-    """Index of the table cell in which a word stands."""
-    return sum(parse.words.words[i] == "|" for i in range(parse.first, word))
+    """Index of the table cell in which a word stands: cells end at a bar, or at two spaces or a tab."""
+    words = parse.words
+    if "|" in parse.between(parse.first, parse.last):
+        return sum(words.words[i] == "|" for i in range(parse.first, word))
+    return sum(words.starts[i] - words.ends[i - 1] >= 2 for i in range(parse.first + 1, word + 1))
 
 
 def _quantity(parse: Parse, column: int) -> int | None:
@@ -347,4 +361,4 @@ def _quantity(parse: Parse, column: int) -> int | None:
         m.value for i, m in parse.items.items()
         if m.kind == "count" and m.value is not None and m.first == i and _cell(parse, i) == column
     ]  # fmt: skip
-    return numbers[0] if len(numbers) == 1 else None
+    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE else None

@@ -6,6 +6,7 @@ completion never wait for spaCy.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -91,10 +92,16 @@ class _Errors:
 
 def make_coder() -> Coder:
     """Load the engine; no other command than those that need it waits for spaCy."""
-    from extractor.coder import Coder
+    # All that loading makes is kept: looking for garbage in it, now or at exit, finds none and takes long.
+    gc.disable()
+    try:
+        from extractor.coder import Coder
 
-    with _reported():
-        return Coder()
+        with _reported():
+            return Coder()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _version(wanted: bool) -> None:

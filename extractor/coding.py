@@ -61,7 +61,7 @@ def suggest(
     occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims))))
     if around.ring is not None and not around.leak and today:
         occurred = True
-    tried = any(d.state not in ("named", "unused") for d in today)
+    tried = any(d.state not in ("named", "unused") and any(e.event not in ("named", "withdraw", "removed") for e in d.events) for d in today)
     told = any(event.event != "named" for d in today for event in d.events)
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)

@@ -129,6 +129,7 @@ class SentenceReader:
         """Parse of one sentence."""
         first, last = self._words.at(sentence.start, sentence.end)
         items = {i: self._item[i] for i in range(first, last) if i in self._item}
+        items = {i: m for i, m in items.items() if m.first >= first and m.last <= last}
         mentions = list(dict.fromkeys(items.values()))
         phrases = [
             self._device_phrase(m, first, last) for m in mentions if m.kind == "device" and m.means.head != "weak"
@@ -303,6 +304,8 @@ class SentenceReader:
             return True
         if phrase.number is not None and phrase.number != number:
             return False
+        if number > 22:
+            return False
         if phrase.number is None and number > 6 and not phrase.sizes:
             # "the twelve plug", "a 10 plug": a size said without its unit.
             phrase.sizes.insert(0, f"{number} mm")
@@ -410,7 +413,7 @@ class SentenceReader:
             mention = self._item.get(k)
             if mention is not None:
                 return mention.kind in ("device", "leak", "other_device", "target")
-            if self._role.get(k) not in (None, "adjective") or not self._words.words[k].isalpha():
+            if self._role.get(k) != "adjective":
                 return False
         return False
 

@@ -14,18 +14,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from extractor.rules import RuleBook, spellings
 
 _BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
-_TIME = re.compile(r"\s*[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]", re.I)
+_TIME = re.compile(r"\s*(?:[-*•>·–]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]", re.I)
 _FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$", re.I
 )
+
+# Header phrases are compared piece by piece: words, single marks, and gaps that all count as one space.
+_PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
+_IN_WORD = re.compile(r"\w")
+_AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
+_LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_COLON = re.compile(r"\s*:")
+_COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +100,20 @@ class LayoutReader:
             for rule in book.kind("section")
             for phrase in spellings((*rule.phrases, *rule.plurals))
         }
+        self._beginnings = {
+            phrase[: piece.end()] for phrase in self._roles for piece in _PIECE.finditer(phrase)
+        }
 
-    @cached_property
-    def _header(self) -> re.Pattern[str]:
-        phrases = sorted(self._roles, key=len, reverse=True)
-        words = "|".join(re.escape(phrase).replace(r"\ ", r"[\s-]+") for phrase in phrases)
-        return re.compile(rf"(?:{words})(?!\w)", re.I)
-
-    @cached_property
-    def _inline_header(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<=[.!?]\s)\s*({self._header.pattern})\s*:", re.I)
-
-    @cached_property
-    def _late_header(self) -> re.Pattern[str]:
-        return re.compile(rf"(?:[\w/'-]+ ){{1,2}}({self._header.pattern})\s*:(?!\d)", re.I)
+    def _header_end(self, text: str, start: int) -> int | None:
+        """Where the longest header phrase that begins at ``start`` ends."""
+        end, read = None, ""
+        for piece in _PIECE.finditer(text, start):
+            read += piece[0].lower() if piece[1] else " "
+            if read not in self._beginnings:
+                break
+            if read in self._roles and not _IN_WORD.match(text, piece.end()):
+                end = piece.end()
+        return end
 
     def _role(self, header: str) -> str:
         return self._roles[_words(header)]
@@ -140,11 +147,14 @@ class LayoutReader:
                 if not _FIELD.match(line.text) and line.start in hard:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
-            for inner in self._inline_header.finditer(line.text):
-                title = inner.group(1)
-                role = self._role(title)
-                starts.append((line.start + inner.start(1), line.start + inner.end(), role, title))
-                open_field = role in self._FIELD_ROLES
+            for gap in _AFTER_SENTENCE.finditer(line.text):
+                end = self._header_end(line.text, gap.end())
+                colon = _COLON.match(line.text, end) if end else None
+                if colon is not None:
+                    title = line.text[gap.end() : end]
+                    role = self._role(title)
+                    starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
+                    open_field = role in self._FIELD_ROLES
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
         sections = []
@@ -160,23 +170,31 @@ class LayoutReader:
         """(content start, role, title) when a line opens a section."""
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
-        match = self._header.match(line.text, begin)
-        if match is None:
-            # "Staged plan:", "Left heart findings:": known words behind one or two others.
-            late = self._late_header.match(line.text, begin)
-            if late is None:
-                return self._shouted_header(line, begin)
-            return line.start + late.end(), self._role(late.group(1)), late.group(1)
-        rest = line.text[match.end() :]
+        end = self._header_end(line.text, begin)
+        if end is None:
+            return self._late_header(line, begin) or self._shouted_header(line, begin)
+        header = line.text[begin:end]
+        rest = line.text[end:]
         opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
-            if longer is None or begin + len(match.group()) > 60:
+            if longer is None or end > 60:
                 return None
             opened = longer
-        role = self._role(match.group())
-        return line.start + match.end() + opened.end(), role, match.group()
+        return line.start + end + opened.end(), self._role(header), header
+
+    def _late_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+        """"Staged plan:", "Left heart findings:": known words behind one or two others."""
+        first = _LEADING_WORD.match(line.text, begin)
+        second = _LEADING_WORD.match(line.text, first.end()) if first else None
+        for lead in (second, first):
+            end = self._header_end(line.text, lead.end()) if lead else None
+            colon = _COLON_NO_TIME.match(line.text, end) if end else None
+            if lead is not None and colon is not None:
+                header = line.text[lead.end() : end]
+                return line.start + colon.end(), self._role(header), header
+        return None
 
     def _shouted_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
         """An unknown header: a short line that ends in a colon, or stands alone in capitals."""
@@ -255,6 +273,9 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
                 k += 1
             stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
             position = min(stop, max(position, sections[k].body))
+            if form == "log" and position == start:
+                time = _TIME.match(text, position, stop)
+                position = min(time.end() if time else position, stop)
             for a, b in _split(text, position, stop) if form != "row" else [(position, stop)]:
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import spacy
-from spacy.language import Language
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
@@ -48,7 +46,7 @@ def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
-_DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|☐[^\n☐☑☒]{0,60}")
+_DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Mention:
         return self.source.means
 
 
-def make_tokenizer(nlp: Language) -> Tokenizer:
+def make_tokenizer(vocab: Vocab) -> Tokenizer:
     """A fast tokenizer for clinical text: words, numbers and units, punctuation apart.
 
     spaCy's English exceptions contain white space, which keeps most of a note
@@ -103,14 +101,13 @@ def make_tokenizer(nlp: Language) -> Tokenizer:
 
     Examples
     --------
-    >>> nlp = spacy.blank("en")
-    >>> nlp.tokenizer = make_tokenizer(nlp)
-    >>> [token.text for token in nlp("A 12mm AVP-II")]
+    >>> tokenizer = make_tokenizer(Vocab())
+    >>> [token.text for token in tokenizer("A 12mm AVP-II")]
     ['A', '12', 'mm', 'AVP', '-', 'II']
     """
     mark = re.compile(_PUNCTUATION)
     return Tokenizer(
-        nlp.vocab,
+        vocab,
         prefix_search=re.compile(rf"^(?:{_PUNCTUATION})").search,
         suffix_search=re.compile(rf"(?:{_PUNCTUATION}|{_UNIT})$").search,
         infix_finditer=mark.finditer,
@@ -133,12 +130,10 @@ def words_of(doc: Doc) -> Words:
 class MentionFinder:
     """Finds the mentions of all rules of a rule book in a text."""
 
-    def __init__(self, book: RuleBook, nlp: Language | None = None) -> None:
-        if nlp is None:
-            nlp = spacy.blank("en")
-            nlp.tokenizer = make_tokenizer(nlp)
-        self._nlp = nlp
-        self._vocab: Vocab = nlp.vocab
+    def __init__(self, book: RuleBook) -> None:
+        # No language: words are compared as they are written, so nothing of English is needed.
+        self._vocab = Vocab()
+        self._tokenizer = make_tokenizer(self._vocab)
         self._rules: dict[int, tuple[Rule, bool]] = {}
         self._phrases = PhraseMatcher(self._vocab, attr="ORTH")
         self._tokens = Matcher(self._vocab)
@@ -149,7 +144,7 @@ class MentionFinder:
             for plural, phrases in ((False, rule.phrases), (True, rule.plurals)):
                 if phrases:
                     key = rule.id + ("#plural" if plural else "")
-                    self._phrases.add(key, [Doc(self._vocab, words=_split(p)) for p in spellings(phrases)])
+                    self._phrases.add(key, self._patterns(phrases))
                     self._rules[self._vocab.strings[key]] = (rule, plural)
             if rule.tokens:
                 self._tokens.add(rule.id, list(rule.tokens))
@@ -157,9 +152,17 @@ class MentionFinder:
             if rule.regex:
                 self._regexes.append((rule, re.compile(rule.regex)))
 
+    def _patterns(self, phrases: tuple[str, ...]) -> Any:
+        """Every spelling of phrases as the matcher stores it: the hashes of its words.
+
+        A Doc for each would give the same matches and take ten times as long.
+        """
+        add = self._vocab.strings.add
+        return [[add(word) for word in _split(spelling)] for spelling in spellings(phrases)]
+
     def words(self, text: str) -> Words:
         """The words of a text."""
-        return words_of(self._nlp.make_doc(text))
+        return words_of(self._tokenizer(text))
 
     def find(self, text: str, words: Words) -> dict[str, list[Mention]]:
         """Mentions by layer, in text order, not overlapping inside a layer."""

@@ -158,6 +158,11 @@ def leak_valves(parse: Parse) -> set[str]:
     return set()
 
 
+def _same_product(a: str | None, b: str | None) -> bool:
+    """Whether two product names may be one: "Duct Occluder" is short for "Duct Occluder II"."""
+    return a is None or b is None or a.startswith(b) or b.startswith(a)
+
+
 class TimelineBuilder:
     """Reads parsed sentences one after another into a timeline."""
 
@@ -288,7 +293,7 @@ class TimelineBuilder:
         for i, mention in parse.items.items():
             if mention.kind == "size" and mention.means.form == "date" and parse.clause.get(i) == clause:
                 words = parse.words.words[mention.first : mention.last]
-                if words[0] in ("in", "since", "of", "from"):
+                if words[0] in ("in", "since", "of", "from") or (len(words) == 1 and len(words[0]) == 4):
                     return True
         return False
 
@@ -904,7 +909,7 @@ class TimelineBuilder:
         fitting = [
             d for d in pool
             if _same_size(d.size, size)
-            and (phrase.product is None or d.product is None or d.product == phrase.product)
+            and _same_product(d.product, phrase.product)
             and (self._sentence_target is None or d.target in (None, self._sentence_target))
         ]  # fmt: skip
         if size is not None:
@@ -926,7 +931,7 @@ class TimelineBuilder:
             d for d in self.timeline.today()
             if d.state in ("named", "loaded") and not d.tried and d not in self._taken
             and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)
-            and (phrase.product is None or d.product is None or d.product == phrase.product)
+            and _same_product(d.product, phrase.product)
             and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
             and (phrase.label is None or phrase.label in (d.label, d.ordinal))
             and (not phrase.words & {"another", "more"} or d.pending)
@@ -1106,8 +1111,10 @@ class TimelineBuilder:
         for device in devices:
             if any(c.means.cue == "inability" for c in self._parse.cues):
                 device.state = "loaded" if device.state == "named" else device.state
-            elif self._listing or (verbless and not active and phrase.number) or phrase.label is not None or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
+            elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
+            elif device.state == "named" and self._parse.sentence.form == "log":
+                device.state = "loaded"
             elif device.state == "named":
                 device.pending = True
         self._remember(phrase, devices)

@@ -1,0 +1,246 @@
+"""Timeline: what became of each device that a note names."""
+
+from __future__ import annotations
+
+import pytest
+
+from extractor.coder import Coder
+
+LEAK = "Mitral paravalvular leak closure. "
+
+
+def outcomes(coder: Coder, text: str) -> list[tuple[str | None, str]]:
+    """(size, outcome) of the devices of a note, in their order."""
+    return [(device.size, device.outcome) for device in coder.suggest(text).devices]
+
+
+def broken(reason: str, *values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.xfail(strict=False, reason=reason))
+
+
+LEFT_IN = [
+    ("A 12 mm AVP II was deployed and released.", [("12 mm", "implanted")], "the plain case"),
+    ("We deployed a 12 mm AVP II.", [("12 mm", "implanted")], "deployed, and nothing undoes it"),
+    ("A 12 mm AVP II was advanced, opened and detached.", [("12 mm", "implanted")], "other words for it"),
+    ("A 12 mm plug was selected. It was deployed and then let go.", [("12 mm", "implanted")], "it"),
+    ("The leak was closed with a 12 mm AVP II.", [("12 mm", "implanted")], "closed with"),
+    ("Successful deployment of a 12 mm plug.", [("12 mm", "implanted")], "the noun"),
+    (
+        "A 12 mm AVP II was deployed, recaptured, repositioned and released.",
+        [("12 mm", "implanted")],
+        "repositioned and released counts once",
+    ),
+    (
+        "A 12 mm plug was deployed but slipped. It was resheathed and deployed again. It was then released.",
+        [("12 mm", "implanted")],
+        "one device opened twice",
+    ),
+    (
+        "A 12 mm plug was deployed. The plug was well seated. The plug was released. The plug was stable.",
+        [("12 mm", "implanted")],
+        "one device named four times",
+    ),
+    (
+        "A 12 mm plug was released, followed by a second 10 mm plug.",
+        [("12 mm", "implanted"), ("10 mm", "implanted")],
+        "the verb is not said again",
+    ),
+    (
+        "A 10 mm and an 8 mm plug were deployed. Both were released.",
+        [("10 mm", "implanted"), ("8 mm", "implanted")],
+        "both",
+    ),
+    (
+        "An 8 mm AVP II was deployed in each of the two leaks. Both plugs were released.",
+        [("8 mm", "implanted"), ("8 mm", "implanted")],
+        "one in each of two",
+    ),
+    broken("the number of sheaths hides the verb that follows", "Two 8 mm AVP II plugs were advanced through two sheaths, opened simultaneously and released.",
+        [("8 mm", "implanted"), ("8 mm", "implanted")],
+        "two at once"),
+    ("AVP II 8 mm x2 were deployed.", [("8 mm", "implanted")] * 2, "x2"),
+    ("8 mm AVP II x 3 deployed.", [("8 mm", "implanted")] * 3, "x 3"),
+    (
+        "A first 12 mm plug was deployed. A second 10 mm plug was deployed. The first and the second were released.",
+        [("12 mm", "implanted"), ("10 mm", "implanted")],
+        "ordinals refer back",
+    ),
+    (
+        "A 12 mm plug was released. A leak remained. A further 8 mm plug was deployed and released.",
+        [("12 mm", "implanted"), ("8 mm", "implanted")],
+        "a further one",
+    ),
+    (
+        "Two 8 mm plugs were released. Then two more plugs of 6 mm were released.",
+        [("8 mm", "implanted")] * 2 + [("6 mm", "implanted")] * 2,
+        "two and two more",
+    ),
+    ("A vascular coil was left in the leak.", [(None, "implanted")], "a coil counts like a plug"),
+    (
+        "A 12 mm plug was deployed without interference with the leaflets. No leak remained.",
+        [("12 mm", "implanted")],
+        "the interference is denied, not the plug",
+    ),
+    (
+        "A 12 mm plug was deployed next to the previously placed plug and released.",
+        [("12 mm", "implanted")],
+        "the old one is a landmark",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), LEFT_IN)
+def test_timeline_devices_left_in(
+    coder: Coder, text: str, expected: list[tuple[str | None, str]], why: str
+) -> None:
+    assert outcomes(coder, LEAK + text) == expected, why
+
+
+NOT_LEFT_IN = [
+    ("A 12 mm plug was deployed but recaptured.", [("12 mm", "removed")], "recaptured"),
+    ("A 12 mm plug was deployed. It impinged on the leaflet and was withdrawn.", [("12 mm", "removed")], "withdrawn"),
+    ("A 12 mm plug was advanced, but could not be deployed and was removed.", [("12 mm", "removed")], "never opened"),
+    (
+        "A 12 mm plug was exchanged for a 10 mm plug, which was released.",
+        [("12 mm", "removed"), ("10 mm", "implanted")],
+        "exchanged",
+    ),
+    broken("'replaced by' takes out only a device that was loaded or opened before", "A 12 mm plug proved too large and was replaced by a 10 mm plug. This was released.",
+        [("12 mm", "removed"), ("10 mm", "implanted")],
+        "replaced by"),
+    (
+        "A 12 mm plug was deployed. We upsized to a 14 mm plug. It was released.",
+        [("12 mm", "removed"), ("14 mm", "implanted")],
+        "upsized",
+    ),
+    (
+        "A 12 mm plug was released and embolized to the aorta, where it was snared. A 14 mm plug was then released.",
+        [("12 mm", "removed"), ("14 mm", "implanted")],
+        "the replacement counts",
+    ),
+    (
+        "A 12 mm plug and a 10 mm plug were deployed. The latter was recaptured. The former was released.",
+        [("12 mm", "implanted"), ("10 mm", "removed")],
+        "the former and the latter",
+    ),
+    broken("'the other' makes a third device", "Two 10 mm plugs were deployed. One was released, the other was recaptured and removed.",
+        [("10 mm", "implanted"), ("10 mm", "removed")],
+        "one and the other"),
+    (
+        "Two 10 mm plugs were deployed. Both were recaptured and removed.",
+        [("10 mm", "removed"), ("10 mm", "removed")],
+        "both",
+    ),
+    (
+        "A 12 mm plug was released. A second plug of 8 mm was deployed, then recaptured and removed.",
+        [("12 mm", "implanted"), ("8 mm", "removed")],
+        "only the second goes",
+    ),
+    broken("'a third plug was recaptured' takes the earlier ones out", "The first plug was released. A second plug was released. A third plug was recaptured and removed.",
+        [(None, "implanted"), (None, "implanted"), (None, "removed")],
+        "a third device whose only event is its removal"),
+    broken("an opened device is called unused", "A 12 mm plug was released. A 10 mm plug was opened but not used.",
+        [("12 mm", "implanted"), ("10 mm", "removed")],
+        "opened: not left in (contract, outcome removed)"),
+    (
+        "A 12 mm plug was released. A 10 mm plug remained unopened.",
+        [("12 mm", "implanted"), ("10 mm", "unused")],
+        "unopened",
+    ),
+    broken("a dropped device is called unused", "A 12 mm plug was dropped on the floor. Another 12 mm plug was deployed and released.",
+        [("12 mm", "removed"), ("12 mm", "implanted")],
+        "dropped and replaced by its like"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), NOT_LEFT_IN)
+def test_timeline_devices_not_left_in(
+    coder: Coder, text: str, expected: list[tuple[str | None, str]], why: str
+) -> None:
+    assert outcomes(coder, LEAK + text) == expected, why
+
+
+ANOTHER_TIME_OR_PLACE = [
+    ("Two plugs were placed in 2019. Today a 12 mm plug was released.", 1, "an earlier year"),
+    ("He has had two plugs placed previously. A 12 mm plug was released.", 1, "previously"),
+    ("History: s/p closure with two AVP II plugs.\n\nDESCRIPTION:\nA 12 mm plug was released.", 1, "s/p"),
+    ("A 12 mm plug was released. A second plug may be placed in the future.", 1, "a plan"),
+    ("A 12 mm plug was released.\n\nPLAN:\nReturn for two more plugs.", 1, "the plan section"),
+    ("A 12 mm plug was released. A second plug was considered, but not needed.", 1, "only considered"),
+    ("A 12 mm plug was released. No second plug was needed.", 1, "denied"),
+    ("A 12 mm plug was released. The atrial septal defect was closed with a 10 mm septal occluder.", 1, "the septum"),
+    ("A 12 mm plug was released. The PFO was closed with a PFO occluder.", 1, "an open foramen"),
+    ("A 12 mm plug was released. The apical tract was closed with an 8 mm duct occluder.", 1, "the apical tract"),
+    ("A 12 mm plug was released. A Watchman was deployed in the appendage.", 1, "the appendage"),
+    ("A 12 mm plug was released. The groin was closed with two Perclose devices.", 1, "the groin"),
+    ("A 12 mm plug was released. An Angio-Seal was deployed in the artery.", 1, "the groin"),
+    ("The previously implanted plug was seen to be stable. A 12 mm plug was released beside it.", 1, "seen again"),
+    ("A 12 mm muscular VSD occluder was deployed in the paravalvular leak and released.", 1, "a VSD device in a leak"),
+    ("COPIED FORWARD:\nThree plugs were released.\n\nDESCRIPTION:\nA 12 mm plug was released.", 1, "a copied report"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), ANOTHER_TIME_OR_PLACE)
+def test_timeline_counts_this_session_and_this_leak_only(
+    coder: Coder, text: str, expected: int, why: str
+) -> None:
+    found = [device for device in coder.suggest(LEAK + "\n\n" + text).devices if device.outcome == "implanted"]
+    assert len(found) == expected, why
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Two plugs had been placed years ago. A 12 mm AVP II was released.", "prior"),
+        ("A 12 mm AVP II was released. We plan to place an 8 mm plug later.", "planned"),
+        ("A 12 mm AVP II was released. The ASD was closed with a 20 mm septal occluder.", "other_target"),
+    ],
+)
+def test_timeline_names_what_it_does_not_count(coder: Coder, text: str, outcome: str) -> None:
+    found = [device.outcome for device in coder.suggest(LEAK + text).devices]
+    assert sorted(found) == sorted(["implanted", outcome])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A 12 mm plug was released. A 10 mm plug found a home there too.", "a verb nobody knows"),
+        ("A 12 mm plug was released. So was a 10 mm plug.", "the verb before its subject"),
+        ("A 12 mm plug was released. Four plugs adorned the ring.", "a number, and no event"),
+        ("A 12 mm plug was released. Thereafter a 10 mm plug.", "no verb"),
+    ],
+)
+def test_timeline_device_that_nothing_explains_widens_the_interval(coder: Coder, text: str, why: str) -> None:
+    count = coder.analyse(LEAK + text).count
+    assert count.low <= 1, why
+    assert count.high is None or count.high >= 2, why
+
+
+def test_timeline_events_stand_in_text_order(coder: Coder) -> None:
+    text = LEAK + "A 12 mm plug was advanced. It was deployed. It was released."
+    (device,) = coder.analyse(text).case.main.devices
+    assert [event.start for event in device.events] == sorted(event.start for event in device.events)
+    assert device.state == "released"
+
+
+def test_timeline_log_lines_tell_one_device(coder: Coder) -> None:
+    text = (
+        "Mitral paravalvular leak closure\n\n10:02 AVP II 12 mm loaded\n10:06 AVP II 12 mm deployed\n"
+        "10:11 tug test\n10:14 AVP II 12 mm released\n10:20 sheath out\n"
+    )
+    assert outcomes(coder, text) == [("12 mm", "implanted")]
+
+
+def test_timeline_log_of_an_embolized_plug(coder: Coder) -> None:
+    text = (
+        "Mitral paravalvular leak closure\n\n10:02 AVP II 12 mm released\n10:06 plug embolized to aorta\n"
+        "10:20 plug snared and removed\n10:30 AVP II 14 mm deployed\n10:34 plug released\n"
+    )
+    assert outcomes(coder, text) == [("12 mm", "removed"), ("14 mm", "implanted")]
+
+
+def test_timeline_explains_every_phrase(coder: Coder) -> None:
+    text = LEAK + "A 12 mm plug was released. No other plug was needed. Two plugs had been placed years ago."
+    explained = coder.analyse(text).case.main.explained
+    assert len(explained) >= 3
+    assert all(explanation for _, explanation in explained)
