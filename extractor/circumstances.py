@@ -118,13 +118,15 @@ def _undone(parse: Parse, mention: Mention) -> bool:
 def _valves(case: Case, out: Circumstances) -> None:
     """Valves by their leak; in doubt those of the devices left in."""
     prostheses: dict[str, Mention] = {}
+    loose: dict[str, Mention] = {}  # only in the same sentence as a leak
     for parse, source, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind == "valve" and mention.means.valve and mention.means.prosthesis:
                 prostheses.setdefault(mention.means.valve, mention)
         if standing == "planned":
             continue
-        named = leak_valves(parse)
+        named = sorted(leak_valves(parse))
+        tied = leak_valves(parse, tied=True)
         for valve in named:
             witness = next(
                 (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve), None
@@ -136,11 +138,16 @@ def _valves(case: Case, out: Circumstances) -> None:
                 if leak is not None and _negated(parse, leak):
                     continue
             strong = any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values())
+            if valve not in tied:
+                loose.setdefault(valve, witness)
+                continue
             if source == "title" and standing == "today":
                 if strong:
                     out.title_valves.setdefault(valve, witness)
             elif strong or standing == "today":
                 out.body_valves.setdefault(valve, witness)
+    if not out.body_valves and not out.title_valves:
+        out.body_valves = loose
     closed: dict[str, Mention] = {}
     for device in case.main.today():
         if device.in_place and device.valve in out.body_valves:
@@ -181,7 +188,7 @@ def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Cir
         if none is not None:
             continue
         if mention.means.use == "open":
-            if source == "narrative" and not cues & {"history"} and not _counted(parse, mention):
+            if not _counted(parse, mention):
                 out.exposed = out.exposed or mention
         elif mention.means.use in ("named", "step") and mention.means.route:
             out.routes.setdefault(mention.means.route, mention)
@@ -203,7 +210,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         if mention.means.event in ("valve_implant", "clip_implant"):
             out.other_procedure = out.other_procedure or mention
         elif mention.means.event == "surgical_exposure":
-            if source == "narrative" and not _counted(parse, mention):
+            if not _counted(parse, mention):
                 out.exposed = out.exposed or mention
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
@@ -212,11 +219,12 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:
-    """"Third sternotomy", "two sternotomies": a number before it, or a year, tells of the past."""
-    for i in range(max(parse.first, mention.first - 3), mention.first):
-        item = parse.items.get(i)
-        if item is not None and item.kind == "count" and (item.means.number or item.value or item.means.ordinal):
-            return True
+    """"Third sternotomy", "previous sternotomies", a year: told of the past."""
+    before = parse.items.get(mention.first - 1)
+    if before is not None and before.kind == "count" and (before.means.number or before.value or before.means.ordinal):
+        return True
+    if any(c.means.cue == "history" and 0 <= mention.first - c.last <= 3 for c in parse.cues):
+        return True
     return any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
 
 

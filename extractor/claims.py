@@ -269,14 +269,14 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             asked_column = _cell(parse, asked.first) if asked else None
             continue
         fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
-        fate = fates[-1].means.fate if fates else None
+        fate = fates[-1].means.fate if fates else _fate_of_header(parse, tables)
         if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
             fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
         if asked_column is not None and not fates:
             answer = [parse.words.words[i] for i in range(parse.first, parse.last) if _cell(parse, i) == asked_column and parse.words.words[i] != "|"]
             fate = "unused" if answer and answer[0] in ("no", "n") else fate
         others = any(m.kind == "other_device" for m in parse.nouns)
-        for phrase in _entries(parse.phrases):
+        for phrase in _entries(parse, parse.phrases):
             if others and not phrase.product:
                 phrase.explanation = "other device"
                 continue
@@ -316,6 +316,13 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
     return timeline
 
 
+def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
+    """"OPENED, NOT IMPLANTED:" says what became of the rows under it."""
+    section = parse.sentence.section
+    fates = [m.means.fate for m in tables if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")]
+    return fates[-1] if fates else None
+
+
 def _beside(parse: Parse, marks: list[Mention]) -> int | None:
     """The number right behind the word for a row's fate: "implanted 2"."""
     for mark in marks:
@@ -325,7 +332,13 @@ def _beside(parse: Parse, marks: list[Mention]) -> int | None:
     return None
 
 
-def _entries(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
+    """"AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
+    gap = parse.between(one.last, other.first)
+    return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
+
+
+def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     """One phrase a device of a row: the same article named twice is one entry."""
     kept: list[DevicePhrase] = []
     for phrase in phrases:
@@ -335,6 +348,7 @@ def _entries(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
                 if not phrase.headless and (p.product == phrase.product or None in (p.product, phrase.product))
                 and (size_key(p.sizes[0] if p.sizes else None) == size_key(phrase.sizes[0] if phrase.sizes else None) or not p.sizes or not phrase.sizes)
                 and (p.number is None or phrase.number is None)
+                and not _listed_apart(parse, p, phrase)
             ),
             None,
         )  # fmt: skip

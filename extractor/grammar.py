@@ -135,7 +135,7 @@ class SentenceReader:
             self._device_phrase(m, first, last) for m in mentions if m.kind == "device" and m.means.head != "weak"
         ]
         # A phrase swallowed by a neighbour ("Amplatzer device, plug") is one phrase.
-        phrases = self._appositions(self._merge(phrases))
+        phrases = self._elaborations(self._appositions(self._merge(phrases)))
         used = {i for phrase in phrases for i in range(phrase.first, phrase.last)}
         phrases += self._headless(first, last, used)
         phrases.sort(key=lambda p: p.first)
@@ -156,6 +156,8 @@ class SentenceReader:
 
     def _device_phrase(self, head: Mention, first: int, last: int) -> DevicePhrase:
         phrase = DevicePhrase(head.first, head.last, head, head.means.product, plural=head.plural)
+        if head.means.relative:
+            phrase.words.add("another")
         self._extend_left(phrase, first)
         self._extend_right(phrase, last)
         self._determine(phrase)
@@ -423,7 +425,9 @@ class SentenceReader:
             words.discard("more")  # "the more posterior device"
         if "none_more" in words:
             words.add("none")
-        if words & {"definite", "both", "all", "each", "same", "former", "latter", "remaining", "last", "possessive", "pronoun"}:
+        if phrase.head is not None and phrase.head.means.relative:
+            phrase.determiner = "indefinite"
+        elif words & {"definite", "both", "all", "each", "same", "former", "latter", "remaining", "last", "possessive", "pronoun"}:
             phrase.determiner = "definite"
         elif words & {"article", "another", "several", "more", "pair"} or phrase.number is not None:
             phrase.determiner = "indefinite"
@@ -463,6 +467,27 @@ class SentenceReader:
                     before.last = phrase.last
                     continue
             kept.append(phrase)
+        return kept
+
+    def _elaborations(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+        """"Two plugs were opened, a 12 mm AVP II and an 8 mm AVP II": the list says which two."""
+        kept: list[DevicePhrase] = []
+        i = 0
+        while i < len(phrases):
+            phrase = phrases[i]
+            kept.append(phrase)
+            number = phrase.number
+            parts = phrases[i + 1 : i + 1 + (number or 0)]
+            if number is not None and number > 1 and not phrase.sizes and len(parts) == number and all(
+                p.quantity == 1 and p.sizes and p.determiner != "definite" for p in parts
+            ):
+                opening = self._words.words[parts[0].first - 1]
+                gaps = [self._words.words[a.last : b.first] for a, b in zip(parts, parts[1:], strict=False)]
+                if opening in (",", ":", "(", "-", "–") and all(set(g) <= {",", "and", "&", "+", "plus", "then"} for g in gaps):
+                    phrase.sizes = [p.sizes[0] for p in parts]
+                    phrase.product = phrase.product or parts[0].product
+                    i += number
+            i += 1
         return kept
 
     def _headless(self, first: int, last: int, used: set[int]) -> list[DevicePhrase]:
@@ -541,7 +566,11 @@ class SentenceReader:
             return False
         if phrase.words & {"another", "more", "same", "other"} or phrase.ordinal is not None or phrase.label is not None:
             # "the second was released"; "second" alone, before a comma, is an adverb.
-            return not noun_follows and (verb or bool(phrase.words & {"article", "definite", "more", "another"}) and word != ",")
+            return not noun_follows and (
+                verb
+                or bool(phrase.words & {"article", "definite", "more", "another"})
+                and (word != "," or "article" in phrase.words and self._verb_follows(i, last))
+            )
         if phrase.number is not None and phrase.number <= 6:
             if self._trails(phrase, first) or (mention is not None and mention.kind == "action" and mention.means.event == "check"):
                 return False

@@ -95,7 +95,7 @@ class LayoutReader:
     _LONGEST_TITLE = 70
 
     def __init__(self, book: RuleBook) -> None:
-        self._roles = {
+        self._roles: dict[str, str] = {
             _words(phrase): rule.means.role
             for rule in book.kind("section")
             for phrase in spellings((*rule.phrases, *rule.plurals))

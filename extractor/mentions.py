@@ -39,7 +39,7 @@ _UNIT = r"(?<=[0-9])(?:mm|cm|fr|f|ml|mg|mmHg|mmhg|french)"
 
 
 # The words of a phrase, split as the tokenizer splits a note (tested equal).
-_WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])'):]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
+_WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])') :]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
 
 
 def _split(phrase: str) -> list[str]:
@@ -192,15 +192,17 @@ class MentionFinder:
                         value = int(match.group())
                     layer.append(Mention(start, end, first, last, rule, False, value))
         if offered:
-            for layer, mentions in found.items():
-                found[layer] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
-        return {layer: _longest(mentions, len(words.words)) for layer, mentions in found.items()}
+            for name, mentions in found.items():
+                found[name] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
+        return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
 
 
 def _lower(text: str) -> str:
     lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
     # A few characters change length in lower case; offsets must not move.
-    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _longest(mentions: list[Mention], size: int) -> list[Mention]:
@@ -224,8 +226,8 @@ def match_text(text: str, book: RuleBook) -> list[Mention]:
     Examples
     --------
     >>> from extractor.rules import load_rules
-    >>> [m.rule for m in match_text("AVP-II released", load_rules())]
-    ['device.avp2', 'action.release']
+    >>> [m.rule for m in match_text("two AVP-II", load_rules())]
+    ['count.two', 'device.avp2']
     """
     finder = _finder(book)
     found = finder.find(text, finder.words(text))

@@ -45,6 +45,8 @@ class DeviceMeans(_Strict):
     # A product usually put into another defect: counts at a leak only when the
     # text ties it to one.
     usual_target: str | None = None
+    # "its twin", "the neighbour": named by another device, and not that one.
+    relative: bool = False
 
 
 class OtherDeviceMeans(_Strict):
@@ -103,6 +105,8 @@ class ActionMeans(_Strict):
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.
     form: Literal["verb", "noun"] = "verb"
+    # Said of occluders only: with an unknown subject it may be a device unaccounted for.
+    sure: bool = False
 
 
 class CueMeans(_Strict):

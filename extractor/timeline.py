@@ -59,6 +59,7 @@ class TrackedDevice:
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
     quantity: int | None = 1
+    announced: bool = False  # counted before it is described
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -86,7 +87,7 @@ class Statement:
 class Loose:
     """A device phrase that nothing explains: it may be up to ``extra`` more devices."""
 
-    phrase: DevicePhrase
+    phrase: DevicePhrase | None  # None: an action whose device is not named
     start: int
     end: int
     section: str
@@ -134,8 +135,11 @@ def _same_size(a: str | None, b: str | None) -> bool:
     return shorter == 0 or x[:shorter] == y[:shorter]
 
 
-def leak_valves(parse: Parse) -> set[str]:
-    """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it."""
+def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
+    """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it.
+
+    With ``tied`` only those named with the leak itself.
+    """
     mentions = list(dict.fromkeys(parse.items.values()))
     leaks = [m for m in mentions if m.kind == "leak" and m.means.term != "central"]
     valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
@@ -145,16 +149,16 @@ def leak_valves(parse: Parse) -> set[str]:
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
-    if len({m.means.valve for m in valves}) <= 1:
+    if len({m.means.valve for m in valves}) <= 1 and not tied:
         return {m.means.valve for m in valves}
     for leak in leaks:
         # "PVL of the AVR", "leak at the mitral bioprosthesis"
         after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
         before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
-        tied = after if after is not None and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)) else before or after
-        if tied is not None:
-            joined = next((m for m in valves if 0 < m.first - tied.last <= 3 and any(parse.roles.get(i) == "conjunction" for i in range(tied.last, m.first))), None)
-            return {tied.means.valve, joined.means.valve} if joined is not None else {tied.means.valve}
+        nearest = after if after is not None and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)) else before or after
+        if nearest is not None:
+            joined = next((m for m in valves if 0 < m.first - nearest.last <= 3 and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))), None)
+            return {nearest.means.valve, joined.means.valve} if joined is not None else {nearest.means.valve}
     return set()
 
 
@@ -350,6 +354,7 @@ class TimelineBuilder:
         else:
             found = self._patient(action)
             if found is None:
+                self._unclaimed(action, standing)
                 return
             group = found
         if group and group[0].explanation and not group[0].pronoun and id(group[0]) not in self._done:
@@ -377,6 +382,21 @@ class TimelineBuilder:
                 self._apply(device, event, action, group)
         if devices:
             self._focus = devices
+
+    def _unclaimed(self, action: Mention, standing: Standing) -> None:
+        """"A twin was deployed": a verb of occluders only, and no noun of ours before it."""
+        parse = self._parse
+        if not action.means.sure or standing != "today" or action.means.form == "noun" or self._sentence_target:
+            return
+        if self._negated(action) or any(self._cued(action, cue) for cue in ("plan", "history", "inability")):
+            return
+        clause = parse.clause.get(action.first)
+        if any(m.kind in ("other_device", "target", "leak") and parse.clause.get(m.first) == clause for m in parse.nouns):
+            return
+        if "history" in parse.cue_kinds() or any(parse.clause.get(p.first) == clause for p in parse.phrases) or not self._passive(action):
+            return
+        start, end = self._span(action.first, action.last)
+        self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
 
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, negated: bool) -> None:
         """An action that did not happen."""
@@ -830,6 +850,8 @@ class TimelineBuilder:
             self._loosen(phrase, 1)
             return pool
         pool = self._expand(pool, number)
+        if "all" in phrase.words and number < sum(d.in_place for d in pool):
+            self._statement([phrase], number, number, "total")
         if event in ("remain", "check", "release") and pool:
             self._statement([phrase], number, number, "position")
         if len(pool) >= number:
@@ -951,6 +973,15 @@ class TimelineBuilder:
             for device in waiting[-number:]:
                 device.pending = False
             return waiting[-number:]
+        announced = [d for d in self.timeline.today() if d.announced and d not in self._taken]
+        if len(announced) >= number and (phrase.sizes or phrase.product) and self._parse.sentence.paragraph is not None:
+            for i, device in enumerate(announced[:number]):
+                device.announced = False
+                device.size = phrase.sizes[i if len(phrase.sizes) == number else 0] if phrase.sizes else None
+                device.product = phrase.product or device.product
+                device.ordinal = device.ordinal or phrase.ordinal
+                device.label = device.label or phrase.label
+            return announced[:number]
         doubtful = self._repeats(phrase, number)
         made = []
         for i in range(number):
@@ -958,6 +989,7 @@ class TimelineBuilder:
             if phrase.sizes:
                 device.size = phrase.sizes[i if len(phrase.sizes) == number else 0]
             device.doubtful = doubtful
+            device.announced = number > 1 and not phrase.sizes
             made.append(device)
         return made
 
@@ -1054,6 +1086,13 @@ class TimelineBuilder:
                 self._focus = known[-1:] or self._focus
             if phrase.words & {"another", "more"} and not self._group_negated(phrase):
                 self._loosen(phrase, phrase.number or 1)
+            elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
+                self._loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
+            return
+        if phrase.head is not None and phrase.head.means.relative and (
+            self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with") or not self._passive_after(phrase)
+        ):
+            phrase.explanation = "reference"
             return
         if phrase.head is not None and phrase.head.means.head == "weak":
             phrase.explanation = "described"
@@ -1098,6 +1137,9 @@ class TimelineBuilder:
             phrase.explanation = "described"
             return
         if phrase.plural and phrase.quantity is None:
+            if phrase.determiner == "bare" and self._parse.last - self._parse.first <= 4 and not self._parse.actions:
+                phrase.explanation = "heading"
+                return
             if phrase.determiner == "bare":
                 if len(active) < 2:
                     self._statement([phrase], 2, None, "position")
@@ -1135,8 +1177,17 @@ class TimelineBuilder:
             and self._opened_in == self._parse.sentence.paragraph
         )
 
+    def _passive_after(self, phrase: DevicePhrase) -> bool:
+        return any(self._parse.roles.get(i) == "be" for i in range(phrase.last, min(self._parse.last, phrase.last + 8)))
+
     def _group_negated(self, phrase: DevicePhrase) -> bool:
         clause = self._parse.clause.get(phrase.first)
+        behind = any(
+            c.means.cue in ("negation", "inability") and self._parse.clause.get(c.first) == clause and 0 <= c.first - phrase.last <= 8
+            for c in self._parse.cues
+        )
+        if behind and not any(self._parse.clause.get(a.first) == clause for a in self._parse.actions):
+            return True  # "a plug of 14 mm did not conform"
         return any(
             c.means.cue in ("negation", "inability") and self._parse.clause.get(c.first) == clause and c.first < phrase.first
             for c in self._parse.cues

@@ -7,6 +7,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
 
 from extractor.mentions import LAYERS, MentionFinder, _split, match_text
 from extractor.rules import load_rules, spellings
@@ -207,3 +209,15 @@ def test_mentions_spellings_are_as_many_as_the_choices_multiply_to(choices: list
 @given(st.lists(st.text(alphabet="abc ", max_size=6), max_size=5).map(tuple))
 def test_mentions_spellings_of_plain_phrases_are_themselves(phrases: tuple[str, ...]) -> None:
     assert spellings(phrases) == list(dict.fromkeys(" ".join(p.split()) for p in phrases))
+
+
+def test_mentions_phrase_hashes_match_what_docs_match() -> None:
+    by_docs = PhraseMatcher(FINDER._vocab, attr="ORTH")
+    by_hashes = PhraseMatcher(FINDER._vocab, attr="ORTH")
+    phrases = {rule.id: (*rule.phrases, *rule.plurals) for rule in BOOK.rules if rule.phrases or rule.plurals}
+    for key, some in phrases.items():
+        by_docs.add(key, [Doc(FINDER._vocab, words=_split(spelling)) for spelling in spellings(some)])
+        by_hashes.add(key, FINDER._patterns(some))
+    for some in phrases.values():
+        doc = Doc(FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in _split(phrase)])
+        assert sorted(by_hashes(doc)) == sorted(by_docs(doc))
