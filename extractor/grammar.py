@@ -286,7 +286,7 @@ class SentenceReader:
             if means.word in ("article", "definite") and phrase.words & {"article"} and not phrase.sizes:
                 return False
             phrase.words.add(means.word)
-            if means.word in ("both", "pair", "none", "none_more"):
+            if number is not None:
                 phrase.number = number
             return True
         if number is None:
@@ -349,7 +349,7 @@ class SentenceReader:
                 elif mention.kind == "size" and mention.means.form == "label":
                     pass
                 elif mention.kind == "count" and mention.means.word in ("times", "numbered"):
-                    if self._starts_next(mention.last, last):
+                    if mention.means.word == "times" and self._starts_next(mention.last, last):
                         break
                     self._take_count(phrase, mention, left=False)
                 elif mention.kind == "count" and opened and (mention.means.number or mention.value) and self._words.words[mention.last : mention.last + 1] == [")"]:
@@ -482,8 +482,12 @@ class SentenceReader:
                 p.quantity == 1 and p.sizes and p.determiner != "definite" for p in parts
             ):
                 opening = self._words.words[parts[0].first - 1]
-                gaps = [self._words.words[a.last : b.first] for a, b in zip(parts, parts[1:], strict=False)]
-                if opening in (",", ":", "(", "-", "–") and all(set(g) <= {",", "and", "&", "+", "plus", "then"} for g in gaps):
+                acts = [
+                    self._item[k]
+                    for k in range(parts[0].last, parts[-1].first)
+                    if k in self._item and self._item[k].kind == "action" and self._item[k].means.event not in ("check", "remain")
+                ]
+                if opening in (",", ":", "(", "-", "–") and not acts:
                     phrase.sizes = [p.sizes[0] for p in parts]
                     phrase.product = phrase.product or parts[0].product
                     i += number
@@ -517,7 +521,7 @@ class SentenceReader:
                         phrase.ordinal = m.means.ordinal
                     elif m.means.word is not None:
                         phrase.words.add(m.means.word)
-                        if m.means.word in ("both", "pair", "none", "none_more"):
+                        if number is not None:
                             phrase.number = number
                     elif number is not None and number > 6 and phrase.words & {"definite", "article"}:
                         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
@@ -560,8 +564,12 @@ class SentenceReader:
             before = self._role.get(phrase.first - 1) if phrase.first > first else None
             determined = bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
             return not noun_follows and (determined or (self._changes(first, i) and (before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])))
+        if "both" in phrase.words and not verb and self._role.get(phrase.first - 1) not in ("preposition", "of", "with", "be"):
+            return False  # "leaflets moving 85 degrees both"
         if phrase.words & {"former", "latter", "both", "remaining"} and not phrase.words & {"possessive"}:
             return not noun_follows
+        if phrase.ordinal is not None and not phrase.words and phrase.first > first and self._words.words[phrase.first - 1] not in (",", ";", ":", "."):
+            return False  # "the AVP4 first opened": an adverb
         if phrase.number is not None and phrase.number > 6 and phrase.words & {"another", "more"}:
             return False
         if phrase.words & {"another", "more", "same", "other"} or phrase.ordinal is not None or phrase.label is not None:

@@ -35,6 +35,10 @@ _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
+# Headers of these roles may say something themselves: "Aortic leak closure:".
+_TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A part of the note under one header; ``role`` as in patterns/sections.yaml."""
@@ -128,14 +132,14 @@ class LayoutReader:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
         open_field = False
         hard = _hard_starts(lines)
-        for line in lines:
+        for n, line in enumerate(lines):
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
                 if open_field and starts and text[starts[-1][1] : line.start].strip():
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
                 continue
-            found = self._line_header(line)
+            found = self._line_header(line) or _standing_alone(lines, n)
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
@@ -217,6 +221,17 @@ def _lines(text: str) -> list[_Line]:
     return lines
 
 
+def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
+    """A heading without a colon: a few words between a blank line and running text."""
+    words = lines[n].text.strip()
+    after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
+    if n == 0 or lines[n - 1].text.strip() or not after:
+        return None
+    if re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words) and len(words.split()) <= 6 and len(after.split()) >= 8 and len(after) > len(words):
+        return lines[n].start, "other", words
+    return None
+
+
 def _hard_starts(lines: list[_Line]) -> set[int]:
     """Starts of the lines that do not continue a wrapped one."""
     width = max((len(line.text.rstrip()) for line in lines), default=0)
@@ -272,7 +287,8 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             while k + 1 < len(sections) and sections[k + 1].start <= position:
                 k += 1
             stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
-            position = min(stop, max(position, sections[k].body))
+            if sections[k].role not in _TALKING_HEADERS:
+                position = min(stop, max(position, sections[k].body))
             if form == "log" and position == start:
                 time = _TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)

@@ -47,6 +47,8 @@ class DeviceMeans(_Strict):
     usual_target: str | None = None
     # "its twin", "the neighbour": named by another device, and not that one.
     relative: bool = False
+    # May also stand for a valve, a clip or a vascular closure device named before.
+    vague: bool = False
 
 
 class OtherDeviceMeans(_Strict):

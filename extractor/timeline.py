@@ -178,6 +178,7 @@ class TimelineBuilder:
         self._target: str | None = None
         self._target_paragraph = -1
         self._opened_in = -1
+        self._other_implant = False  # a valve, clip or appendage device is being told of
         self._taken: list[TrackedDevice] = []  # denoted by earlier phrases of the same group
 
     # -- one sentence --------------------------------------------------------
@@ -187,6 +188,9 @@ class TimelineBuilder:
         self._parse = parse
         stated = len(self.timeline.statements)
         self._site(parse)
+        self._other_implant |= any(
+            m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure") for m in parse.nouns
+        )
         self._group_of = {id(p): g for g in parse.groups for p in g}
         self._done: set[int] = set()
         self._known: dict[int, list[TrackedDevice]] = {}
@@ -317,8 +321,11 @@ class TimelineBuilder:
             low, high = 1, None
         if group[0].determiner == "definite" and group[0].number is None:
             return
-        kind: Literal["total", "position"] = "total"
-        self._statement(group, low, high, kind)
+        clause = self._parse.clause.get(group[0].first)
+        acts = [a.means.event for a in self._parse.actions if self._parse.clause.get(a.first) == clause]
+        if acts and all(event in ("load", "select", "check") for event in acts):
+            return  # "four plugs were taken through": how many stayed is told after
+        self._statement(group, low, high, "total")
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
@@ -718,7 +725,7 @@ class TimelineBuilder:
         parse = self._parse
         clause = parse.clause.get(action.first)
         for cue in parse.cues:
-            if cue.means.cue != kind or cue.first >= action.first or parse.clause.get(cue.first) != clause:
+            if cue.means.cue != kind or cue.last > action.first or parse.clause.get(cue.first) != clause:
                 continue
             between = range(cue.last, action.first)
             if kind == "negation":
@@ -770,6 +777,11 @@ class TimelineBuilder:
         if phrase.pronoun:
             if phrase.plural:
                 return [d for d in self._focus] if len(self._focus) > 1 else [d for d in live if d.in_place]
+            if not self._focus and not live and event in ("load", "open", "release"):
+                planned = [d for d in self.timeline.devices if d.standing == "planned"]
+                for device in planned[-1:]:
+                    device.standing = "today"  # "a 7 mm would fit ... it was advanced"
+                return planned[-1:]
             return self._focus[-1:] if self._focus else live[-1:]
         if phrase.determiner == "definite":
             return self._definite(phrase, event, live)
@@ -939,6 +951,11 @@ class TimelineBuilder:
             fitting = exact or [d for d in fitting if d.size is None]
         return fitting
 
+    def _another_kind(self, phrase: DevicePhrase) -> bool:
+        """"The device was released" where the only device spoken of so far is a valve or a clip."""
+        vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
+        return vague and self._other_implant and not self.timeline.today()
+
     def _introduce(self, phrase: DevicePhrase | list[DevicePhrase]) -> list[TrackedDevice]:
         """New devices, or the one that was only intended until now."""
         if isinstance(phrase, list):
@@ -948,6 +965,8 @@ class TimelineBuilder:
                 self._remember(each, devices)
                 out += devices
             return out
+        if self._another_kind(phrase):
+            return []
         number = phrase.quantity
         waiting = [
             d for d in self.timeline.today()
@@ -958,6 +977,8 @@ class TimelineBuilder:
             and (phrase.label is None or phrase.label in (d.label, d.ordinal))
             and (not phrase.words & {"another", "more"} or d.pending)
         ]  # fmt: skip
+        if phrase.head is not None and phrase.head.means.relative:
+            waiting = []
         if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending):
             device = waiting[-1]
             device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
@@ -1081,7 +1102,11 @@ class TimelineBuilder:
             return
         if phrase.headless:
             phrase.explanation = "reference"
-            if phrase.ordinal is not None and phrase.determiner == "definite" and not self._landmark([phrase]):
+            if "former" in phrase.words and len(live) > 1:
+                self._focus = live[-2:-1]
+            elif "latter" in phrase.words:
+                self._focus = live[-1:] or self._focus
+            elif phrase.ordinal is not None and phrase.determiner == "definite" and not self._landmark([phrase]):
                 known = [d for d in live if phrase.ordinal == d.ordinal] or (live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else [])
                 self._focus = known[-1:] or self._focus
             if phrase.words & {"another", "more"} and not self._group_negated(phrase):
@@ -1097,7 +1122,8 @@ class TimelineBuilder:
         if phrase.head is not None and phrase.head.means.head == "weak":
             phrase.explanation = "described"
             return
-        if self._group_negated(phrase):
+        attempt = any(c.means.cue == "inability" for c in self._parse.cues) and bool(phrase.sizes and phrase.product)
+        if self._group_negated(phrase) and not attempt:
             phrase.explanation = "not done"
             return
         active = [d for d in live if d.state not in ("removed", "unused")]
@@ -1153,6 +1179,7 @@ class TimelineBuilder:
         for device in devices:
             if any(c.means.cue == "inability" for c in self._parse.cues):
                 device.state = "loaded" if device.state == "named" else device.state
+                device.tried = True
             elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
             elif device.state == "named" and self._parse.sentence.form == "log":

@@ -60,10 +60,10 @@ def test_workers_raise_an_error_of_the_reader_after_what_came_before(
         yield from NOTES[:good]
         raise OSError("disk gone")
 
-    done = []
+    suggestions = pipe(book, breaking(), WORKERS)
+    done = [next(suggestions).to_json() for _ in range(good)]
     with pytest.raises(OSError, match="disk gone"):
-        for suggestion in pipe(book, breaking(), WORKERS):
-            done.append(suggestion.to_json())
+        next(suggestions)
     assert done == alone[:good]
 
 

@@ -1,0 +1,239 @@
+"""Coder: the whole way from text to suggestion, and what holds for every text."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from extractor.coder import Coder
+from extractor.evaluate import Labelled
+from extractor.marking import evidence
+from extractor.readers import Note
+from extractor.suggestion import Suggestion
+
+PLAIN = "Mitral paravalvular leak closure. A 12 mm AVP II was deployed and released."
+LISTS = ("lines", "reasons", "devices", "approaches", "companions", "edits", "queries")
+
+CODER = Coder()
+_PIECES = st.sampled_from(
+    ["Mitral paravalvular leak closure. ", "Aortic PVL. ", "A 12 mm AVP II was deployed. ", "It was recaptured. ",
+     "Two more plugs ", "were released. ", "both ", "x2 ", "the second ", "IMPRESSION: ", "IMPLANT LOG:\n", "PLAN:\n",
+     "ADDENDUM: correction: ", "| AVP II | 8 mm | 2 |\n", "10:42 plug released\n", "\t", "\n", "\r\n", "was exchanged for ",
+     "embolized ", "no ", "none ", "{mitral/aortic:1} ", "transseptal ", "Perclose ", "İ", "\x00", "7 ", "a ", ", "]
+)  # fmt: skip
+TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=6)), max_size=25).map("".join))
+
+
+def spans(data: Any) -> Iterator[dict[str, Any]]:
+    """Every span of a suggestion as JSON, wherever it stands."""
+    if isinstance(data, dict):
+        if {"start", "end", "text"} <= set(data):
+            yield data
+        for value in data.values():
+            yield from spans(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from spans(value)
+
+
+def check(text: str, suggestion: Suggestion) -> None:
+    """The contract that holds for every text (design, section 1)."""
+    data = json.loads(suggestion.to_json())
+    assert all(isinstance(data[name], list) for name in LISTS)
+    assert data["status"] in ("ready", "review", "none")
+    for span in spans(data):
+        assert 0 <= span["start"] < span["end"] <= len(text)
+        assert text[span["start"] : span["end"]] == span["text"]
+        assert span["rule"]
+    for line in data["lines"]:
+        assert line["low"] <= line["units"] <= line["high"]
+        assert line["units"] >= 1
+    if data["status"] == "ready":
+        assert data["lines"]
+        assert not data["reasons"]
+        assert all(line["low"] == line["high"] for line in data["lines"])
+    if data["status"] == "review":
+        assert data["reasons"]
+    if data["status"] == "none":
+        assert not data["lines"]
+        assert not data["companions"]
+    numbers = [device["number"] for device in data["devices"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert {n for line in data["lines"] for n in line["devices"]} <= set(numbers)
+
+
+def test_coder_suggests_the_plain_case() -> None:
+    suggestion = CODER.suggest(PLAIN, "note-1")
+    assert suggestion.note_id == "note-1"
+    assert (suggestion.status, suggestion.units) == ("ready", {"93590": 1})
+    (device,) = suggestion.devices
+    assert (device.valve, device.size, device.outcome) == ("mitral", "12 mm", "implanted")
+    assert device.product == "Amplatzer Vascular Plug II"
+
+
+@given(TEXTS)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_coder_keeps_the_contract_on_any_text(text: str) -> None:
+    check(text, CODER.suggest(text))
+
+
+@given(TEXTS)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+def test_coder_explains_any_text(text: str) -> None:
+    explanation = CODER.explain(text)
+    assert explanation.suggestion == CODER.suggest(text)
+    for mention in explanation.mentions:
+        assert text[mention.start : mention.end] == mention.text
+        assert mention.explanation
+    starts = [mention.start for mention in explanation.mentions]
+    assert starts == sorted(starts)
+
+
+def test_coder_keeps_the_contract_on_every_sample_note(
+    gold: list[Labelled], gold_suggestions: list[Suggestion]
+) -> None:
+    assert [s.note_id for s in gold_suggestions] == [item.note.note_id for item in gold]
+    for item, suggestion in zip(gold, gold_suggestions, strict=True):
+        check(item.note.text, suggestion)
+
+
+def test_coder_gives_evidence_for_every_device_left_in(gold_suggestions: list[Suggestion]) -> None:
+    devices = [device for suggestion in gold_suggestions for device in suggestion.devices]
+    assert devices
+    assert all(device.evidence for device in devices)
+
+
+def test_coder_gives_the_same_bytes_by_one_or_two_workers(
+    gold: list[Labelled], gold_suggestions: list[Suggestion], coder: Coder
+) -> None:
+    notes = [item.note for item in gold]
+    parallel = [suggestion.to_json() for suggestion in coder.pipe(notes, workers=2)]
+    assert parallel == [suggestion.to_json() for suggestion in gold_suggestions]
+
+
+def test_coder_gives_the_same_bytes_in_another_run(
+    gold: list[Labelled], gold_suggestions: list[Suggestion], coder: Coder
+) -> None:
+    """A second coder, the notes in reverse: nothing is carried from note to note."""
+    again = [Coder(coder.rules).suggest(gold[0].note.text, gold[0].note.note_id)]
+    again += [coder.suggest(item.note.text, item.note.note_id) for item in reversed(gold[1:])]
+    expected = [gold_suggestions[0], *reversed(gold_suggestions[1:])]
+    assert [suggestion.to_json() for suggestion in again] == [suggestion.to_json() for suggestion in expected]
+
+
+def test_coder_pipe_takes_texts_and_notes_in_order() -> None:
+    found = list(CODER.pipe([PLAIN, Note("b", PLAIN.replace("Mitral", "Aortic")), "Fever."]))
+    assert [(s.note_id, s.status) for s in found] == [("", "ready"), ("b", "ready"), ("", "none")]
+    assert [s.units for s in found] == [{"93590": 1}, {"93591": 1}, {}]
+
+
+def test_coder_pipe_is_lazy() -> None:
+    def endless() -> Iterator[str]:
+        while True:
+            yield PLAIN
+
+    stream = CODER.pipe(endless())
+    assert next(stream).status == next(stream).status == "ready"
+
+
+def test_coder_explain_names_what_it_left_out() -> None:
+    text = PLAIN + " Two plugs had been placed years ago. No further plug was needed."
+    mentions = {mention.text: mention.explanation for mention in CODER.explain(text).mentions}
+    assert "history" in mentions["Two plugs"]
+    assert len(mentions) == 3
+
+
+def test_coder_finds_its_evidence_in_the_suggestion() -> None:
+    suggestion = CODER.suggest(PLAIN)
+    assert {span.text for span in evidence(suggestion)} >= {"A 12 mm AVP II"}
+
+
+NARRATIVE = (
+    "After a transseptal puncture the defect was crossed with a hydrophilic wire. A 12 mm Amplatzer vascular plug II "
+    "was advanced to the leak and deployed, but the leaflet was touched and so the plug was recaptured. A 10 mm plug "
+    "was deployed in its place and released. A second 8 mm plug was then deployed beside it and released. No leak was "
+    "left."
+)
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_coder_reads_wrapped_prose_as_it_reads_flat_prose(width: int, line_end: str) -> None:
+    title = "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION:\n"
+    flat = CODER.suggest(title + NARRATIVE)
+    wrapped = CODER.suggest((title + textwrap.fill(NARRATIVE, width)).replace("\n", line_end))
+    assert (flat.status, flat.units) == ("ready", {"93590": 1, "93592": 1})
+    assert (wrapped.status, wrapped.units) == (flat.status, flat.units)
+    assert [d.outcome for d in wrapped.devices] == [d.outcome for d in flat.devices]
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower, lambda t: t.replace(" ", "  "), lambda t: t.replace("12 mm", "12mm")])
+def test_coder_reads_any_case_and_spacing_alike(change: Any) -> None:
+    text = PLAIN + " Two 8 mm plugs were released."
+    assert CODER.suggest(change(text)).units == CODER.suggest(text).units == {"93590": 1, "93592": 2}
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "PROCEDURE: {Mitral/Aortic:1234} paravalvular leak closure\nValve: mitral\n\nDESCRIPTION:\nA 12 mm plug was "
+        "released.",
+        "Mitral paravalvular leak closure\n\nDevices: [ ] 1  [x] 2  [ ] 3\n\nDESCRIPTION:\nTwo 8 mm plugs were released.",
+        "Mitral paravalvular leak closure\n\nDevice used: {AVP II/AVP III/ADO II:99}\n\nDESCRIPTION:\nAn 8 mm plug was "
+        "released.",
+    ],
+)
+def test_coder_takes_no_device_from_drop_down_residue(note: str) -> None:
+    suggestion = CODER.suggest(note)
+    expected = 2 if "Two" in note else 1
+    assert sum(device.outcome == "implanted" for device in suggestion.devices) == expected
+    assert suggestion.lines[0].code == "93590"
+
+
+def broken(reason: str, *values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.xfail(strict=False, reason=reason))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A 10 mm plug found a home there too.",
+        "The gap beside it then welcomed an AVP II of 8 mm.",
+        "AVP II 8 mm met the same fate.",
+        "Later the surgeon glued a 10 mm plug to it.",
+        "So was a 10 mm plug.",
+        "The same was done with an 8 mm plug.",
+        "An 8 mm plug completed the work.",
+        "Four plugs adorned the ring.",
+        "A vascular plug of 10 mm spun in the defect.",
+        "Un tapón de 10 mm, AVP II, quedó al lado.",
+        "Dahinter noch ein AVP III 12/5.",
+        broken("'the second one' is taken for a reference to a device that is not there", "The second one gave no trouble."),
+        broken("a number of 'them' is not read", "It took three of them."),
+        broken("'its twin' is no device word", "Its twin joined it."),
+    ],
+)
+def test_coder_unknown_language_is_never_ready(sentence: str) -> None:
+    """A product mention that no event explains: a person decides."""
+    suggestion = CODER.suggest("Mitral paravalvular leak closure. A 12 mm plug was released. " + sentence)
+    assert suggestion.status == "review"
+    assert suggestion.reasons
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        broken("a closure told with no known verb is not even attempted", "The AVP II 12 mm did the job."),
+        broken("a closure told with no known verb is not even attempted", "Result of the day: one AVP III, happily."),
+        broken("a closure told with no known verb is not even attempted", "We sweet-talked two 8 mm plugs to lie there."),
+    ],
+)
+def test_coder_unknown_language_alone_is_review(sentence: str) -> None:
+    """The title names a closure, the text a product: never a silent none."""
+    assert CODER.suggest("PROCEDURE: Mitral paravalvular leak closure\n\n" + sentence).status == "review"
