@@ -34,6 +34,7 @@ class Circumstances:
     other_procedure: Mention | None = None
     surgical: Mention | None = None
     ring: Mention | None = None
+    prosthesis: bool = False
     document: Mention | None = None
     cancelled: Mention | None = None
 
@@ -123,6 +124,8 @@ def _valves(case: Case, out: Circumstances) -> None:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind == "valve" and mention.means.valve and mention.means.prosthesis:
                 prostheses.setdefault(mention.means.valve, mention)
+            elif mention.kind == "other_device" and mention.means.valve:
+                prostheses.setdefault(mention.means.valve, mention)
         if standing == "planned":
             continue
         named = sorted(leak_valves(parse))
@@ -148,6 +151,7 @@ def _valves(case: Case, out: Circumstances) -> None:
                 out.body_valves.setdefault(valve, witness)
     if not out.body_valves and not out.title_valves:
         out.body_valves = loose
+    out.prosthesis = bool(prostheses)
     closed: dict[str, Mention] = {}
     for device in case.main.today():
         if device.in_place and device.valve in out.body_valves:

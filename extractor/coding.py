@@ -203,7 +203,7 @@ def _valve_share(
                 evidence=(evidence.of_mention(around.valves[others[0]]),),
             )
         )
-    if around.ring is not None and (not around.leak or around.ring.start < around.leak.start) :
+    if around.ring is not None and (not around.leak or not around.prosthesis and around.ring.start < around.leak.start):
         reasons.append(
             Reason(
                 code="annuloplasty_ring",

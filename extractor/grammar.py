@@ -128,6 +128,7 @@ class SentenceReader:
     def read(self, sentence: Sentence) -> Parse:
         """Parse of one sentence."""
         first, last = self._words.at(sentence.start, sentence.end)
+        self._first, self._last = first, last
         items = {i: self._item[i] for i in range(first, last) if i in self._item}
         items = {i: m for i, m in items.items() if m.first >= first and m.last <= last}
         mentions = list(dict.fromkeys(items.values()))
@@ -174,6 +175,8 @@ class SentenceReader:
                 elif mention.kind == "size" and mention.means.form in ("clock", "label", "date"):
                     pass
                 elif mention.kind == "count":
+                    if mention.value is not None and mention.means.word is None and self._column_gap(mention.last):
+                        break  # the number of a table row
                     if mention.means.word in ("times", "numbered") and phrase.sizes and mention.means.word == "times" and mention.value and not mention.means.number and self._starts_phrase_before(mention, first):
                         break  # "10/5 x2 AVP III": belongs to what stands before
                     if not self._take_count(phrase, mention, left=True):
@@ -224,6 +227,12 @@ class SentenceReader:
             else:
                 break
         phrase.first = committed
+
+    def _column_gap(self, i: int) -> bool:
+        """Whether two blanks, a tab or a bar stand before word ``i``: a table column ends there."""
+        return i < len(self._words.words) and (
+            self._words.words[i] == "|" or self._words.starts[i] - self._words.ends[i - 1] >= 2
+        )
 
     def _starts_phrase_before(self, mention: Mention, first: int) -> bool:
         before = self._item.get(mention.first - 1) if mention.first > first else None
@@ -355,7 +364,7 @@ class SentenceReader:
                 elif mention.kind == "count" and opened and (mention.means.number or mention.value) and self._words.words[mention.last : mention.last + 1] == [")"]:
                     number = mention.means.number or mention.value
                     if phrase.number is None and number is not None:
-                        if phrase.plural:
+                        if phrase.plural or phrase.product or phrase.sizes:
                             phrase.number = number
                         else:
                             phrase.label = number
@@ -460,7 +469,7 @@ class SentenceReader:
             before = kept[-1] if kept else None
             if before is not None and before.head is not None and not before.head.means.product and not before.product and phrase.product:
                 gap = self._words.words[before.last : phrase.first]
-                if gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"]) and before.quantity == 1 and phrase.quantity == 1 and not (
+                if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"]) and before.quantity == 1 and phrase.quantity == 1 and not (
                     ("another" in phrase.words and before.label is None) or (phrase.ordinal and before.ordinal)
                 ):
                     before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
@@ -551,7 +560,7 @@ class SentenceReader:
         i = phrase.last
         word, mention, role, cue = self._at(i) if i < last else ("", None, None, None)
         verb = role in ("be", "modal") or (
-            mention is not None and mention.kind == "action" and word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+            mention is not None and mention.kind == "action" and (mention.means.event == "remain" or word.endswith(("ed", "wn", "en", "were", "was", "put", "left")))
         )
         if role == "adverb" and i + 1 < last and self._role.get(i + 1) == "be":
             verb = True
@@ -645,7 +654,10 @@ class SentenceReader:
         return False
 
     def _at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
-        return self._words.words[i], self._item.get(i), self._role.get(i), self._cue.get(i)
+        mention = self._item.get(i)
+        if mention is not None and (mention.first < self._first or mention.last > self._last):
+            mention = None  # it runs over the end of the sentence
+        return self._words.words[i], mention, self._role.get(i), self._cue.get(i)
 
     def _text(self, mention: Mention) -> str:
         return " ".join(self._words.words[mention.first : mention.last])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -73,7 +73,7 @@ class Mention:
     end: int
     first: int
     last: int
-    source: Rule
+    source: Rule = field(hash=False)  # as large as its list of phrases
     plural: bool = False
     value: int | None = None
 

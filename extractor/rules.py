@@ -59,6 +59,8 @@ class OtherDeviceMeans(_Strict):
         "clip", "lead", "filter", "ring", "appendage", "needle", "suture", "imaging",
         "support", "stent", "part", "other",
     ]  # fmt: skip
+    # The position a valve product is made for.
+    valve: Valve | None = None
 
 
 class TargetMeans(_Strict):

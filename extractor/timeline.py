@@ -178,6 +178,7 @@ class TimelineBuilder:
         self._target: str | None = None
         self._target_paragraph = -1
         self._opened_in = -1
+        self._split_in = -1  # the sentence that says which devices "one in each" were
         self._other_implant = False  # a valve, clip or appendage device is being told of
         self._taken: list[TrackedDevice] = []  # denoted by earlier phrases of the same group
 
@@ -205,6 +206,8 @@ class TimelineBuilder:
         if "summary" in kinds:
             for group in open_groups:
                 self._state_total(group, kinds)
+        if parse.groups and standing == "today" and not parse.groups[0][0].explanation:
+            self._subject(parse.groups[0][0])
         for action in parse.actions:
             self._act(action, standing)
         for group in parse.groups:
@@ -217,6 +220,14 @@ class TimelineBuilder:
         for statement in self.timeline.statements[stated:]:
             statement.at = in_place
             statement.others = others
+
+    def _subject(self, phrase: DevicePhrase) -> None:
+        """"The former blocked a leaflet, so it was withdrawn": the subject is what "it" means."""
+        live = self.timeline.today()
+        if "former" in phrase.words and len(live) > 1:
+            self._focus = live[-2:-1]
+        elif "latter" in phrase.words and live:
+            self._focus = live[-1:]
 
     def _site(self, parse: Parse) -> None:
         """Follow the talk from valve to valve and from leak to other defects."""
@@ -789,6 +800,10 @@ class TimelineBuilder:
             return self._bare(phrase, event, live)
         if event in ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused"):
             match = self._matching(phrase, [d for d in live if d.state not in ("removed", "unused")])
+            if "article" in phrase.words and phrase.sizes:
+                match = [d for d in match if d.size is not None]
+            if event == "remain" and phrase.quantity and not any(d.in_place for d in live) and not match:
+                return self._introduce(phrase)
             if match and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
                 return match
             single = phrase.quantity == 1 and "article" in phrase.words and (phrase.sizes or phrase.product or phrase.ordinal)
@@ -808,6 +823,8 @@ class TimelineBuilder:
         if phrase.words & {"other", "remaining"} and active:
             others = [d for d in active if d not in self._focus]
             return others[-1:] or active[-1:]
+        if "pair" in phrase.words and phrase.number is not None and len(active) >= phrase.number:
+            return self._plural(phrase, event, active)
         if phrase.words & {"another", "more"} or "pair" in phrase.words:
             return self._introduce(phrase)
         if phrase.ordinal is not None or phrase.label is not None:
@@ -1017,7 +1034,7 @@ class TimelineBuilder:
     def _distributed(self, phrase: DevicePhrase) -> bool:
         """"A plug was loaded in each": one for every sheath, however many."""
         parse = self._parse
-        for i in range(phrase.last, min(parse.last, phrase.last + 8)):
+        for i in [*range(max(parse.first, phrase.first - 5), phrase.first), *range(phrase.last, min(parse.last, phrase.last + 8))]:
             mention = parse.items.get(i)
             if mention is not None and mention.kind == "count" and mention.means.word == "each":
                 before = parse.roles.get(i - 1)
@@ -1081,6 +1098,8 @@ class TimelineBuilder:
             device.state = "embolized" if state in ("deployed", "released", "loaded", "named") else state
         elif event == "capture" and state in ("embolized", "deployed", "released"):
             device.state = "removed"
+        elif event == "unused" and not group and device.in_place:
+            return  # "good, another not needed": nothing is said of this one
         elif event == "unused":
             device.state = "unused" if state == "named" else "removed" if state in ("loaded", "deployed") else state
         self._log(device, event, action, group)
@@ -1130,7 +1149,7 @@ class TimelineBuilder:
         if phrase.determiner == "definite" or self._landmark([phrase]) or phrase.prior:
             if phrase.words & {"both", "all", "each"} and phrase.number and len(active) != phrase.number:
                 self._statement([phrase], phrase.number, phrase.number, "position")
-            elif phrase.plural and len(active) < 2 and not any(d.many for d in active):
+            elif phrase.plural and len(active) == 1 and not active[0].many:
                 self._loosen(phrase, 1)
                 return
             named = self._matching(phrase, active) if (phrase.sizes or phrase.product) else []
@@ -1139,6 +1158,19 @@ class TimelineBuilder:
             if named and not self._landmark([phrase]):
                 self._focus = named[-1:]
             phrase.explanation = "reference" if active else "described"
+            return
+        many = [d for d in active if d.many and d.size is None]
+        if many and "article" in phrase.words and phrase.sizes:
+            many[0].many, many[0].size = False, phrase.sizes[0]
+            many[0].product = many[0].product or phrase.product
+            self._split_in = self._parse.first
+            self._remember(phrase, many[:1])
+            return
+        if self._split_in == self._parse.first and "article" in phrase.words and phrase.sizes:
+            devices = self._introduce(phrase)
+            for device in devices:
+                device.state = "deployed"
+            self._remember(phrase, devices)
             return
         match = self._matching(phrase, active)
         if phrase.label is not None:
