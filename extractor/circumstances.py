@@ -156,7 +156,9 @@ def _valves(case: Case, out: Circumstances) -> None:
     for device in case.main.today():
         if device.in_place and device.valve in out.body_valves:
             closed.setdefault(device.valve, out.body_valves[device.valve])
-    if len(out.body_valves) == 1:
+    if len(out.title_valves) > 1:
+        out.valves = dict(out.title_valves)
+    elif len(out.body_valves) == 1:
         out.valves = dict(out.body_valves)
     elif closed:
         out.valves = closed
@@ -256,11 +258,10 @@ def _implants(case: Case, out: Circumstances) -> None:
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:
     """The kind of document, by its first lines."""
     procedure = None
-    head = layout.sentences[:3]
     for mention in mentions:
         if mention.means.document == "cancelled":
             out.cancelled = out.cancelled or mention
-        elif any(s.start <= mention.start < s.end and mention.start - s.start < 40 for s in head):
+        elif any(start <= mention.start < end and mention.start - start < 40 for start, end in layout.opening):
             if mention.means.document == "procedure":
                 procedure = procedure or mention
             else:

@@ -206,6 +206,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
         if source in ("title", "summary", "findings", "narrative", "log") and not narrates:
             # Summaries name devices; what they leave out they do not deny.
+            if source == "title" and not any(d.counted for d in today):
+                high = None  # a title that only names the device does not count
             if low:
                 claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule))
         elif source == "addendum":
@@ -225,6 +227,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
 def _stated(source: Source, statement: Statement, final: int, prior: int, others: int, left_in: int, narrates: bool, corrects: bool) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
+    if statement.low == statement.high == statement.at == 0 and final:
+        return []  # "no device was placed then", and later one was
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

@@ -575,7 +575,9 @@ class SentenceReader:
             return not noun_follows and (determined or (self._changes(first, i) and (before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])))
         if "both" in phrase.words and not verb and self._role.get(phrase.first - 1) not in ("preposition", "of", "with", "be"):
             return False  # "leaflets moving 85 degrees both"
-        if phrase.words & {"former", "latter", "both", "remaining"} and not phrase.words & {"possessive"}:
+        if phrase.words & {"former", "latter"}:
+            return mention is None or mention.kind == "action"
+        if phrase.words & {"both", "remaining"} and not phrase.words & {"possessive"}:
             return not noun_follows
         if phrase.ordinal is not None and not phrase.words and phrase.first > first and self._words.words[phrase.first - 1] not in (",", ";", ":", "."):
             return False  # "the AVP4 first opened": an adverb

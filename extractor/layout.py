@@ -71,6 +71,7 @@ class Layout:
 
     sections: tuple[Section, ...]
     sentences: tuple[Sentence, ...]
+    opening: tuple[tuple[int, int], ...] = ()  # spans of the first lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class LayoutReader:
         """Sections and sentences of ``text``."""
         lines = _lines(text)
         sections = self._sections(text, lines)
-        return Layout(sections, tuple(_sentences(text, lines, sections)))
+        opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
+        return Layout(sections, tuple(_sentences(text, lines, sections)), opening)
 
     def _sections(self, text: str, lines: list[_Line]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title

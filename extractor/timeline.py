@@ -59,6 +59,7 @@ class TrackedDevice:
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
     quantity: int | None = 1
+    counted: bool = False  # introduced with a number or a size
     announced: bool = False  # counted before it is described
     events: list[Event] = field(default_factory=list)
 
@@ -157,7 +158,7 @@ def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
         before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
         nearest = after if after is not None and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)) else before or after
         if nearest is not None:
-            joined = next((m for m in valves if 0 < m.first - nearest.last <= 3 and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))), None)
+            joined = next((m for m in valves if 0 < m.first - nearest.last <= 8 and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))), None)
             return {nearest.means.valve, joined.means.valve} if joined is not None else {nearest.means.valve}
     return set()
 
@@ -284,19 +285,19 @@ class TimelineBuilder:
                     if not inside and (cue.first < first.first or behind):
                         why = "history"
                 elif cue.means.cue == "plan" and (cue.first < first.first or 0 <= cue.first - group[-1].last <= 1) and not any(
-                    c.means.cue == "intent" and parse.clause.get(c.first) == clause for c in parse.cues
+                    c.means.cue == "intent" and c.first < first.first and parse.clause.get(c.first) == clause for c in parse.cues
                 ):
                     why = "plan"
                 elif cue.means.cue == "cancelled":
                     why = "plan"
                 elif cue.means.cue == "imaging" and not self.timeline.today():
                     why = "history"
-            if not why and self._dated(parse, clause):
+            if not why and (self._dated(parse, clause) or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)):
                 why = "history"
         if why:
             for phrase in group:
                 phrase.explanation = why
-            if why == "history" and standing == "today" and not first.pronoun and first.determiner != "definite":
+            if why == "history" and not first.pronoun and not first.none and (standing == "today" or first.number is not None) and first.determiner != "definite":
                 self._add(first, "prior")
             elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
                 self._add(first, "planned")
@@ -436,6 +437,8 @@ class TimelineBuilder:
             self._explain(group, "described")
 
     def _exchange(self, action: Mention) -> None:
+        if self._exchanges_other(action):
+            return
         old = self._left(action)
         new = self._exchange_object(action)
         if self._negated(action) or (self._cued(action, "plan") and not self._cued(action, "intent")):
@@ -476,6 +479,18 @@ class TimelineBuilder:
                     device.product = devices[0].product
                 self._log(device, "load", action, new)
             self._focus = made
+
+    def _exchanges_other(self, action: Mention) -> bool:
+        """"exchanged it for a stiff wire"."""
+        parse = self._parse
+        for noun in parse.nouns:
+            if noun.kind == "other_device" and noun.means.role != "part" and 0 <= noun.first - action.last <= 6:
+                between = range(action.last, noun.first)
+                if any(parse.roles.get(i) in ("exchange", "with") or parse.words.words[i] in ("to", "over") for i in between) and not any(
+                    p.first in between and not p.pronoun for p in parse.phrases
+                ):
+                    return True
+        return False
 
     def _exchange_object(self, action: Mention) -> list[DevicePhrase] | None:
         """The group after for / with / by / to."""
@@ -883,6 +898,11 @@ class TimelineBuilder:
             self._statement([phrase], number, number, "total")
         if event in ("remain", "check", "release") and pool:
             self._statement([phrase], number, number, "position")
+        if len(pool) < number and event in ("release", "remain", "reposition", "withdraw"):
+            introduced = [d for d in self.timeline.today() if d.state != "unused"]
+            if len(introduced) == number or len(introduced) > number > 1 and not phrase.words & {"another"} and len(pool) + 1 == number:
+                # A number said at the end tells that one taken back was put in again.
+                pool = introduced[-number:]
         if len(pool) >= number:
             fresh = [d for d in pool if d.state not in ("released",)]
             if event == "release" and len(fresh) >= number:
@@ -916,6 +936,8 @@ class TimelineBuilder:
         if phrase.ordinal is not None or phrase.label is not None:
             return self._by_ordinal(phrase, event, [d for d in live if d.state != "unused"])
         active = [d for d in live if d.state not in ("removed", "unused")]
+        if event == "embolize" and not phrase.sizes and any(d.state in ("removed", "embolized") for d in live):
+            return []  # "device embolization, retrieved": told again
         match = self._matching(phrase, active)
         if phrase.plural and not phrase.sizes:
             if event in ("open", "load", "select", "release") and not active:
@@ -937,7 +959,7 @@ class TimelineBuilder:
         if match:
             focus = [d for d in self._focus if d in match]
             return focus[-1:] or match[-1:]
-        if event in ("remain", "check"):
+        if event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
             return self._position(phrase, live)
         if event in ("withdraw", "embolize", "capture", "unused", "reposition") and not (phrase.sizes or phrase.product):
             return []
@@ -1061,6 +1083,7 @@ class TimelineBuilder:
             ordinal=phrase.ordinal,
             label=phrase.label,
             quantity=phrase.quantity,
+            counted=phrase.number is not None or bool(phrase.sizes),
             paragraph=self._parse.sentence.paragraph,
         )
         start, end = self._span(phrase.first, phrase.last)
@@ -1078,6 +1101,8 @@ class TimelineBuilder:
 
     def _apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         state = device.state
+        if state == "removed" and action.means.form == "noun":
+            return  # "since the opening of the first plug": nothing new
         if event == "load" and state in ("named", "removed"):
             device.state = "loaded"
         elif event == "open":
