@@ -26,6 +26,7 @@ class Circumstances:
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
     attempted: bool = False
+    other_closure: Mention | None = None  # the title names the closure of another defect
     valves: dict[str, Mention] = field(default_factory=dict)  # treated
     title_valves: dict[str, Mention] = field(default_factory=dict)
     body_valves: dict[str, Mention] = field(default_factory=dict)
@@ -50,6 +51,13 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _session(found["session"], sentence_of, out)
     _implants(case, out)
     _document(layout, found["document"], out)
+    out.other_closure = next(
+        (
+            m for parse, source, standing in case.parses if source == "title" and standing == "today"
+            for m in parse.nouns if m.kind == "target" and any(a.means.event == "close" for a in parse.actions)
+        ),
+        None,
+    )  # fmt: skip
     out.cancelled = next(
         (c for parse, _, standing in case.parses if standing == "today" for c in parse.cues if c.means.cue == "cancelled"), None
     )
@@ -264,6 +272,8 @@ def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> No
         elif any(start <= mention.start < end and mention.start - start < 40 for start, end in layout.opening):
             if mention.means.document == "procedure":
                 procedure = procedure or mention
+            elif mention.means.document == "surgical":
+                out.surgical = out.surgical or mention
             else:
                 out.document = out.document or mention
     if procedure is not None and out.document is not None and procedure.start < out.document.start:

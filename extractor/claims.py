@@ -281,8 +281,8 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             fate = "unused" if answer and answer[0] in ("no", "n") else fate
         others = any(m.kind == "other_device" for m in parse.nouns)
         for phrase in _entries(parse, parse.phrases):
-            if others and not phrase.product:
-                phrase.explanation = "other device"
+            if (others or phrase.plural and phrase.number is None) and not phrase.product:
+                phrase.explanation = "other device" if others else "heading"
                 continue
             if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
                 phrase.explanation = "none" if phrase.none else "reference"

@@ -65,7 +65,12 @@ def suggest(
     told = any(event.event != "named" for d in today for event in d.events)
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
+    surgery = around.surgical or around.exposed
     if around.surgical is not None and not any(d.in_place for d in today):
+        return _nothing(note_id, book, devices, around, evidence)
+    if surgery is not None and not _opened(case):
+        return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
+    if around.closure is None and around.other_closure is not None:
         return _nothing(note_id, book, devices, around, evidence)
     if around.cancelled is not None and not tried:
         return _nothing(note_id, book, devices, around, evidence)
@@ -102,6 +107,12 @@ def suggest(
     companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def _opened(case: Case) -> bool:
+    """Whether any source tells of a device being brought in, and not only taken out."""
+    into = {"open", "load", "select", "implanted", "reposition"}
+    return any(e.event in into for t in case.timelines.values() for d in t.today() for e in d.events)
 
 
 def _elsewhere(case: Case) -> list[TrackedDevice]:
@@ -223,6 +234,15 @@ def _valve_share(
                 code="valve_conflict",
                 message=f"The title names the {titled[0]} valve, the text the {valves[0]} valve.",
                 evidence=(evidence.of_mention(around.title_valves[titled[0]]), evidence.of_mention(around.valves[valves[0]])),
+            )
+        )
+    if len(valves) == 1 and len(around.body_valves) > 1 and asserted > 1 and titled != valves:
+        other = next(v for v in around.body_valves if v != valves[0])
+        reasons.append(
+            Reason(
+                code="valve_conflict",
+                message=f"Leaks at the {valves[0]} and the {other} valve: it is not clear that every device went to the first.",
+                evidence=(evidence.of_mention(around.valves[valves[0]]), evidence.of_mention(around.body_valves[other])),
             )
         )
     if asserted == 0 or not valves:

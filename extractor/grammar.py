@@ -174,6 +174,9 @@ class SentenceReader:
                     phrase.sizes.insert(0, self._text(mention))
                 elif mention.kind == "size" and mention.means.form in ("clock", "label", "date"):
                     pass
+                elif mention.kind == "count" and self._role.get(mention.first) == "adverb" and mention.means.word in ("last", "only"):
+                    i = mention.first - 1  # "at last ADO II"
+                    continue
                 elif mention.kind == "count":
                     if mention.value is not None and mention.means.word is None and self._column_gap(mention.last):
                         break  # the number of a table row
@@ -345,6 +348,8 @@ class SentenceReader:
         )
 
     def _extend_right(self, phrase: DevicePhrase, last: int) -> None:
+        if phrase.plural and not phrase.product and phrase.number is None and self._labels(phrase, phrase.last, last):
+            return
         i, opened = phrase.last, False
         left_sizes = bool(phrase.sizes)
         while i < last:
@@ -397,13 +402,32 @@ class SentenceReader:
                 opened = False
             elif word in (",", ":", "/", "=", "®", "™", "|") or role in ("of", "adjective") or (role == "conjunction" and phrase.sizes and not left_sizes):
                 pass
-            elif word in ("measuring", "sizes", "measures", "measured", "diameter", "s"):
+            elif word in ("again", "also", "measuring", "sizes", "measures", "measured", "diameter", "s"):
                 pass
             else:
                 break
             if i - phrase.last > 4:
                 break
             i += 1
+
+    def _labels(self, phrase: DevicePhrase, i: int, last: int) -> int:
+        """"Plugs 1 and 2": how many numbers follow a plural noun."""
+        n = 0
+        while i < last:
+            mention = self._item.get(i)
+            if mention is not None and mention.kind == "count" and (mention.value is not None or mention.means.number) and mention.means.word is None:
+                n += 1
+            elif not (n and (self._role.get(i) == "conjunction" or self._words.words[i] == ",")):
+                break
+            i += 1
+        while n and (self._role.get(i - 1) == "conjunction" or self._words.words[i - 1] == ","):
+            i -= 1
+        if n < 2:
+            return 0
+        phrase.number = n
+        phrase.words.add("definite")
+        phrase.last = i
+        return n
 
     def _letter(self, phrase: DevicePhrase, i: int, last: int) -> bool:
         """"Plug A": a letter right behind the noun, at the end of the phrase."""

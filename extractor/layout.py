@@ -294,7 +294,7 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             if form == "log" and position == start:
                 time = _TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)
-            for a, b in _split(text, position, stop) if form != "row" else [(position, stop)]:
+            for a, b in _split(text, position, stop) if form != "row" and not (form == "item" and sections[k].role == "implants") else [(position, stop)]:
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop
     return out

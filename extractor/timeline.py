@@ -181,6 +181,7 @@ class TimelineBuilder:
         self._opened_in = -1
         self._split_in = -1  # the sentence that says which devices "one in each" were
         self._other_implant = False  # a valve, clip or appendage device is being told of
+        self._verb = True
         self._taken: list[TrackedDevice] = []  # denoted by earlier phrases of the same group
 
     # -- one sentence --------------------------------------------------------
@@ -313,7 +314,9 @@ class TimelineBuilder:
         for i, mention in parse.items.items():
             if mention.kind == "size" and mention.means.form == "date" and parse.clause.get(i) == clause:
                 words = parse.words.words[mention.first : mention.last]
-                if words[0] in ("in", "since", "of", "from") or (len(words) == 1 and len(words[0]) == 4):
+                before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
+                months = len(words) == 2 and len(words[1]) == 4 and words[1].isdigit()
+                if words[0] in ("in", "since", "of", "from") or (len(words) == 1 and len(words[0]) == 4) or (months and before in ("in", "since", "of", "from")):
                     return True
         return False
 
@@ -362,6 +365,7 @@ class TimelineBuilder:
 
     def _act(self, action: Mention, standing: Standing) -> None:
         event = action.means.event
+        self._verb = action.means.form == "verb"
         if event == "exchange":
             self._exchange(action)
             return
@@ -887,7 +891,7 @@ class TimelineBuilder:
                 if event in ("remain", "check"):
                     return pool
                 return pool
-            if not pool and event in ("open", "release"):
+            if not pool and event in ("open", "release") and self._verb:
                 return self._introduce(phrase)
             if not pool and event in ("load", "select"):
                 return []
@@ -963,6 +967,8 @@ class TimelineBuilder:
             return self._position(phrase, live)
         if event in ("withdraw", "embolize", "capture", "unused", "reposition") and not (phrase.sizes or phrase.product):
             return []
+        if phrase.head is not None and phrase.head.means.vague and any(d.in_place for d in live) and not phrase.sizes:
+            return []  # "serial number of implant recorded"
         return self._introduce(phrase)
 
     def _position(self, phrase: DevicePhrase, live: list[TrackedDevice]) -> list[TrackedDevice]:
@@ -1200,6 +1206,8 @@ class TimelineBuilder:
         match = self._matching(phrase, active)
         if phrase.label is not None:
             match = [d for d in match if d.label == phrase.label]
+        if self._listing and phrase.number is not None:
+            match = []  # a list counts each leak's devices apart
         if match and not phrase.words & {"another", "more"} and phrase.ordinal is None and (phrase.quantity == 1):
             phrase.explanation = f"device {self.timeline.devices.index(match[-1]) + 1}"
             return

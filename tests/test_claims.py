@@ -31,7 +31,11 @@ TWO = "DESCRIPTION:\nA 12 mm plug and a 10 mm plug were deployed and released.\n
         (TWO, ("narrative", 2, 2), "the narrative counts by its events"),
         (TWO + "IMPRESSION: Closure with two plugs.", ("summary", 2, 2), "an impression with a number"),
         (TWO + "IMPRESSION: Closure with three plugs.", ("summary", 3, 3), "and one that disagrees"),
-        (TWO + "IMPRESSION: Closure with multiple plugs.", ("summary", 2, None), "more than one is a claim too"),
+        (
+            TWO + "IMPRESSION: Closure with multiple plugs.",
+            ("summary", 2, None),
+            "more than one is a claim too",
+        ),
         (TWO + "A total of two plugs were implanted.", ("narrative", 2, 2), "a total in the narrative"),
         (TWO + "ADDENDUM: Correction: three plugs were implanted.", ("addendum", 3, 3), "a correction"),
         broken(
@@ -56,7 +60,8 @@ TWO = "DESCRIPTION:\nA 12 mm plug and a 10 mm plug were deployed and released.\n
             "columns by tabs",
         ),
         (
-            TWO + "IMPLANT LOG:\nDevice     Size     Fate\nAVP II     12 mm    left in\nAVP II     10 mm    left in\n",
+            TWO + "IMPLANT LOG:\nDevice     Size     Fate\nAVP II     12 mm    left in\nAVP II     10 mm "
+            "   left in\n",
             ("implants", 2, 2),
             "columns by blanks",
         ),

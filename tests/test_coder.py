@@ -22,10 +22,12 @@ LISTS = ("lines", "reasons", "devices", "approaches", "companions", "edits", "qu
 
 CODER = Coder()
 _PIECES = st.sampled_from(
-    ["Mitral paravalvular leak closure. ", "Aortic PVL. ", "A 12 mm AVP II was deployed. ", "It was recaptured. ",
-     "Two more plugs ", "were released. ", "both ", "x2 ", "the second ", "IMPRESSION: ", "IMPLANT LOG:\n", "PLAN:\n",
-     "ADDENDUM: correction: ", "| AVP II | 8 mm | 2 |\n", "10:42 plug released\n", "\t", "\n", "\r\n", "was exchanged for ",
-     "embolized ", "no ", "none ", "{mitral/aortic:1} ", "transseptal ", "Perclose ", "İ", "\x00", "7 ", "a ", ", "]
+    ["Mitral paravalvular leak closure. ", "Aortic PVL. ", "A 12 mm AVP II was deployed. ", "released. ",
+     "It was recaptured. ", "Two more plugs ", "were released. ", "both ", "x2 ", "the second ", "IMPRESSION: ",
+     "IMPLANT LOG:\n", "PLAN:\n", "ADDENDUM: correction: ", "| AVP II | 8 "
+                                                            "mm | 2 |\n", "10:42 plug out\n", "\t",
+     "\n", "\r\n", "was exchanged for ", "embolized ", "no ", "none ", "{mitral/aortic:1} ", "transseptal ",
+     "Perclose ", "İ", "\x00", "7 ", "a ", ", "]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=6)), max_size=25).map("".join))
 
@@ -155,9 +157,12 @@ def test_coder_finds_its_evidence_in_the_suggestion() -> None:
 
 
 NARRATIVE = (
-    "After a transseptal puncture the defect was crossed with a hydrophilic wire. A 12 mm Amplatzer vascular plug II "
-    "was advanced to the leak and deployed, but the leaflet was touched and so the plug was recaptured. A 10 mm plug "
-    "was deployed in its place and released. A second 8 mm plug was then deployed beside it and released. No leak was "
+    "After a transseptal puncture the defect was crossed with a hydrophilic wire. A 12 mm Amplatzer "
+    "vascular plug II "
+    "was advanced to the leak and deployed, but the leaflet was touched and so the plug was "
+    "recaptured. A 10 mm plug "
+    "was deployed in its place and released. A second 8 mm plug was then deployed beside it and "
+    "released. No leak was "
     "left."
 )
 
@@ -173,7 +178,9 @@ def test_coder_reads_wrapped_prose_as_it_reads_flat_prose(width: int, line_end: 
     assert [d.outcome for d in wrapped.devices] == [d.outcome for d in flat.devices]
 
 
-@pytest.mark.parametrize("change", [str.upper, str.lower, lambda t: t.replace(" ", "  "), lambda t: t.replace("12 mm", "12mm")])
+@pytest.mark.parametrize(
+    "change", [str.upper, str.lower, lambda t: t.replace(" ", "  "), lambda t: t.replace("12 mm", "12mm")]
+)
 def test_coder_reads_any_case_and_spacing_alike(change: Any) -> None:
     text = PLAIN + " Two 8 mm plugs were released."
     assert CODER.suggest(change(text)).units == CODER.suggest(text).units == {"93590": 1, "93592": 2}
@@ -219,7 +226,10 @@ def test_coder_takes_nothing_from_drop_down_residue(residue: str, why: str) -> N
             "Un tapón de 10 mm, AVP II, quedó al lado.",
         ),
         "Dahinter noch ein AVP III 12/5.",
-        broken("'the second one' is taken for a reference to a device that is not there", "The second one gave no trouble."),
+        broken(
+            "'the second one' is taken for a reference to a device that is not there",
+            "The second one gave no trouble.",
+        ),
         broken("a number of 'them' is not read", "It took three of them."),
         broken("'its twin' is no device word", "Its twin joined it."),
     ],
@@ -235,7 +245,10 @@ def test_coder_unknown_language_is_never_ready(sentence: str) -> None:
     "sentence",
     [
         broken("a closure told with no known verb is not even attempted", "The AVP II 12 mm did the job."),
-        broken("a closure told with no known verb is not even attempted", "Result of the day: one AVP III, happily."),
+        broken(
+            "a closure told with no known verb is not even attempted",
+            "Result of the day: one AVP III, happily.",
+        ),
         "We sweet-talked two 8 mm plugs to lie there.",
     ],
 )
@@ -257,16 +270,38 @@ def told(text: str) -> Suggestion:
 @pytest.mark.parametrize(
     ("text", "devices", "why"),
     [
-        ("The first device, a 12 mm AVP II, was released. The second, a 10 mm AVP II, was released.", 2, "appositions"),
-        ("Device 1: AVP II 12 mm, released. Device 2: AVP II 10 mm, released. Device 3: recaptured.", 2, "labels"),
+        (
+            "The first device, a 12 mm AVP II, was released. The second, a 10 mm AVP II, was released.",
+            2,
+            "appositions",
+        ),
+        (
+            "Device 1: AVP II 12 mm, released. Device 2: AVP II 10 mm, released. Device 3: recaptured.",
+            2,
+            "labels",
+        ),
         ("Three plugs (12, 10 and 8 mm) were released.", 3, "sizes in brackets"),
         ("A 12 mm plug, a 10 mm plug and an 8 mm plug were released in turn.", 3, "a list"),
         ("All three plugs were released.", 3, "all three"),
-        ("After release of the first plug, a second plug was deployed and released.", 2, "an event as a point in time"),
-        ("Before release of the 12 mm plug, the leaflets were checked. The 12 mm plug was released.", 1, "likewise"),
-        ("The 12 mm plug was not released because it touched a leaflet. A 10 mm plug was released instead.", 1, "not"),
         (
-            "A 12 mm plug was deployed through the first sheath and a 10 mm plug through the second. Both were released.",
+            "After release of the first plug, a second plug was deployed and released.",
+            2,
+            "an event as a point in time",
+        ),
+        (
+            "Before release of the 12 mm plug, the leaflets were checked. The 12 mm plug was released.",
+            1,
+            "likewise",
+        ),
+        (
+            "The 12 mm plug was not released because it touched a leaflet. A 10 mm plug was released "
+            "instead.",
+            1,
+            "not",
+        ),
+        (
+            "A 12 mm plug was deployed through the first sheath and a 10 mm plug through the second. "
+            "Both were released.",
             *(2, "ordinals of sheaths"),
         ),
         ("A 12 mm AVP II (lot 4431) and a 10 mm AVP II (lot 4432) were released.", 2, "lot numbers"),
@@ -277,10 +312,15 @@ def told(text: str) -> Suggestion:
         ("The leak was crossed and two plugs, 12 mm and 10 mm, were released.", 2, "sizes between commas"),
         ("Two 12 mm plugs were released, followed by one 10 mm plug.", 3, "two and one"),
         (
-            "A 12 mm plug was partially deployed, recaptured and exchanged for a 14 mm plug. The 14 mm plug was released.",
+            "A 12 mm plug was partially deployed, recaptured and exchanged for a 14 mm plug. The 14 "
+            "mm plug was released.",
             *(1, "an exchange"),
         ),
-        ("Two plugs were released in the first leak and one plug was released in the second leak.", 3, "two leaks"),
+        (
+            "Two plugs were released in the first leak and one plug was released in the second leak.",
+            3,
+            "two leaks",
+        ),
         ("A 12 mm plug was released. The family was told that two plugs might be needed.", 1, "only talk"),
         ("The 8 mm plug placed in 2018 was passed. A 12 mm plug was released.", 1, "a plug of another year"),
     ],
@@ -293,14 +333,20 @@ def test_coder_counts_devices_left_in(text: str, devices: int, why: str) -> None
 @pytest.mark.parametrize(
     ("text", "devices", "why"),
     [
-        ("A 12 mm plug was released. It embolized and could not be retrieved.", None, "left in, but not at the leak"),
+        (
+            "A 12 mm plug was released. It embolized and could not be retrieved.",
+            None,
+            "left in, but not at the leak",
+        ),
         ("Plugs of 12 and 10 mm were released.", 2, "sizes behind the noun"),
         ("Four plugs were released, one of which embolized and was snared.", 3, "one of which"),
         ("Four plugs were released. One embolized and was snared.", 3, "one of four"),
         ("The representative had brought six plugs. A 12 mm plug was released.", 1, "brought along"),
         ("A 12 mm plug was released. Two plugs had been ordered.", 1, "ordered"),
         ("We released two plugs and recaptured a third.", 2, "a third whose only event is its removal"),
-        broken("'or' is not read between numbers", "Two or three 8 mm plugs were released.", None, "two or three"),
+        broken(
+            "'or' is not read between numbers", "Two or three 8 mm plugs were released.", None, "two or three"
+        ),
         broken(
             "'had to be' is read as a plan, and a real closure is none",
             *("A 12 mm plug had to be exchanged for a 10 mm plug, which was released.", 1, "a necessity"),
@@ -311,7 +357,11 @@ def test_coder_counts_devices_left_in(text: str, devices: int, why: str) -> None
         ),
         broken(
             "'a second one ... placed beside it' is lost",
-            *("A 10 mm plug was released. A second one of the same size was placed beside it and released.", 2, "one"),
+            *(
+                "A 10 mm plug was released. A second one of the same size was placed beside it and released.",
+                2,
+                "one",
+            ),
         ),
         broken(
             "'another' without its noun is lost",
@@ -336,9 +386,15 @@ def test_coder_counts_devices_left_in(text: str, devices: int, why: str) -> None
         ),
         broken(
             "'instead of' is not read",
-            *("Instead of a 12 mm plug, a 10 mm plug was deployed and released.", 1, "the first was never used"),
+            *(
+                "Instead of a 12 mm plug, a 10 mm plug was deployed and released.",
+                1,
+                "the first was never used",
+            ),
         ),
-        broken("'(2)' behind a size is not read", "AVP II 12 mm (2) were released.", 2, "a number in brackets"),
+        broken(
+            "'(2)' behind a size is not read", "AVP II 12 mm (2) were released.", 2, "a number in brackets"
+        ),
         broken(
             "'two plugs in each of the two leaks' does not multiply",
             *("Two plugs were released in each of the two leaks.", 4, "two in each of two"),
@@ -349,11 +405,17 @@ def test_coder_counts_devices_left_in(text: str, devices: int, why: str) -> None
         ),
         broken(
             "an exchange of one of two leaves nothing of the other",
-            "Two plugs were released. The second embolized and was removed. It was replaced by a 14 mm plug, which was "
+            "Two plugs were released. The second embolized and was removed. It was replaced by a 14 "
+            "mm plug, which was "
             "released.",
             *(2, "the replacement counts, and the first stays"),
         ),
-        broken("a fraction of the devices is not read", "Half of the four plugs were removed again.", None, "half"),
+        broken(
+            "a fraction of the devices is not read",
+            "Half of the four plugs were removed again.",
+            None,
+            "half",
+        ),
         broken(
             "a year in the sentence makes its own device history",
             *("A 12 mm plug was released next to the two plugs of 2018.", 1, "old plugs as a landmark"),

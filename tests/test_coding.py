@@ -27,7 +27,11 @@ def codes(suggestion: Suggestion) -> set[str]:
         (AORTIC + ONE, {"93591": 1}, "one at the aortic valve"),
         (MITRAL + "Two 8 mm plugs were released.", {"93590": 1, "93592": 1}, "a second device"),
         (AORTIC + "Three 8 mm plugs were released.", {"93591": 1, "93592": 2}, "a second and a third"),
-        (AORTIC + "Four 8 mm plugs were released.", {"93591": 1, "93592": 3}, "more than the tables pay is not capped"),
+        (
+            AORTIC + "Four 8 mm plugs were released.",
+            {"93591": 1, "93592": 3},
+            "more than the tables pay is not capped",
+        ),
         (
             MITRAL + "There were three leaks. One 12 mm plug was released and covered all of them.",
             {"93590": 1},
@@ -39,19 +43,22 @@ def codes(suggestion: Suggestion) -> set[str]:
             "devices are counted, not leaks",
         ),
         (
-            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA 12 mm plug was released in the mitral "
+            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA 12 mm plug was "
+            "released in the mitral "
             "leak. A 10 mm plug was released in the aortic leak.",
             {"93590": 1, "93591": 1},
             "one at each valve: no further unit",
         ),
         (
-            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA 12 mm plug was released in the mitral "
+            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA 12 mm plug was "
+            "released in the mitral "
             "leak. Two 10 mm plugs were released in the aortic leak.",
             {"93590": 1, "93591": 1, "93592": 1},
             "both valves: total less two",
         ),
         (
-            "Closure of a leak around the TAVR valve.\n\nINDICATION: Paravalvular leak of a CoreValve from 2020.\n\n"
+            "Closure of a leak around the TAVR valve.\n\nINDICATION: Paravalvular leak of a "
+            "CoreValve from 2020.\n\n"
             "DESCRIPTION:\n" + ONE,
             {"93591": 1},
             "a transcatheter valve has its place",
@@ -99,7 +106,8 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
         ),
         ("Paravalvular leak closure.\n\nDESCRIPTION:\n" + ONE, "valve_unstated", None, "no valve named"),
         (
-            "PROCEDURE: Aortic paravalvular leak closure\n\nDESCRIPTION:\nThe leak of the mitral prosthesis was crossed "
+            "PROCEDURE: Aortic paravalvular leak closure\n\nDESCRIPTION:\nThe leak of the mitral "
+            "prosthesis was crossed "
             "transseptally. " + ONE + "No mitral paravalvular leak remained.",
             "valve_conflict",
             None,
@@ -131,21 +139,24 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             "every device removed",
         ),
         (
-            "Closure of a tricuspid paravalvular leak.\n\nDESCRIPTION:\nThe leak of the tricuspid bioprosthesis was "
+            "Closure of a tricuspid paravalvular leak.\n\nDESCRIPTION:\nThe leak of the tricuspid "
+            "bioprosthesis was "
             "crossed. " + ONE,
             "other_valve",
             {},
             "no code of this family",
         ),
         (
-            "Closure of a pulmonary paravalvular leak.\n\nDESCRIPTION:\nThe leak of the pulmonary bioprosthesis was "
+            "Closure of a pulmonary paravalvular leak.\n\nDESCRIPTION:\nThe leak of the pulmonary "
+            "bioprosthesis was "
             "crossed. " + ONE,
             "other_valve",
             {},
             "no code of this family",
         ),
         (
-            "Closure of a leak beside a mitral annuloplasty ring.\n\nDESCRIPTION:\nThe leak beside the annuloplasty ring "
+            "Closure of a leak beside a mitral annuloplasty ring.\n\nDESCRIPTION:\nThe leak beside "
+            "the annuloplasty ring "
             "was crossed. " + ONE,
             "annuloplasty_ring",
             {},
@@ -164,7 +175,8 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             "counted as documented",
         ),
         (
-            "DISCHARGE SUMMARY\n\nHospital course: On the second day the mitral paravalvular leak was closed with a 12 mm "
+            "DISCHARGE SUMMARY\n\nHospital course: On the second day the mitral paravalvular leak "
+            "was closed with a 12 mm "
             "AVP II, which was released. He recovered well.",
             "not_procedure_note",
             {},
@@ -187,19 +199,30 @@ def test_coding_review_names_its_reason(
     [
         ("Coronary angiography. No paravalvular leak was seen.", "no leak"),
         ("A 24 mm septal occluder was released in the atrial septal defect.", "another defect"),
-        ("LAA occlusion. Mild mitral paravalvular leak is known. A Watchman was deployed.", "the leak was left alone"),
         (
-            "Clinic letter. He had a mitral paravalvular leak, which was closed with two plugs in 2019. He is well.",
+            "LAA occlusion. Mild mitral paravalvular leak is known. A Watchman was deployed.",
+            "the leak was left alone",
+        ),
+        (
+            "Clinic letter. He had a mitral paravalvular leak, which was closed with two plugs in "
+            "2019. He is well.",
             "history only",
         ),
         ("Mitral paravalvular leak. We plan closure with two plugs next month.", "planned only"),
-        ("Mitral paravalvular leak closure was cancelled before access because of fever.", "cancelled before access"),
         (
-            "Redo sternotomy on cardiopulmonary bypass. The mitral paravalvular leak was repaired with pledgeted sutures. "
+            "Mitral paravalvular leak closure was cancelled before access because of fever.",
+            "cancelled before access",
+        ),
+        (
+            "Redo sternotomy on cardiopulmonary bypass. The mitral paravalvular leak was repaired "
+            "with pledgeted sutures. "
             "Two old plugs were explanted.",
             "surgical repair",
         ),
-        ("TAVR. Moderate aortic paravalvular leak was treated by post-dilatation with a balloon.", "no occluder"),
+        (
+            "TAVR. Moderate aortic paravalvular leak was treated by post-dilatation with a balloon.",
+            "no occluder",
+        ),
         ("", "nothing at all"),
         ("\n\n   \n", "nothing at all"),
         ("Heart Center, 93590 Springfield. Coronary angiography.", "a bare number is no code"),
@@ -215,7 +238,12 @@ def test_coding_none(coder: Coder, text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("text", "routes", "units", "why"),
     [
-        (MITRAL + "A transseptal puncture was made. " + ONE, {"transseptal"}, 0, "included in the mitral code"),
+        (
+            MITRAL + "A transseptal puncture was made. " + ONE,
+            {"transseptal"},
+            0,
+            "included in the mitral code",
+        ),
         (MITRAL + "A transapical puncture was made. " + ONE, {"transapical"}, 1, "transapical, mitral"),
         (AORTIC + "A transseptal puncture was made. " + ONE, {"transseptal"}, 1, "transseptal, aortic"),
         (AORTIC + "A transapical puncture was made. " + ONE, {"transapical"}, 1, "transapical, aortic"),
@@ -227,8 +255,10 @@ def test_coding_none(coder: Coder, text: str, why: str) -> None:
             "after surgical exposure a person decides",
         ),
         (
-            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA transseptal puncture was made and a 12 mm "
-            "plug was released in the mitral leak. The aortic leak was crossed retrogradely and a 10 mm plug was released "
+            "Closure of mitral and aortic paravalvular leaks.\n\nDESCRIPTION:\nA transseptal "
+            "puncture was made and a 12 mm "
+            "plug was released in the mitral leak. The aortic leak was crossed retrogradely and a 10 "
+            "mm plug was released "
             "in the aortic leak.",
             {"transseptal", "retrograde"},
             0,

@@ -11,7 +11,9 @@ from extractor.coder import Coder
 from extractor.count import reconcile
 
 
-def claim(source: Source, low: int, high: int | None = -1, *, detailed: bool | None = None, corrects: bool = False) -> Claim:
+def claim(
+    source: Source, low: int, high: int | None = -1, *, detailed: bool | None = None, corrects: bool = False
+) -> Claim:
     """A claim; without ``high`` an exact one. Narrative, log and table are detailed (policy, section 3)."""
     known = source in ("narrative", "log", "implants") if detailed is None else detailed
     return Claim(source, known, low, low if high == -1 else high, 0, 1, "", "rule", corrects)
@@ -22,7 +24,12 @@ def claim(source: Source, low: int, high: int | None = -1, *, detailed: bool | N
     [
         ([claim("narrative", 2)], 2, 2, "one source"),
         ([claim("narrative", 2), claim("implants", 2), claim("summary", 2)], 2, 2, "three that agree"),
-        ([claim("narrative", 1, 3), claim("implants", 2)], 2, 2, "the table says what the narrative leaves open"),
+        (
+            [claim("narrative", 1, 3), claim("implants", 2)],
+            2,
+            2,
+            "the table says what the narrative leaves open",
+        ),
         ([claim("narrative", 1, 3), claim("log", 2, 4)], 2, 3, "what both admit"),
         ([claim("narrative", 2, None), claim("summary", 3)], 3, 3, "a summary may give the number"),
         ([claim("summary", 2)], 2, 2, "only a summary"),
@@ -45,7 +52,11 @@ def test_count_interval(claims: list[Claim], low: int, high: int | None, why: st
     ("claims", "sources", "why"),
     [
         ([claim("narrative", 2), claim("implants", 3)], {"narrative", "implants"}, "details disagree"),
-        ([claim("narrative", 2), claim("summary", 3)], {"narrative", "summary"}, "a summary denies the details"),
+        (
+            [claim("narrative", 2), claim("summary", 3)],
+            {"narrative", "summary"},
+            "a summary denies the details",
+        ),
         ([claim("narrative", 2), claim("title", 1)], {"narrative", "title"}, "a title does"),
         ([claim("narrative", 2), claim("summary", 1, None)], None, "one or more admits two"),
         ([claim("narrative", 2), claim("summary", 2)], None, "agreement"),
@@ -89,7 +100,7 @@ _CLAIMS = st.builds(
 @given(st.lists(_CLAIMS, max_size=6))
 def test_count_bounds_are_in_order(claims: list[Claim]) -> None:
     count = reconcile(Case(claims=claims))
-    assert 0 <= count.low
+    assert count.low >= 0
     assert count.high is None or count.low <= count.high
 
 

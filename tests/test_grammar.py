@@ -63,17 +63,27 @@ def test_grammar_quantity_of_a_phrase(
     assert len(found) == 1, why
     assert found[0].quantity == quantity, why
     if len(sizes) == 1 or not sizes:
-        assert [size.replace(" ", "") for size in found[0].sizes] == [size.replace(" ", "") for size in sizes], why
+        assert [size.replace(" ", "") for size in found[0].sizes] == [
+            size.replace(" ", "") for size in sizes
+        ], why
 
 
 @pytest.mark.parametrize(
     ("text", "expected", "why"),
     [
-        ("We deployed a second 10 mm AVP II there.", ["a second 10 mm AVP II"], "the article and all between"),
+        (
+            "We deployed a second 10 mm AVP II there.",
+            ["a second 10 mm AVP II"],
+            "the article and all between",
+        ),
         ("We deployed AVP II 10 mm at the leak.", ["AVP II 10 mm"], "a size behind"),
         ("A 12 mm plug and an 8 mm plug were used.", ["A 12 mm plug", "an 8 mm plug"], "two phrases"),
         ("The plug was released and it was stable.", ["The plug", "it"], "a pronoun"),
-        ("The first was released, the second recaptured.", ["The first", "the second"], "ordinals without a noun"),
+        (
+            "The first was released, the second recaptured.",
+            ["The first", "the second"],
+            "ordinals without a noun",
+        ),
         ("A 10 mm was chosen instead.", ["A 10 mm"], "a size without a noun"),
         ("The latter was removed.", ["The latter"], "the latter"),
         ("A 7 Fr sheath was used.", [], "a sheath is none"),
@@ -105,7 +115,9 @@ def test_grammar_words_of_a_phrase(coder: Coder, text: str, expected: list[str],
         ("A 3rd plug was deployed.", 3, "indefinite"),
     ],
 )
-def test_grammar_ordinal_and_determiner(coder: Coder, text: str, ordinal: int | None, determiner: str) -> None:
+def test_grammar_ordinal_and_determiner(
+    coder: Coder, text: str, ordinal: int | None, determiner: str
+) -> None:
     (phrase,) = phrases(coder, text)
     assert (phrase.ordinal, phrase.determiner) == (ordinal, determiner)
 
@@ -145,7 +157,9 @@ def test_grammar_product_of_an_apposition(coder: Coder) -> None:
 )
 def test_grammar_groups(coder: Coder, text: str, sizes: list[int], why: str) -> None:
     groups = [
-        sum(phrase.quantity or 1 for phrase in group) for parse in parses(coder, text) for group in parse.groups
+        sum(phrase.quantity or 1 for phrase in group)
+        for parse in parses(coder, text)
+        for group in parse.groups
     ]
     assert groups == sizes, why
 
@@ -172,7 +186,8 @@ def test_grammar_clause_holds_subject_and_verb_together(coder: Coder) -> None:
 @pytest.mark.parametrize("width", [36, 44, 52, 60])
 def test_grammar_line_break_changes_no_phrase(coder: Coder, width: int) -> None:
     flat = (
-        "After the first plug had been deployed at the lateral part of the leak we then deployed a second 10 mm "
+        "After the first plug had been deployed at the lateral part of the leak we then deployed a "
+        "second 10 mm "
         "Amplatzer vascular plug II beside the first plug, and both plugs were released together."
     )
     wrapped = textwrap.fill(flat, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -76,10 +77,17 @@ def test_layout_takes_no_sentence_for_a_header(text: str, why: str) -> None:
 
 def test_layout_sections_follow_the_text() -> None:
     text = (
-        "PROCEDURE: leak closure\n\nINDICATION:\ndyspnoea\n\nDESCRIPTION OF PROCEDURE:\nA plug was put in.\n\n"
+        "PROCEDURE: leak closure\n\nINDICATION:\ndyspnoea\n\nDESCRIPTION OF PROCEDURE:\nA plug was "
+        "put in.\n\n"
         "FINAL RESULT: no leak\n\nPLAN:\nhome\n"
     )
-    assert [role for role in roles(text) if role != "body"] == ["title", "history", "description", "summary", "plan"]
+    assert [role for role in roles(text) if role != "body"] == [
+        "title",
+        "history",
+        "description",
+        "summary",
+        "plan",
+    ]
 
 
 def test_layout_header_inside_a_line_opens_a_section() -> None:
@@ -100,7 +108,8 @@ def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
 
 PROSE = (
     "The patient was brought to the laboratory in the fasting state. After the left femoral artery had been "
-    "punctured, a hydrophilic wire was passed through the defect, which lay at the lateral aspect of the ring. "
+    "punctured, a hydrophilic wire was passed through the defect, which lay at the lateral aspect of "
+    "the ring. "
     "A first plug of 12 mm was deployed; a second one of 10 mm followed it. No regurgitation remained."
 )
 
@@ -126,7 +135,11 @@ def test_layout_hard_wrap_under_a_header_changes_no_sentence(width: int, line_en
         ("A gap of approx. 4.5 mm was seen.", ["A gap of approx. 4.5 mm was seen."], "nor a decimal point"),
         ("Plug out; plug in.", ["Plug out;", "plug in."], "a semicolon parts two statements"),
         ("Released? Yes.", ["Released?", "Yes."], "a question and its answer"),
-        (f"Plug in\nSheath out\n\n{'wide ' * 9}", ["Plug in", "Sheath out", ("wide " * 9).strip()], "short lines"),
+        (
+            f"Plug in\nSheath out\n\n{'wide ' * 9}",
+            ["Plug in", "Sheath out", ("wide " * 9).strip()],
+            "short lines",
+        ),
         ("- plug in\n- sheath out", ["- plug in", "- sheath out"], "bullets"),
         pytest.param(
             "1. plug in\n2. sheath out",
@@ -188,7 +201,7 @@ def test_layout_sections_tile_the_text(text: str) -> None:
     sections = READER.read(text).sections
     assert sections[0].start == 0
     assert sections[-1].end == len(text)
-    assert all(one.end == two.start for one, two in zip(sections, sections[1:], strict=False))
+    assert all(one.end == two.start for one, two in pairwise(sections))
     assert all(section.start <= section.body for section in sections)
 
 

@@ -17,8 +17,8 @@ BOOK = load_rules()
 FINDER = MentionFinder(BOOK)
 
 _PIECES = st.sampled_from(
-    ["two ", "8 mm ", "x 2", "AVP II", "avp-ii\n", " plugs", "mitral ", "Perclose", "{a/b:1}", "[ ] ", "\t", "İ", "ß",
-     "14x5", " o'clock", "10:42", "®", "-", "was not ", "deployed "]
+    ["two ", "8 mm ", "x 2", "AVP II", "avp-ii\n", " plugs", "mitral ", "Perclose", "{a/b:1}", "[ ] ", "\t", "İ",
+     "ß", "14x5", " o'clock", "10:42", "®", "-", "was not ", "deployed "]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=5)), max_size=30).map("".join))
 
@@ -112,9 +112,10 @@ def test_mentions_products_in_any_spelling(text: str, rule: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "Perclose ProGlide", "Angio-Seal", "MANTA", "Sapien 3", "Evolut", "Melody valve", "Amplatz Super Stiff wire",
-        "AL1 catheter", "MitraClip", "Watchman", "Amplatzer Amulet", "Agilis sheath", "gooseneck snare", "Sentinel filter",
-        "pacemaker lead", "Amplatz left catheter", "Vascade", "StarClose", "Mynx",
+        "Perclose ProGlide", "Angio-Seal", "MANTA", "Sapien 3", "Evolut", "Melody valve", "AL1 catheter",
+        "Amplatz Super Stiff wire", "MitraClip", "Watchman", "Amplatzer Amulet", "Agilis sheath",
+        "gooseneck snare", "Sentinel filter", "pacemaker lead", "Amplatz left catheter",
+        "Vascade", "StarClose", "Mynx",
     ],
 )  # fmt: skip
 def test_mentions_never_occluders(words: str) -> None:
@@ -125,7 +126,14 @@ def test_mentions_never_occluders(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "plural"),
-    [("plug", False), ("plugs", True), ("occluders", True), ("AVP II", False), ("AVP IIs", True), ("device", False)],
+    [
+        ("plug", False),
+        ("plugs", True),
+        ("occluders", True),
+        ("AVP II", False),
+        ("AVP IIs", True),
+        ("device", False),
+    ],
 )
 def test_mentions_plural(text: str, plural: bool) -> None:
     devices = [m for m in match_text(text, BOOK) if m.kind == "device"]
@@ -188,7 +196,9 @@ def test_mentions_words_are_slices_of_the_text(text: str) -> None:
 
 
 def test_mentions_phrases_split_as_notes_do() -> None:
-    phrases = [p for rule in BOOK.rules if rule.kind != "section" for p in spellings((*rule.phrases, *rule.plurals))]
+    phrases = [
+        p for rule in BOOK.rules if rule.kind != "section" for p in spellings((*rule.phrases, *rule.plurals))
+    ]
     differing = [p for p in phrases if FINDER.words(p).words != _split(p)]
     assert differing == []
 
@@ -209,7 +219,11 @@ def test_mentions_spellings_take_one_alternative_each(phrase: str) -> None:
         assert spelling == " ".join(spelling.split())
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True), min_size=1, max_size=4
+    )
+)
 def test_mentions_spellings_are_as_many_as_the_choices_multiply_to(choices: list[list[str]]) -> None:
     phrase = " ".join("<" + "|".join(words) + ">" for words in choices)
     product = 1

@@ -13,7 +13,8 @@ from extractor.coder import Coder
 from extractor.layout import Layout
 
 NOTE = (
-    "PROCEDURE: Aortic paravalvular leak closure\n\nDESCRIPTION:\nTwo 8 mm AVP II plugs were deployed and released.\n\n"
+    "PROCEDURE: Aortic paravalvular leak closure\n\nDESCRIPTION:\nTwo 8 mm AVP II plugs were "
+    "deployed and released.\n\n"
     "PLAN:\nHome tomorrow.\n"
 )
 

@@ -28,7 +28,9 @@ def test_sample_notes_demo_shows_every_status_and_style(gold: list[Labelled]) ->
     assert len(shown) == len(DEMO) == 12
     assert {"ready", "review", "none"} <= {status for item in shown for status in item.gold.status}
     assert {item.style for item in shown} == {item.style for item in gold}
-    reasons = {reason for item in shown if item.gold.status == {"review"} for reason in item.gold.reasons or ()}
+    reasons = {
+        reason for item in shown if item.gold.status == {"review"} for reason in item.gold.reasons or ()
+    }
     assert len(reasons) >= 4
     codes = [set(item.gold.lines or ()) for item in shown]
     assert {"93590", "93591"} in [found - {"93592"} for found in codes]

@@ -55,13 +55,17 @@ LEFT_IN = [
         [("8 mm", "implanted"), ("8 mm", "implanted")],
         "one in each of two",
     ),
-    broken("the number of sheaths hides the verb that follows", "Two 8 mm AVP II plugs were advanced through two sheaths, opened simultaneously and released.",
+    broken(
+        "the number of sheaths hides the verb that follows",
+        "Two 8 mm AVP II plugs were advanced through two sheaths, opened simultaneously and released.",
         [("8 mm", "implanted"), ("8 mm", "implanted")],
-        "two at once"),
+        "two at once",
+    ),
     ("AVP II 8 mm x2 were deployed.", [("8 mm", "implanted")] * 2, "x2"),
     ("8 mm AVP II x 3 deployed.", [("8 mm", "implanted")] * 3, "x 3"),
     (
-        "A first 12 mm plug was deployed. A second 10 mm plug was deployed. The first and the second were released.",
+        "A first 12 mm plug was deployed. A second 10 mm plug was deployed. The first and the second "
+        "were released.",
         [("12 mm", "implanted"), ("10 mm", "implanted")],
         "ordinals refer back",
     ),
@@ -98,23 +102,35 @@ def test_timeline_devices_left_in(
 
 NOT_LEFT_IN = [
     ("A 12 mm plug was deployed but recaptured.", [("12 mm", "removed")], "recaptured"),
-    ("A 12 mm plug was deployed. It impinged on the leaflet and was withdrawn.", [("12 mm", "removed")], "withdrawn"),
-    ("A 12 mm plug was advanced, but could not be deployed and was removed.", [("12 mm", "removed")], "never opened"),
+    (
+        "A 12 mm plug was deployed. It impinged on the leaflet and was withdrawn.",
+        [("12 mm", "removed")],
+        "withdrawn",
+    ),
+    (
+        "A 12 mm plug was advanced, but could not be deployed and was removed.",
+        [("12 mm", "removed")],
+        "never opened",
+    ),
     (
         "A 12 mm plug was exchanged for a 10 mm plug, which was released.",
         [("12 mm", "removed"), ("10 mm", "implanted")],
         "exchanged",
     ),
-    broken("'replaced by' takes out only a device that was loaded or opened before", "A 12 mm plug proved too large and was replaced by a 10 mm plug. This was released.",
+    broken(
+        "'replaced by' takes out only a device that was loaded or opened before",
+        "A 12 mm plug proved too large and was replaced by a 10 mm plug. This was released.",
         [("12 mm", "removed"), ("10 mm", "implanted")],
-        "replaced by"),
+        "replaced by",
+    ),
     (
         "A 12 mm plug was deployed. We upsized to a 14 mm plug. It was released.",
         [("12 mm", "removed"), ("14 mm", "implanted")],
         "upsized",
     ),
     (
-        "A 12 mm plug was released and embolized to the aorta, where it was snared. A 14 mm plug was then released.",
+        "A 12 mm plug was released and embolized to the aorta, where it was snared. A 14 mm plug was "
+        "then released.",
         [("12 mm", "removed"), ("14 mm", "implanted")],
         "the replacement counts",
     ),
@@ -123,9 +139,12 @@ NOT_LEFT_IN = [
         [("12 mm", "implanted"), ("10 mm", "removed")],
         "the former and the latter",
     ),
-    broken("'the other' makes a third device", "Two 10 mm plugs were deployed. One was released, the other was recaptured and removed.",
+    broken(
+        "'the other' makes a third device",
+        "Two 10 mm plugs were deployed. One was released, the other was recaptured and removed.",
         [("10 mm", "implanted"), ("10 mm", "removed")],
-        "one and the other"),
+        "one and the other",
+    ),
     (
         "Two 10 mm plugs were deployed. Both were recaptured and removed.",
         [("10 mm", "removed"), ("10 mm", "removed")],
@@ -136,20 +155,29 @@ NOT_LEFT_IN = [
         [("12 mm", "implanted"), ("8 mm", "removed")],
         "only the second goes",
     ),
-    broken("'a third plug was recaptured' takes the earlier ones out", "The first plug was released. A second plug was released. A third plug was recaptured and removed.",
+    broken(
+        "'a third plug was recaptured' takes the earlier ones out",
+        "The first plug was released. A second plug was released. A third plug was recaptured and removed.",
         [(None, "implanted"), (None, "implanted"), (None, "removed")],
-        "a third device whose only event is its removal"),
-    broken("an opened device is called unused", "A 12 mm plug was released. A 10 mm plug was opened but not used.",
+        "a third device whose only event is its removal",
+    ),
+    broken(
+        "an opened device is called unused",
+        "A 12 mm plug was released. A 10 mm plug was opened but not used.",
         [("12 mm", "implanted"), ("10 mm", "removed")],
-        "opened: not left in (contract, outcome removed)"),
+        "opened: not left in (contract, outcome removed)",
+    ),
     (
         "A 12 mm plug was released. A 10 mm plug remained unopened.",
         [("12 mm", "implanted"), ("10 mm", "unused")],
         "unopened",
     ),
-    broken("a dropped device is called unused", "A 12 mm plug was dropped on the floor. Another 12 mm plug was deployed and released.",
+    broken(
+        "a dropped device is called unused",
+        "A 12 mm plug was dropped on the floor. Another 12 mm plug was deployed and released.",
         [("12 mm", "removed"), ("12 mm", "implanted")],
-        "dropped and replaced by its like"),
+        "dropped and replaced by its like",
+    ),
 ]
 
 
@@ -168,15 +196,35 @@ ANOTHER_TIME_OR_PLACE = [
     ("A 12 mm plug was released.\n\nPLAN:\nReturn for two more plugs.", 1, "the plan section"),
     ("A 12 mm plug was released. A second plug was considered, but not needed.", 1, "only considered"),
     ("A 12 mm plug was released. No second plug was needed.", 1, "denied"),
-    ("A 12 mm plug was released. The atrial septal defect was closed with a 10 mm septal occluder.", 1, "the septum"),
+    (
+        "A 12 mm plug was released. The atrial septal defect was closed with a 10 mm septal occluder.",
+        1,
+        "the septum",
+    ),
     ("A 12 mm plug was released. The PFO was closed with a PFO occluder.", 1, "an open foramen"),
-    ("A 12 mm plug was released. The apical tract was closed with an 8 mm duct occluder.", 1, "the apical tract"),
+    (
+        "A 12 mm plug was released. The apical tract was closed with an 8 mm duct occluder.",
+        1,
+        "the apical tract",
+    ),
     ("A 12 mm plug was released. A Watchman was deployed in the appendage.", 1, "the appendage"),
     ("A 12 mm plug was released. The groin was closed with two Perclose devices.", 1, "the groin"),
     ("A 12 mm plug was released. An Angio-Seal was deployed in the artery.", 1, "the groin"),
-    ("The previously implanted plug was seen to be stable. A 12 mm plug was released beside it.", 1, "seen again"),
-    ("A 12 mm muscular VSD occluder was deployed in the paravalvular leak and released.", 1, "a VSD device in a leak"),
-    ("COPIED FORWARD:\nThree plugs were released.\n\nDESCRIPTION:\nA 12 mm plug was released.", 1, "a copied report"),
+    (
+        "The previously implanted plug was seen to be stable. A 12 mm plug was released beside it.",
+        1,
+        "seen again",
+    ),
+    (
+        "A 12 mm muscular VSD occluder was deployed in the paravalvular leak and released.",
+        1,
+        "a VSD device in a leak",
+    ),
+    (
+        "COPIED FORWARD:\nThree plugs were released.\n\nDESCRIPTION:\nA 12 mm plug was released.",
+        1,
+        "a copied report",
+    ),
 ]
 
 
@@ -184,7 +232,9 @@ ANOTHER_TIME_OR_PLACE = [
 def test_timeline_counts_this_session_and_this_leak_only(
     coder: Coder, text: str, expected: int, why: str
 ) -> None:
-    found = [device for device in coder.suggest(LEAK + "\n\n" + text).devices if device.outcome == "implanted"]
+    found = [
+        device for device in coder.suggest(LEAK + "\n\n" + text).devices if device.outcome == "implanted"
+    ]
     assert len(found) == expected, why
 
 
