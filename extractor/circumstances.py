@@ -108,11 +108,11 @@ def _leak(case: Case, out: Circumstances) -> None:
 
 def _any_leak(case: Case) -> Mention | None:
     """"Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
-    if not case.main.today():
+    if not any(d.in_place for d in case.main.today()):
+        return None
+    if not any(m.kind == "valve" and m.means.prosthesis for p, _, _ in case.parses for m in p.items.values()):
         return None
     for parse, _, standing in case.parses:
-        if not any(m.kind == "valve" and m.means.prosthesis for m in parse.items.values()):
-            continue
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind == "leak" and mention.means.term == "leak" and standing != "planned" and not _negated(parse, mention):
                 return mention

@@ -68,7 +68,7 @@ def suggest(
     surgery = around.surgical or around.exposed
     if around.surgical is not None and not any(d.in_place for d in today):
         return _nothing(note_id, book, devices, around, evidence)
-    if surgery is not None and not _opened(case):
+    if surgery is not None and not _opened(case) and _taken_out(case):
         return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
     if around.closure is None and around.other_closure is not None:
         return _nothing(note_id, book, devices, around, evidence)
@@ -107,6 +107,10 @@ def suggest(
     companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def _taken_out(case: Case) -> bool:
+    return any(d.state == "removed" for t in case.timelines.values() for d in t.today())
 
 
 def _opened(case: Case) -> bool:

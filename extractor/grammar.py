@@ -159,6 +159,8 @@ class SentenceReader:
         phrase = DevicePhrase(head.first, head.last, head, head.means.product, plural=head.plural)
         if head.means.relative:
             phrase.words.add("another")
+        if head.value is not None:
+            phrase.sizes.append(f"{head.value} mm")  # an order number tells the size
         self._extend_left(phrase, first)
         self._extend_right(phrase, last)
         self._determine(phrase)
@@ -556,7 +558,7 @@ class SentenceReader:
                         phrase.words.add(m.means.word)
                         if number is not None:
                             phrase.number = number
-                    elif number is not None and number > 6 and phrase.words & {"definite", "article"}:
+                    elif number is not None and ("article" in phrase.words and number >= 3 or "definite" in phrase.words and number > 6):
                         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
                     else:
                         phrase.number = number
@@ -577,7 +579,7 @@ class SentenceReader:
 
     @staticmethod
     def _may_stand_alone(mention: Mention) -> bool:
-        return mention.kind == "count" or (mention.kind == "size" and mention.means.form == "device")
+        return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (mention.kind == "size" and mention.means.form == "device")
 
     def _stands_alone(self, phrase: DevicePhrase, first: int, last: int) -> bool:
         """Whether a run of counts and sizes is a device phrase without a noun."""

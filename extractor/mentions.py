@@ -46,6 +46,7 @@ def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
+_SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
@@ -114,14 +115,24 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
     )
 
 
+_SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+
+
+def _spoken(text: str) -> bool:
+    """Whether a dictation spells its punctuation out ("comma", "period")."""
+    return len(_SPOKEN.findall(text)) >= 4
+
+
 def words_of(doc: Doc) -> Words:
     """The words of a Doc."""
     words, starts, ends = [], [], []
+    spoken = _spoken(doc.text)
     for token in doc:
         text = token.text
         if text == "-" or text.isspace():
             continue
-        words.append(text.lower())
+        word = text.lower()
+        words.append(_SPOKEN_MARKS.get(word, word) if spoken else word)
         starts.append(token.idx)
         ends.append(token.idx + len(text))
     return Words(words, starts, ends)

@@ -293,6 +293,10 @@ class TimelineBuilder:
                     why = "plan"
                 elif cue.means.cue == "imaging" and not self.timeline.today():
                     why = "history"
+            if not why and any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
+                why = "plan"
+            if not why and self._under_none(first):
+                why = "none: says there is no such device"
             if not why and (self._dated(parse, clause) or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)):
                 why = "history"
         if why:
@@ -302,6 +306,22 @@ class TimelineBuilder:
                 self._add(first, "prior")
             elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
                 self._add(first, "planned")
+
+    def _under_none(self, phrase: DevicePhrase) -> bool:
+        """"No sheath, wire or device was opened": the negation reaches over the list."""
+        parse = self._parse
+        if phrase.determiner == "definite" or phrase.number is not None:
+            return False
+        listed = False
+        for i in range(phrase.first - 1, max(parse.first - 1, phrase.first - 9), -1):
+            item = parse.items.get(i)
+            if item is not None and item.kind == "count" and item.means.word in ("none", "none_more"):
+                return listed
+            if parse.words.words[i] == "," or parse.roles.get(i) == "conjunction":
+                listed = True
+            elif item is not None and item.kind != "other_device" or parse.roles.get(i) is not None:
+                return False
+        return False
 
     def _left_in(self, clause: int | None) -> bool:
         return any(a.means.event in ("open", "release", "remain") and self._parse.clause.get(a.first) == clause for a in self._parse.actions)
@@ -424,7 +444,9 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, negated: bool) -> None:
         """An action that did not happen."""
         if event in ("open", "load", "release", "select", "remain"):
-            if group and group[0].determiner == "indefinite" and negated:
+            if group and negated and (
+                group[0].determiner == "indefinite" or group[0].determiner == "bare" and group[0].plural and not group[0].sizes
+            ):
                 self._explain(group, "not done")
                 return
             devices = self._resolve(group, "load", action)
@@ -940,6 +962,9 @@ class TimelineBuilder:
         if phrase.ordinal is not None or phrase.label is not None:
             return self._by_ordinal(phrase, event, [d for d in live if d.state != "unused"])
         active = [d for d in live if d.state not in ("removed", "unused")]
+        if not self._verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
+            # "device placement", "plug deployment": the act by name, of devices told of elsewhere
+            return [d for d in self._focus if d in active]
         if event == "embolize" and not phrase.sizes and any(d.state in ("removed", "embolized") for d in live):
             return []  # "device embolization, retrieved": told again
         match = self._matching(phrase, active)
@@ -1183,6 +1208,13 @@ class TimelineBuilder:
             elif phrase.plural and len(active) == 1 and not active[0].many:
                 self._loosen(phrase, 1)
                 return
+            if phrase.product and phrase.sizes and not self._matching(phrase, live) and not phrase.prior and not self._landmark([phrase]):
+                devices = self._introduce(phrase)
+                for device in devices:
+                    device.pending = device.state == "named"
+                self._remember(phrase, devices)
+                self._focus = devices
+                return
             named = self._matching(phrase, active) if (phrase.sizes or phrase.product) else []
             if phrase.ordinal or phrase.label:
                 named = [d for d in active if (phrase.ordinal or phrase.label) in (d.ordinal, d.label)]
@@ -1218,7 +1250,8 @@ class TimelineBuilder:
         if phrase.quantity is not None and phrase.number is not None and phrase.quantity > 1 and not (
             self._listing or (verbless and not active)
         ):
-            self._statement([phrase], phrase.quantity, phrase.quantity, "position")
+            counted = sum(d.in_place for d in live) > phrase.quantity and phrase.determiner == "indefinite"
+            self._statement([phrase], phrase.quantity, phrase.quantity, "total" if counted else "position")
             phrase.explanation = f"claim: {phrase.quantity} devices"
             return
         if phrase.determiner == "bare" and not phrase.sizes and phrase.quantity == 1 and phrase.ordinal is None:
@@ -1245,7 +1278,7 @@ class TimelineBuilder:
             if any(c.means.cue == "inability" for c in self._parse.cues):
                 device.state = "loaded" if device.state == "named" else device.state
                 device.tried = True
-            elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or self._parse.sentence.form == "item" or self._ellipsis(phrase) or self._fragment():
+            elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or (self._parse.sentence.form == "item" and verbless) or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
             elif device.state == "named" and self._parse.sentence.form == "log":
                 device.state = "loaded"

@@ -17,8 +17,8 @@ BOOK = load_rules()
 FINDER = MentionFinder(BOOK)
 
 _PIECES = st.sampled_from(
-    ["two ", "8 mm ", "x 2", "AVP II", "avp-ii\n", " plugs", "mitral ", "Perclose", "{a/b:1}", "[ ] ", "\t", "İ",
-     "ß", "14x5", " o'clock", "10:42", "®", "-", "was not ", "deployed "]
+    ["two ", "8 mm ", "x 2", "AVP II", "avp-ii\n", " plugs", "mitral ", "Perclose", "{a/b:1}", "[ ] ", "\t",
+     "İ", "ß", "14x5", " o'clock", "10:42", "®", "-", "was not ", "deployed "]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=5)), max_size=30).map("".join))
 
