@@ -112,7 +112,11 @@ def _any_leak(case: Case) -> Mention | None:
         return None
     if not any(m.kind == "valve" and m.means.prosthesis for p, _, _ in case.parses for m in p.items.values()):
         return None
+    if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
+        return None
     for parse, _, standing in case.parses:
+        if any(m.kind == "target" for m in parse.nouns):
+            continue
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind == "leak" and mention.means.term == "leak" and standing != "planned" and not _negated(parse, mention):
                 return mention

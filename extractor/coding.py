@@ -99,6 +99,15 @@ def suggest(
                     evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
                 )
             ]
+    elsewhere = next((d for d in case.main.devices if d.target is not None and d.standing == "today"), None)
+    if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="Another defect was closed in this session, and no sentence says that a device closed the leak.",
+                evidence=(evidence.of_event(elsewhere.events[0]),),
+            )
+        )
     valve_reasons, share = _valve_share(case, count, around, evidence)
     reasons += valve_reasons
     if share:
@@ -218,7 +227,11 @@ def _valve_share(
                 evidence=(evidence.of_mention(around.valves[others[0]]),),
             )
         )
-    if around.ring is not None and (not around.leak or not around.prosthesis and around.ring.start < around.leak.start):
+    if around.ring is not None and (
+        not around.leak
+        or around.leak.means.term == "leak"
+        or (not around.prosthesis and around.ring.start < around.leak.start)
+    ):
         reasons.append(
             Reason(
                 code="annuloplasty_ring",
@@ -259,7 +272,7 @@ def _valve_share(
         n = sum(d.valve == valve for d in implanted)
         if n:
             share[valve] = (n, n, n)
-    if sum(n for n, _, _ in share.values()) != count.low or count.exact is None:
+    if sum(n for n, _, _ in share.values()) != count.low or count.exact is None or len(share) < len(valves):
         reasons.append(
             Reason(
                 code="device_count_conflict",

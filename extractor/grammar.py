@@ -299,7 +299,7 @@ class SentenceReader:
                 return False
             if means.word in ("article", "definite") and phrase.words & {"article"} and not phrase.sizes:
                 return False
-            phrase.words.add(means.word)
+            phrase.words.add("another" if means.word == "additional" else means.word)
             if number is not None:
                 phrase.number = number
             return True

@@ -133,7 +133,7 @@ class CountMeans(_Strict):
         Literal[
             "article", "another", "both", "all", "each", "several", "pair", "none",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
-            "last", "other", "only", "none_more", "numbered", "times", "possessive",
+            "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]
         | None
     ) = None  # fmt: skip

@@ -60,12 +60,18 @@ class TrackedDevice:
     paragraph: int = 0
     quantity: int | None = 1
     counted: bool = False  # introduced with a number or a size
+    listed: bool = False  # in a title, a summary or a list of what was placed
     announced: bool = False  # counted before it is described
     events: list[Event] = field(default_factory=list)
 
     @property
     def in_place(self) -> bool:
         return self.state in IN_PLACE
+
+    @property
+    def only_named(self) -> bool:
+        """No word says that it was put in or stayed."""
+        return all(event.event in ("named", "check", "select") for event in self.events) and not self.listed
 
 
 @dataclass(slots=True)
@@ -650,7 +656,8 @@ class TimelineBuilder:
             return None
         # The subject carries over a comma or relative clause: "a plug, which was then released".
         boundary = [i for i in range(best[-1].last, action.first) if parse.clause.get(i) != here]
-        if boundary and parse.roles.get(boundary[0]) == "relative" and boundary[0] - best[-1].last > 2:
+        nearer = any(m.kind in ("other_device", "target") and best[-1].last <= m.first < (boundary or [0])[0] for m in parse.nouns)
+        if boundary and parse.roles.get(boundary[0]) == "relative" and nearer:
             return None  # "through a sheath which was placed": another noun stands nearer
         if boundary and (parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction") or parse.words.words[boundary[0]] in (",", ";", "–", "—")):
             between = range(boundary[0], action.first)
@@ -906,6 +913,8 @@ class TimelineBuilder:
         # Before anything is deployed every device at hand is meant; later those in place.
         pool = [d for d in active if d.in_place] if event in ("remain", "check") else active
         pool = [d for d in pool if d.target is None] or pool
+        if number is None and "each" in phrase.words and not phrase.plural and len(pool) == 1:
+            return pool
         if number is None:
             if len(self._focus) > 1 and all(d in active for d in self._focus):
                 return list(self._focus)
@@ -1280,6 +1289,7 @@ class TimelineBuilder:
                 device.tried = True
             elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or (self._parse.sentence.form == "item" and verbless) or self._ellipsis(phrase) or self._fragment():
                 device.state = "deployed"
+                device.listed = self._listing or phrase.label is not None or self._parse.sentence.form == "item"
             elif device.state == "named" and self._parse.sentence.form == "log":
                 device.state = "loaded"
             elif device.state == "named":

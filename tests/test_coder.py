@@ -23,10 +23,10 @@ LISTS = ("lines", "reasons", "devices", "approaches", "companions", "edits", "qu
 CODER = Coder()
 _PIECES = st.sampled_from(
     ["Mitral paravalvular leak closure. ", "Aortic PVL. ", "A 12 mm AVP II was deployed. ", "{a/b:1} ",
-     "It was recaptured. ", "Two more plugs ", "were released. ", "both ", "x2 ", "the second ", "IMPRESSION: ",
-     "IMPLANT LOG:\n", "PLAN:\n", "ADDENDUM: correction: ", "| AVP II | 8 mm | 2 |\n", "10:42 plug out\n", "\t",
-     "\n", "\r\n", "was exchanged for ", "embolized ", "no ", "none ", "transseptal ", "Perclose ", "İ", "\x00",
-     "7 ", "a ", ", "]
+     "It was recaptured. ", "Two more plugs ", "were released. ", "both ", "x2 ", "the second ", "\t", "\n",
+     "IMPRESSION: ", "IMPLANT LOG:\n", "PLAN:\n", "ADDENDUM: correction: ", "| AVP II | 8 mm | 2 |\n",
+     "10:42 plug out\n", "\r\n", "was exchanged for ", "embolized ", "no ", "none ", "transseptal ",
+     "Perclose ", "İ", "\x00", "7 ", "a ", ", "]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=6)), max_size=25).map("".join))
 
@@ -243,11 +243,9 @@ def test_coder_unknown_language_is_never_ready(sentence: str) -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        broken("a closure told with no known verb is not even attempted", "The AVP II 12 mm did the job."),
-        broken(
-            "a closure told with no known verb is not even attempted",
-            "Result of the day: one AVP III, happily.",
-        ),
+        "The AVP II 12 mm did the job.",
+        "A 10 mm plug found a home there.",
+        "Two 8 mm plugs keep each other company now.",
     ],
 )
 def test_coder_unknown_language_alone_is_review(sentence: str) -> None:

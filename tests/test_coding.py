@@ -162,8 +162,7 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             {},
             "a ring is no valve prosthesis",
         ),
-        broken(
-            "exposure of the apex makes the note a surgical one, and the closure none",
+        (
             MITRAL + "The apex was exposed through a left mini-thoracotomy and punctured. " + ONE,
             "open_approach",
             {"93590": 1},
