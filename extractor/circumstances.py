@@ -114,6 +114,8 @@ def _any_leak(case: Case) -> Mention | None:
         return None
     if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
         return None
+    if any(m.kind == "leak" and m.means.term == "device" for parse, _, _ in case.parses for m in parse.items.values()):
+        return None
     for parse, _, standing in case.parses:
         if any(m.kind == "target" for m in parse.nouns):
             continue
@@ -149,7 +151,7 @@ def _valves(case: Case, out: Circumstances) -> None:
             if witness is None or (witness.kind == "leak" and _negated(parse, witness)):
                 continue
             if witness.kind == "valve":
-                leak = next((m for m in parse.items.values() if m.kind == "leak" and m.means.term != "central"), None)
+                leak = next((m for m in parse.items.values() if m.kind == "leak" and m.means.term not in ("central", "device")), None)
                 if leak is not None and _negated(parse, leak):
                     continue
             strong = any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values())

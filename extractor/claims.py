@@ -229,6 +229,8 @@ def _stated(source: Source, statement: Statement, final: int, prior: int, others
     later = final - statement.at if narrates else 0
     if statement.low == statement.high == statement.at == 0 and final:
         return []  # "no device was placed then", and later one was
+    if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
+        return []  # what earlier sessions left is seen again
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

@@ -82,10 +82,11 @@ class ValveMeans(_Strict):
 class LeakMeans(_Strict):
     """The leak. ``paravalvular`` words prove one, ``leak`` words may refer to one,
     ``closure`` words name its closure, ``central`` words name another kind, and
-    ``ring`` words place it at an annuloplasty ring.
+    ``ring`` words place it at an annuloplasty ring, ``device`` words at another
+    kind of implant.
     """
 
-    term: Literal["paravalvular", "leak", "closure", "central", "ring"]
+    term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
     valve: Valve | None = None
 
 

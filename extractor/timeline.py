@@ -148,7 +148,7 @@ def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
     With ``tied`` only those named with the leak itself.
     """
     mentions = list(dict.fromkeys(parse.items.values()))
-    leaks = [m for m in mentions if m.kind == "leak" and m.means.term != "central"]
+    leaks = [m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")]
     valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
     if not leaks:
         # A heading of a few words ("B. Aortic") opens the talk about that valve.
@@ -301,6 +301,11 @@ class TimelineBuilder:
                     why = "history"
             if not why and any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
                 why = "plan"
+            verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
+                role == "be" and parse.clause.get(i) == clause for i, role in parse.roles.items()
+            )
+            if not why and not verb_here and any(p.explanation == "plan" for p in parse.phrases if p.first < first.first):
+                why = "plan"  # "he proposes a 14/6 ..., and for the other leak one 5W"
             if not why and self._under_none(first):
                 why = "none: says there is no such device"
             if not why and (self._dated(parse, clause) or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)):
@@ -1135,7 +1140,7 @@ class TimelineBuilder:
     def _usual_target(self, phrase: DevicePhrase) -> str | None:
         """Where a septal occluder and its like go, unless the sentence ties it to the leak."""
         usual: str | None = phrase.head.means.usual_target if phrase.head else None
-        if usual and any(m.kind == "leak" and m.means.term != "central" for m in self._parse.items.values()):
+        if usual and any(m.kind == "leak" and m.means.term not in ("central", "device") for m in self._parse.items.values()):
             return None
         return usual
 
