@@ -248,6 +248,8 @@ def _stated(source: Source, statement: Statement, final: int, prior: int, others
     else:
         detailed = narrates and source != "summary"
     low = statement.low + later
+    if later < 0:
+        later = 0  # something was taken out after the count was said: either may hold
     high = None if statement.high is None or statement.kind == "position" else statement.high + later
     return [
         Claim(source, detailed, low, high, statement.start, statement.end, statement.section, statement.rule, corrects)

@@ -61,7 +61,7 @@ def suggest(
     occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims))))
     if around.ring is not None and not around.leak and today:
         occurred = True
-    tried = any(d.state not in ("named", "unused") and any(e.event not in ("named", "withdraw", "removed") for e in d.events) for d in today)
+    tried = any(d.tried for d in today) or any(d.state not in ("named", "unused") and any(e.event not in ("named", "withdraw", "removed") for e in d.events) for d in today)
     told = any(event.event != "named" for d in today for event in d.events)
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
@@ -76,7 +76,8 @@ def suggest(
         return _nothing(note_id, book, devices, around, evidence)
     if today and all(d.state == "unused" for d in today) and not around.attempted:
         return _nothing(note_id, book, devices, around, evidence)
-    if around.document is not None and not told:
+    mentioned = around.document is not None and around.document.means.document == "discharge" and any(c.low for c in case.claims)
+    if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)
     reasons: list[Reason] = []
     if around.document is not None:

@@ -140,6 +140,7 @@ class SentenceReader:
         used = {i for phrase in phrases for i in range(phrase.first, phrase.last)}
         phrases += self._headless(first, last, used)
         phrases.sort(key=lambda p: p.first)
+        phrases = self._attached(self._uncorrected(phrases))
         used = {i for phrase in phrases for i in range(phrase.first, phrase.last)}
         actions = [m for m in mentions if m.kind == "action" and not any(p.inner is m for p in phrases)]
         nouns = [
@@ -226,7 +227,7 @@ class SentenceReader:
             elif role == "of" and self._partitive(i - 1, first):
                 phrase.words.add("definite")
                 i -= 1
-            elif role is None and cue is None and word.isalpha() and unknown < _MOST_UNKNOWN:
+            elif role is None and cue is None and word.isalpha() and unknown < (1 if phrase.product else _MOST_UNKNOWN):
                 unknown += 1
                 i -= 1
             else:
@@ -468,6 +469,10 @@ class SentenceReader:
             phrase.determiner = "indefinite"
         elif phrase.ordinal is not None or phrase.label is not None:
             phrase.determiner = "bare"
+        singular = phrase.head is not None and not phrase.head.plural and "article" in words and not words & {"pair", "another"}
+        if singular and phrase.number is not None and phrase.number > 1 and not phrase.sizes:
+            phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
+            phrase.number = None
         if phrase.number is not None and phrase.number > 1:
             phrase.plural = True
 
@@ -501,6 +506,37 @@ class SentenceReader:
                     before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
                     before.last = phrase.last
                     continue
+            kept.append(phrase)
+        return kept
+
+    def _uncorrected(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+        """"A seven, correction, a six millimeter plug": what is taken back in the same breath is dropped."""
+        kept: list[DevicePhrase] = []
+        for phrase in phrases:
+            before = kept[-1] if kept else None
+            if before is not None and phrase.first - before.last <= 6:
+                gap = range(before.last, phrase.first)
+                taken_back = any(i in self._cue and self._cue[i].means.cue == "correction" for i in gap)
+                if taken_back and not any(i in self._item and self._item[i].kind == "action" for i in gap):
+                    kept.pop()
+                    phrase.first = min(phrase.first, before.first)
+            kept.append(phrase)
+        return kept
+
+    def _attached(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+        """"Another plug, this one an eight" and "number two was a 10 mm AVP II" are one phrase each."""
+        kept: list[DevicePhrase] = []
+        for phrase in phrases:
+            before = kept[-1] if kept else None
+            gap = self._words.words[before.last : phrase.first] if before is not None else []
+            if before is not None and gap in ([","], ["was"], ["is"], [":"]):
+                if phrase.headless and "definite" in phrase.words and phrase.sizes and not before.sizes and before.quantity == 1:
+                    before.sizes, before.last = phrase.sizes, phrase.last
+                    continue
+                if before.headless and not before.sizes and (before.label or before.ordinal) and (phrase.sizes or phrase.product):
+                    phrase.label, phrase.ordinal = before.label or phrase.label, before.ordinal or phrase.ordinal
+                    phrase.first = before.first
+                    kept.pop()
             kept.append(phrase)
         return kept
 

@@ -212,8 +212,13 @@ class TimelineBuilder:
             self._standing_of(group, standing, kinds)
         open_groups = [g for g in parse.groups if not g[0].explanation]
         if "summary" in kinds:
+            counted = [g for g in open_groups if all(p.number is not None and p.determiner == "indefinite" for p in g)]
+            if len(counted) > 1 and not any(p.ordinal or p.words & {"another", "more"} for g in counted for p in g):
+                # "one plug mitral, one plug aortic": one total
+                self._state_total([p for g in counted for p in g])
+                open_groups = [g for g in open_groups if g not in counted]
             for group in open_groups:
-                self._state_total(group, kinds)
+                self._state_total(group)
         if parse.groups and standing == "today" and not parse.groups[0][0].explanation:
             self._subject(parse.groups[0][0])
         for action in parse.actions:
@@ -353,7 +358,7 @@ class TimelineBuilder:
 
     # -- counts ----------------------------------------------------------------
 
-    def _state_total(self, group: list[DevicePhrase], kinds: set[str]) -> None:
+    def _state_total(self, group: list[DevicePhrase]) -> None:
         """A stated total: "a total of three plugs", "successful closure with two devices"."""
         quantities = [p.quantity for p in group]
         if any(p.pronoun or p.words & {"another", "more", "remaining", "other", "former", "latter", "same"} or p.ordinal for p in group):
@@ -375,7 +380,6 @@ class TimelineBuilder:
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
-        del kinds
 
     def _acted_away(self, group: list[DevicePhrase]) -> bool:
         """Whether the clause takes these devices out again, or leaves them unused."""
@@ -683,6 +687,8 @@ class TimelineBuilder:
         phrase = group[0]
         if phrase.determiner != "definite" and phrase.ordinal is None and not phrase.prior:
             return False
+        if phrase.sizes and not phrase.prior and not self._matching(phrase, self.timeline.today()):
+            return False  # a size not met before is a new device
         for cue in self._parse.cues:
             if cue.means.cue == "landmark" and cue.last == phrase.first:
                 before = self._parse.items.get(cue.first - 1)
@@ -716,7 +722,7 @@ class TimelineBuilder:
             mention, role = parse.items.get(i), parse.roles.get(i)
             if mention is not None and mention.kind == "action":
                 seen_verb = True
-            elif mention is not None and mention.kind in ("other_device", "target"):
+            elif mention is not None and mention.kind in ("other_device", "target", "valve", "leak"):
                 # "through the sheath was deployed": a place, not a subject.
                 return not self._prepositional(i, mention)
             elif mention is None and role is None and parse.words.words[i].isalpha() and not any(c.first <= i < c.last for c in parse.cues):
@@ -841,6 +847,11 @@ class TimelineBuilder:
         if phrase.pronoun:
             if phrase.plural:
                 return [d for d in self._focus] if len(self._focus) > 1 else [d for d in live if d.in_place]
+            named = self._named_before(phrase)
+            if named is not None:
+                devices = self._denoted(named, "select")
+                self._remember(named, devices)
+                return devices
             if not self._focus and not live and event in ("load", "open", "release"):
                 planned = [d for d in self.timeline.devices if d.standing == "planned"]
                 for device in planned[-1:]:
@@ -857,12 +868,20 @@ class TimelineBuilder:
                 match = [d for d in match if d.size is not None]
             if event == "remain" and phrase.quantity and not any(d.in_place for d in live) and not match:
                 return self._introduce(phrase)
-            if match and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
+            if match and (phrase.number or 1) == 1 and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
                 return match
             single = phrase.quantity == 1 and "article" in phrase.words and (phrase.sizes or phrase.product or phrase.ordinal)
             if event in ("remain", "check") and not single:
                 return self._position(phrase, live)
         return self._introduce(phrase)
+
+    def _named_before(self, pronoun: DevicePhrase) -> DevicePhrase | None:
+        """The device a sentence named before its "it", when no action has taken it up yet."""
+        before = [p for p in self._parse.phrases if p.last <= pronoun.first and not p.pronoun]
+        if not before or before[-1].explanation or id(before[-1]) in self._done or self._landmark([before[-1]]):
+            return None
+        phrase = before[-1]
+        return phrase if (phrase.sizes or phrase.product) and phrase.quantity == 1 else None
 
     def _definite(self, phrase: DevicePhrase, event: str, live: list[TrackedDevice]) -> list[TrackedDevice]:
         usable = [d for d in live if d.state not in ("unused",)]
@@ -999,6 +1018,11 @@ class TimelineBuilder:
             if fresh:
                 focus = [d for d in self._focus if d in fresh]
                 return focus[-1:] or fresh[-1:]
+            if match and phrase.product and not phrase.sizes:
+                made = self._introduce(phrase)  # released already: this may be the next one
+                for device in made:
+                    device.doubtful = True
+                return made
         if match:
             focus = [d for d in self._focus if d in match]
             return focus[-1:] or match[-1:]
@@ -1078,6 +1102,12 @@ class TimelineBuilder:
             for device in waiting[-number:]:
                 device.pending = False
             return waiting[-number:]
+        said = [d for devices in self._known.values() for d in devices if d.product is None and d.size is not None]
+        if number == 1 and phrase.product and phrase.sizes and phrase.ordinal is None and not phrase.words & {"another"}:
+            twice = [d for d in said if size_key(d.size) == size_key(phrase.sizes[0])]
+            if twice:
+                twice[-1].product = phrase.product  # "a ten, so I opened a ten plug": said twice in one breath
+                return twice[-1:]
         announced = [d for d in self.timeline.today() if d.announced and d not in self._taken]
         if len(announced) >= number and (phrase.sizes or phrase.product) and self._parse.sentence.paragraph is not None:
             for i, device in enumerate(announced[:number]):
@@ -1162,6 +1192,8 @@ class TimelineBuilder:
             device.pending = False
         elif event == "reposition":
             device.state = "deployed" if state in ("loaded", "named", "removed") else state
+        elif event == "withdraw" and not group and state == "released":
+            return  # "removed", said of nothing: a released device is not taken out unnamed
         elif event == "withdraw":
             device.state = "unused" if state == "unused" else "removed"
         elif event == "embolize":
@@ -1256,6 +1288,9 @@ class TimelineBuilder:
             match = []  # a list counts each leak's devices apart
         if match and not phrase.words & {"another", "more"} and phrase.ordinal is None and (phrase.quantity == 1):
             phrase.explanation = f"device {self.timeline.devices.index(match[-1]) + 1}"
+            return
+        if phrase.ordinal is not None and phrase.determiner == "bare" and not phrase.sizes and len(live) >= phrase.ordinal:
+            phrase.explanation = "reference"
             return
         if self._sentence_target is not None:
             phrase.explanation = "other target"
