@@ -29,6 +29,8 @@ from extractor.suggestion import (
 from extractor.timeline import Event, TrackedDevice
 
 _LEFT_VALVES = ("mitral", "aortic")
+# Where the way in is closed again: part of closing a leak, and no defect of its own.
+_ACCESS = (None, "apical_tract", "septal_access", "vessel")
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def suggest(
                     evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
                 )
             ]
-    elsewhere = next((d for d in case.main.devices if d.target is not None and d.standing == "today"), None)
+    elsewhere = next((d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None)
     if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(

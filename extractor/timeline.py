@@ -360,7 +360,7 @@ class TimelineBuilder:
 
     def _state_total(self, group: list[DevicePhrase]) -> None:
         """A stated total: "a total of three plugs", "successful closure with two devices"."""
-        quantities = [p.quantity for p in group]
+        quantities = [None if p.quantity == 1 and self._distributed(p) else p.quantity for p in group]
         if any(p.pronoun or p.words & {"another", "more", "remaining", "other", "former", "latter", "same"} or p.ordinal for p in group):
             return
         if self._acted_away(group):
@@ -374,7 +374,7 @@ class TimelineBuilder:
             return
         clause = self._parse.clause.get(group[0].first)
         acts = [a.means.event for a in self._parse.actions if self._parse.clause.get(a.first) == clause]
-        if acts and all(event in ("load", "select", "check") for event in acts):
+        if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         self._statement(group, low, high, "total")
         if self.timeline.today():
@@ -1087,7 +1087,7 @@ class TimelineBuilder:
         ]  # fmt: skip
         if phrase.head is not None and phrase.head.means.relative:
             waiting = []
-        if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending):
+        if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending and waiting[-1].size is None):
             device = waiting[-1]
             device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
             device.label = device.label or phrase.label
