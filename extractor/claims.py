@@ -298,7 +298,7 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             if phrase.number is None and quantity_column is not None:
                 number = _quantity(parse, quantity_column) or number
             unused = any(a.means.event == "unused" for a in parse.actions)
-            removed = any(a.means.event in ("withdraw", "exchange", "embolize", "capture") for a in parse.actions)
+            removed = any(a.means.event in ("withdraw", "waste", "exchange", "embolize", "capture") for a in parse.actions)
             outcome = fate or ("unused" if unused else "removed" if removed else "implanted" if source == "implants" else None)
             if unused and fate == "implanted" and len(fates) == 1:
                 outcome = "unused"

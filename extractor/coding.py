@@ -185,7 +185,7 @@ def _count_reasons(count: Count, evidence: Evidence) -> list[Reason]:
         return [
             Reason(
                 code="device_count_conflict",
-                message=f"The {first.source} supports {_said(first)}, the {second.source} {_said(second)}.",
+                message=f"{_SAYS[first.source]} {_said(first)}, {_SAYS[second.source].lower()} {_said(second)}.",
                 evidence=(evidence.of_claim(first), evidence.of_claim(second)),
             )
         ]
@@ -207,6 +207,13 @@ def _count_reasons(count: Count, evidence: Evidence) -> list[Reason]:
             )
         ]
     return []
+
+
+_SAYS = {
+    "narrative": "The narrative gives", "log": "The event log gives", "implants": "The implant list gives",
+    "findings": "The findings give", "summary": "The summary gives", "title": "The title gives",
+    "addendum": "The addendum gives", "equipment": "The equipment list gives",
+}  # fmt: skip
 
 
 def _said(claim: Claim) -> str:
@@ -389,13 +396,13 @@ def _result(
         devices=devices,
         approaches=tuple(around.routes),  # type: ignore[arg-type]
         companions=companions,
-        proof=_proof(lines, devices, around, companions, evidence, count),
+        proof=_proof(book, lines, devices, around, companions, evidence, count),
         rules_version=book.version,
     )
 
 
 def _proof(
-    lines: tuple[Line, ...], devices: tuple[Device, ...], around: Circumstances,
+    book: RuleBook, lines: tuple[Line, ...], devices: tuple[Device, ...], around: Circumstances,
     companions: tuple[Companion, ...], evidence: Evidence, count: Count,
 ) -> Proof:  # fmt: skip
     """code -> arithmetic -> devices -> events -> words."""
@@ -403,7 +410,7 @@ def _proof(
     children = []
     for line in lines:
         nodes = tuple(_device_proof(by_number[n]) for n in line.devices)
-        rule = "coding.additional" if line.role.startswith("each") else "coding.initial"
+        rule = next(r.id for r in book.coding.values() if r.code == line.code)
         children.append(Proof(statement=f"{line.code} x{line.units}: {line.role}", rule=rule, children=nodes))
     for companion in companions:
         children.append(

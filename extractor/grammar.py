@@ -170,6 +170,7 @@ class SentenceReader:
     def _extend_left(self, phrase: DevicePhrase, first: int) -> None:
         i, unknown = phrase.first - 1, 0
         committed = phrase.first
+        joined = False
         while i >= first:
             word, mention, role, cue = self._at(i)
             if mention is not None:
@@ -185,7 +186,10 @@ class SentenceReader:
                         break  # the number of a table row
                     if mention.means.word in ("times", "numbered") and phrase.sizes and mention.means.word == "times" and mention.value and not mention.means.number and self._starts_phrase_before(mention, first):
                         break  # "10/5 x2 AVP III": belongs to what stands before
-                    if not self._take_count(phrase, mention, left=True):
+                    number = mention.means.number or mention.value
+                    if joined and phrase.number is not None and number and mention.means.word is None and number <= 6:
+                        phrase.number += number  # "one 12 mm and two 10 mm plugs"
+                    elif not self._take_count(phrase, mention, left=True):
                         break
                     if mention.means.word in ("article", "definite", "possessive") and not self._opens_before(mention.first - 1, first):
                         committed = mention.first
@@ -213,8 +217,16 @@ class SentenceReader:
                 i -= 1
             elif role == "conjunction" or word in (",", "&"):
                 # "a 12 mm and a 10 mm AVP II", "8 and 10 mm plugs"
+                if self._between_numbers(i, first, phrase):
+                    committed = i - 1  # "two or three plugs"
+                    break
+                if self._contrasted(i, first):
+                    self._take_count(phrase, self._item[i - 4], left=True)  # "three, not two, plugs"
+                    committed, i = i - 4, i - 5
+                    continue
                 if not self._coordinates(i, first, phrase):
                     break
+                joined = True
                 i -= 1
             elif word == ")" and i - 2 >= first and self._words.words[i - 2] == "(" and self._partitive(i - 1, first):
                 self._take_count(phrase, self._item[i - 1], left=True)  # "(2) AVP II 10 mm"
@@ -239,6 +251,24 @@ class SentenceReader:
         return i < len(self._words.words) and (
             self._words.words[i] == "|" or self._words.starts[i] - self._words.ends[i - 1] >= 2
         )
+
+    def _between_numbers(self, i: int, first: int, phrase: DevicePhrase) -> bool:
+        """"Two or three plugs": the note leaves the number open."""
+        before = self._item.get(i - 1) if i - 1 >= first else None
+        number = before is not None and before.kind == "count" and (before.means.number or before.value) and before.means.word is None
+        if self._words.words[i] == "or" and phrase.number is not None and number:
+            phrase.number = None
+            phrase.plural = True
+            phrase.words.add("several")
+            return True
+        return False
+
+    def _contrasted(self, i: int, first: int) -> bool:
+        """Whether words before a comma read "three, not two"."""
+        if i - 4 < first or self._words.words[i] != "," or self._words.words[i - 2] != "not" or self._words.words[i - 3] != ",":
+            return False
+        stated, denied = self._item.get(i - 4), self._item.get(i - 1)
+        return stated is not None and denied is not None and stated.kind == denied.kind == "count"
 
     def _starts_phrase_before(self, mention: Mention, first: int) -> bool:
         before = self._item.get(mention.first - 1) if mention.first > first else None
@@ -365,6 +395,8 @@ class SentenceReader:
                         phrase.sizes.append(self._text(mention))
                 elif mention.kind == "size" and mention.means.form == "label":
                     pass
+                elif mention.kind == "size" and mention.means.form == "date" and self._words.words[mention.first] in ("of", "from"):
+                    phrase.prior = True  # "the two plugs of 2018"
                 elif mention.kind == "count" and mention.means.word in ("times", "numbered"):
                     if mention.means.word == "times" and self._starts_next(mention.last, last):
                         break
@@ -607,6 +639,13 @@ class SentenceReader:
                 else:
                     break
             phrase.last = max(k, i + 1)
+            if phrase.number is not None and self._of_them(phrase.last, last):
+                phrase.words |= {"definite", "part"}
+                phrase.last += 2
+                self._determine(phrase)
+                out.append(phrase)
+                i = phrase.last
+                continue
             if self._stands_alone(phrase, first, last):
                 self._determine(phrase)
                 out.append(phrase)
@@ -628,6 +667,11 @@ class SentenceReader:
             verb = True
         if phrase.pronoun:
             return True
+        if phrase.ordinal is not None and phrase.number == 1 and phrase.words & {"definite", "article"}:
+            return True  # "the second one"
+        if (phrase.number is not None and phrase.number <= 4 or "another" in phrase.words) and not phrase.sizes:
+            if self._again_a_device(phrase, first, i, last):
+                return True
         noun_follows = (
             i < last and role is None and cue is None and mention is None and word.isalnum()
         ) or (mention is not None and mention.kind not in ("action",)) or (role == "of")
@@ -660,6 +704,18 @@ class SentenceReader:
             return verb and bool(phrase.words & {"definite", "article"})
         return bool(phrase.words & {"all", "each"}) and verb
 
+    def _of_them(self, i: int, last: int) -> bool:
+        """"One of them", "two of these": a part of what is known."""
+        after = self._item.get(i + 1) if i + 1 < last else None
+        return self._role.get(i) == "of" and after is not None and after.kind == "count" and self._words.words[i + 1] in ("them", "these", "those", "it")
+
+    def _again_a_device(self, phrase: DevicePhrase, first: int, i: int, last: int) -> bool:
+        """"... and one at 9 o'clock", "... and another in the medial leak": a device noun understood."""
+        joined = self._role.get(phrase.first - 1) == "conjunction" or self._words.words[phrase.first - 1 : phrase.first] == [","]
+        placed = i < last and (self._role.get(i) == "preposition" or (self._item.get(i) is not None and self._item[i].kind == "size"))
+        known = any(self._item[k].kind == "device" for k in range(first, phrase.first) if k in self._item)
+        return joined and placed and known
+
     def _trails(self, phrase: DevicePhrase, first: int) -> bool:
         """Whether a bare number ends another noun: "wire 2 was put"."""
         i = phrase.first - 1
@@ -685,7 +741,7 @@ class SentenceReader:
             if groups and not phrase.pronoun:
                 gap = range(groups[-1][-1].last, phrase.first)
                 joined = all(self._role.get(i) == "conjunction" or self._words.words[i] in (",", ")", "(", ";") for i in gap)
-                if joined and len(gap) > 0 and not groups[-1][-1].pronoun:
+                if joined and len(gap) > 0 and not groups[-1][-1].pronoun and self._role.get(groups[-1][0].first - 1) != "exchange":
                     groups[-1].append(phrase)
                     continue
             groups.append([phrase])

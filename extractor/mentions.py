@@ -46,6 +46,7 @@ def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
@@ -184,6 +185,8 @@ class MentionFinder:
             hits = hits + self._tokens(doc)
         for key, first, last in hits:
             rule, plural = self._rules[key]
+            if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
+                continue  # words of two paragraphs are no phrase
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )

@@ -311,6 +311,8 @@ class TimelineBuilder:
             )
             if not why and not verb_here and any(p.explanation == "plan" for p in parse.phrases if p.first < first.first):
                 why = "plan"  # "he proposes a 14/6 ..., and for the other leak one 5W"
+            if not why and self._instead(first):
+                why = "instead: named for what was not taken"
             if not why and self._under_none(first):
                 why = "none: says there is no such device"
             if not why and (self._dated(parse, clause) or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)):
@@ -322,6 +324,11 @@ class TimelineBuilder:
                 self._add(first, "prior")
             elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
                 self._add(first, "planned")
+
+    def _instead(self, phrase: DevicePhrase) -> bool:
+        """"Instead of a 12 mm plug, a 10 mm was deployed"."""
+        before = self._parse.words.words[max(self._parse.first, phrase.first - 2) : phrase.first]
+        return before in (["instead", "of"], ["rather", "than"]) and phrase.determiner != "definite"
 
     def _under_none(self, phrase: DevicePhrase) -> bool:
         """"No sheath, wire or device was opened": the negation reaches over the list."""
@@ -348,7 +355,8 @@ class TimelineBuilder:
         if parse.sentence.form not in ("prose", "item"):
             return False
         for i, mention in parse.items.items():
-            if mention.kind == "size" and mention.means.form == "date" and parse.clause.get(i) == clause:
+            inside = any(p.first <= i < p.last for p in parse.phrases)
+            if mention.kind == "size" and mention.means.form == "date" and not inside and parse.clause.get(i) == clause:
                 words = parse.words.words[mention.first : mention.last]
                 before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
                 months = len(words) == 2 and len(words[1]) == 4 and words[1].isdigit()
@@ -385,7 +393,7 @@ class TimelineBuilder:
         """Whether the clause takes these devices out again, or leaves them unused."""
         clause = self._parse.clause.get(group[0].first)
         return any(
-            a.means.event in ("withdraw", "unused", "embolize", "exchange", "capture") and self._parse.clause.get(a.first) == clause and not self._negated(a)
+            a.means.event in ("withdraw", "unused", "waste", "embolize", "exchange", "capture") and self._parse.clause.get(a.first) == clause and not self._negated(a)
             for a in self._parse.actions
         )
 
@@ -862,14 +870,20 @@ class TimelineBuilder:
             return self._definite(phrase, event, live)
         if phrase.determiner == "bare":
             return self._bare(phrase, event, live)
-        if event in ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused"):
+        waiting = [d for d in live if d.state in ("named", "loaded", "deployed")]
+        if phrase.headless and phrase.number and not phrase.sizes and phrase.ordinal is None and not phrase.words & {"another", "more", "article"}:
+            if len(waiting) > phrase.number or "only" in phrase.words and len(waiting) >= phrase.number:
+                return self._part_of(phrase, event, waiting)  # "two were opened, one was released"
+        if event in ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused", "waste"):
             match = self._matching(phrase, [d for d in live if d.state not in ("removed", "unused")])
             if "article" in phrase.words and phrase.sizes:
                 match = [d for d in match if d.size is not None]
+            if phrase.ordinal is not None:
+                match = [d for d in match if d.ordinal == phrase.ordinal]
             if event == "remain" and phrase.quantity and not any(d.in_place for d in live) and not match:
                 return self._introduce(phrase)
             if match and (phrase.number or 1) == 1 and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
-                return match
+                return match[-1:]
             single = phrase.quantity == 1 and "article" in phrase.words and (phrase.sizes or phrase.product or phrase.ordinal)
             if event in ("remain", "check") and not single:
                 return self._position(phrase, live)
@@ -895,6 +909,8 @@ class TimelineBuilder:
         if phrase.words & {"other", "remaining"} and active:
             others = [d for d in active if d not in self._focus]
             return others[-1:] or active[-1:]
+        if "part" in phrase.words and phrase.number is not None and active:
+            return self._part_of(phrase, event, active)
         if "pair" in phrase.words and phrase.number is not None and len(active) >= phrase.number:
             return self._plural(phrase, event, active)
         if phrase.words & {"another", "more"} or "pair" in phrase.words:
@@ -917,6 +933,17 @@ class TimelineBuilder:
         if event in ("remain", "check") and active and not phrase.sizes:
             return active[-1:]
         return self._introduce(phrase)
+
+    def _part_of(self, phrase: DevicePhrase, event: str, active: list[TrackedDevice]) -> list[TrackedDevice]:
+        """Some of the devices at hand; "only one" says that the others did not stay."""
+        number = phrase.number or 1
+        waiting = [d for d in active if d.state != "released"] or active
+        chosen = waiting[:number]
+        if "only" in phrase.words and event in ("open", "release", "remain"):
+            for device in active:
+                if device not in chosen and device.state != "released":
+                    device.state = "removed"
+        return chosen
 
     def _by_ordinal(self, phrase: DevicePhrase, event: str, usable: list[TrackedDevice]) -> list[TrackedDevice]:
         n = phrase.ordinal or phrase.label or 1
@@ -1028,7 +1055,7 @@ class TimelineBuilder:
             return focus[-1:] or match[-1:]
         if event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
             return self._position(phrase, live)
-        if event in ("withdraw", "embolize", "capture", "unused", "reposition") and not (phrase.sizes or phrase.product):
+        if event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (phrase.sizes or phrase.product):
             return []
         if phrase.head is not None and phrase.head.means.vague and any(d.in_place for d in live) and not phrase.sizes:
             return []  # "serial number of implant recorded"
@@ -1094,7 +1121,7 @@ class TimelineBuilder:
             device.product = device.product or phrase.product
             device.pending = False
             return [device]
-        if number is None or (number == 1 and self._distributed(phrase)):
+        if number is None or self._distributed(phrase):
             device = self._add(phrase, "today")
             device.many = True
             return [device]
@@ -1176,6 +1203,8 @@ class TimelineBuilder:
 
     def _apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         state = device.state
+        if event in ("release", "withdraw", "remain", "embolize"):
+            device.announced = False
         if state == "removed" and action.means.form == "noun":
             return  # "since the opening of the first plug": nothing new
         if event == "load" and state in ("named", "removed"):
@@ -1200,6 +1229,8 @@ class TimelineBuilder:
             device.state = "embolized" if state in ("deployed", "released", "loaded", "named") else state
         elif event == "capture" and state in ("embolized", "deployed", "released"):
             device.state = "removed"
+        elif event == "waste":
+            device.state = "removed" if not (not group and device.in_place) else state
         elif event == "unused" and not group and device.in_place:
             return  # "good, another not needed": nothing is said of this one
         elif event == "unused":
@@ -1230,6 +1261,13 @@ class TimelineBuilder:
             elif phrase.ordinal is not None and phrase.determiner == "definite" and not self._landmark([phrase]):
                 known = [d for d in live if phrase.ordinal == d.ordinal] or (live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else [])
                 self._focus = known[-1:] or self._focus
+            if (phrase.number or phrase.words & {"another"}) and phrase.determiner == "indefinite" and self._ellipsis(phrase):
+                for device in self._introduce(phrase):
+                    self._repeat_verb(device, phrase)
+                return
+            if "part" in phrase.words and phrase.number and phrase.number > len(live):
+                self._loosen(phrase, phrase.number - len(live))
+                return
             if phrase.words & {"another", "more"} and not self._group_negated(phrase):
                 self._loosen(phrase, phrase.number or 1)
             elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
@@ -1238,7 +1276,11 @@ class TimelineBuilder:
         if phrase.head is not None and phrase.head.means.relative and (
             self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with") or not self._passive_after(phrase)
         ):
-            phrase.explanation = "reference"
+            known = sum(d.in_place for d in live) > 1
+            if known or self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with"):
+                phrase.explanation = "reference"
+            else:
+                self._loosen(phrase, 1)
             return
         if phrase.head is not None and phrase.head.means.head == "weak":
             phrase.explanation = "described"
@@ -1324,7 +1366,9 @@ class TimelineBuilder:
         # Named without a verb: it may be the next device.
         devices = self._introduce(phrase)
         for device in devices:
-            if any(c.means.cue == "inability" for c in self._parse.cues):
+            if self._ellipsis(phrase):
+                self._repeat_verb(device, phrase)
+            elif any(c.means.cue == "inability" for c in self._parse.cues):
                 device.state = "loaded" if device.state == "named" else device.state
                 device.tried = True
             elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or (self._parse.sentence.form == "item" and verbless) or self._ellipsis(phrase) or self._fragment():
@@ -1343,6 +1387,12 @@ class TimelineBuilder:
         before = [parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then" for i in range(max(parse.first, phrase.first - 3), phrase.first)]
         acts = [a for a in parse.actions if a.last <= phrase.first]
         return any(before) and bool(acts) and acts[-1].means.event in ("open", "release") and not self._negated(acts[-1])
+
+    def _repeat_verb(self, device: TrackedDevice, phrase: DevicePhrase) -> None:
+        """The verb before the conjunction holds for this device too."""
+        action = [a for a in self._parse.actions if a.last <= phrase.first][-1]
+        self._remember(phrase, [device])
+        self._apply(device, action.means.event, action, [phrase])
 
     def _fragment(self) -> bool:
         """"In the middle, a 12/5 AVP III.": a sentence without a verb, after one that deployed."""
