@@ -108,9 +108,10 @@ def _leak(case: Case, out: Circumstances) -> None:
 
 def _any_leak(case: Case) -> Mention | None:
     """"Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
-    if not any(d.in_place for d in case.main.today()):
-        return None
-    if not any(m.kind == "valve" and m.means.prosthesis for p, _, _ in case.parses for m in p.items.values()):
+    placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(c.low for c in case.claims)
+    prosthesis = next((m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis), None)
+    valve = next((m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.valve), None)
+    if not placed or not (prosthesis or valve):
         return None
     if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
         return None
@@ -122,7 +123,8 @@ def _any_leak(case: Case) -> Mention | None:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind == "leak" and mention.means.term == "leak" and standing != "planned" and not _negated(parse, mention):
                 return mention
-    return None
+    elsewhere = any(m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns)
+    return None if elsewhere else prosthesis
 
 
 def _undone(parse: Parse, mention: Mention) -> bool:

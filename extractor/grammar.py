@@ -471,7 +471,9 @@ class SentenceReader:
             return False
         if i + 1 >= last:
             return True
-        return self._words.words[i + 1] in ",:.;()=" or self._role.get(i + 1) in ("be", "conjunction")
+        after = self._item.get(i + 1)
+        acted = after is not None and after.kind == "action"
+        return self._words.words[i + 1] in ",:.;()=" or self._role.get(i + 1) in ("be", "conjunction") or acted
 
     def _starts_next(self, i: int, last: int) -> bool:
         mention = self._item.get(i) if i < last else None
