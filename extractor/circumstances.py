@@ -59,7 +59,14 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
         None,
     )  # fmt: skip
     out.cancelled = next(
-        (c for parse, _, standing in case.parses if standing == "today" for c in parse.cues if c.means.cue == "cancelled"), None
+        (
+            c
+            for parse, _, standing in case.parses
+            if standing == "today"
+            for c in parse.cues
+            if c.means.cue == "cancelled"
+        ),
+        None,
     )
     return out
 
@@ -84,7 +91,11 @@ def _negated(parse: Parse, mention: Mention) -> bool:
             return True
         if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
             return True
-        if parse.words.words[i] in (",", ";", ".") or parse.roles.get(i) in ("be", "clause") or (item is not None and item.kind in ("action", "device")):
+        if (
+            parse.words.words[i] in (",", ";", ".")
+            or parse.roles.get(i) in ("be", "clause")
+            or (item is not None and item.kind in ("action", "device"))
+        ):
             return False
     return False
 
@@ -102,34 +113,60 @@ def _leak(case: Case, out: Circumstances) -> None:
             out.leak = out.leak or mention
             if standing == "today" and mention.means.term == "closure" and not _undone(parse, mention):
                 out.closure = out.closure or mention
-            if standing == "today" and not out.closure and any(a.means.event == "close" for a in parse.actions) and not _undone(parse, mention):
+            if (
+                standing == "today"
+                and not out.closure
+                and any(a.means.event == "close" for a in parse.actions)
+                and not _undone(parse, mention)
+            ):
                 out.closure = mention
 
 
 def _any_leak(case: Case) -> Mention | None:
-    """"Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
-    placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(c.low for c in case.claims)
-    prosthesis = next((m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis), None)
-    valve = next((m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.valve), None)
+    """ "Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
+    placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(
+        c.low for c in case.claims
+    )
+    prosthesis = next(
+        (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis),
+        None,
+    )
+    valve = next(
+        (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.valve), None
+    )
     if not placed or not (prosthesis or valve):
         return None
     if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
         return None
-    if any(m.kind == "leak" and m.means.term == "device" for parse, _, _ in case.parses for m in parse.items.values()):
+    if any(
+        m.kind == "leak" and m.means.term == "device"
+        for parse, _, _ in case.parses
+        for m in parse.items.values()
+    ):
         return None
     for parse, _, standing in case.parses:
         if any(m.kind == "target" for m in parse.nouns):
             continue
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind == "leak" and mention.means.term == "leak" and standing != "planned" and not _negated(parse, mention):
+            if (
+                mention.kind == "leak"
+                and mention.means.term == "leak"
+                and standing != "planned"
+                and not _negated(parse, mention)
+            ):
                 return mention
-    elsewhere = any(m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns)
+    elsewhere = any(
+        m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns
+    )
     return None if elsewhere else prosthesis
 
 
 def _undone(parse: Parse, mention: Mention) -> bool:
     clause = parse.clause.get(mention.first)
-    return any(c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6 for c in parse.cues)
+    return any(
+        c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
+        for c in parse.cues
+    )
 
 
 def _valves(case: Case, out: Circumstances) -> None:
@@ -138,9 +175,9 @@ def _valves(case: Case, out: Circumstances) -> None:
     loose: dict[str, Mention] = {}  # only in the same sentence as a leak
     for parse, source, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind == "valve" and mention.means.valve and mention.means.prosthesis:
-                prostheses.setdefault(mention.means.valve, mention)
-            elif mention.kind == "other_device" and mention.means.valve:
+            if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
+                mention.kind == "other_device" and mention.means.valve
+            ):
                 prostheses.setdefault(mention.means.valve, mention)
         if standing == "planned":
             continue
@@ -148,15 +185,25 @@ def _valves(case: Case, out: Circumstances) -> None:
         tied = leak_valves(parse, tied=True)
         for valve in named:
             witness = next(
-                (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve), None
+                (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve),
+                None,
             )
             if witness is None or (witness.kind == "leak" and _negated(parse, witness)):
                 continue
             if witness.kind == "valve":
-                leak = next((m for m in parse.items.values() if m.kind == "leak" and m.means.term not in ("central", "device")), None)
+                leak = next(
+                    (
+                        m
+                        for m in parse.items.values()
+                        if m.kind == "leak" and m.means.term not in ("central", "device")
+                    ),
+                    None,
+                )
                 if leak is not None and _negated(parse, leak):
                     continue
-            strong = any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values())
+            strong = any(
+                m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values()
+            )
             if valve not in tied:
                 loose.setdefault(valve, witness)
                 continue
@@ -186,7 +233,10 @@ def _valves(case: Case, out: Circumstances) -> None:
         out.valves = prostheses
     if not out.valves and not prostheses:
         named_at_all = {
-            m.means.valve: m for parse, _, _ in reversed(case.parses) for m in parse.items.values() if m.kind == "valve" and m.means.valve
+            m.means.valve: m
+            for parse, _, _ in reversed(case.parses)
+            for m in parse.items.values()
+            if m.kind == "valve" and m.means.valve
         }
         out.valves = named_at_all if len(named_at_all) == 1 else {}
 
@@ -203,10 +253,20 @@ def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Cir
         clause = parse.clause.get(mention.first)
         cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
         if cues & {"negation", "inability", "plan"} or any(
-            a.means.event == "withdraw" and parse.clause.get(a.first) == clause and parse.words.words[a.first] in ("abandoned", "aborted") for a in parse.actions
+            a.means.event == "withdraw"
+            and parse.clause.get(a.first) == clause
+            and parse.words.words[a.first] in ("abandoned", "aborted")
+            for a in parse.actions
         ):
             continue
-        none = next((m for m in parse.items.values() if m.kind == "count" and m.means.word == "none" and m.last == mention.first), None)
+        none = next(
+            (
+                m
+                for m in parse.items.values()
+                if m.kind == "count" and m.means.word == "none" and m.last == mention.first
+            ),
+            None,
+        )
         if none is not None:
             continue
         if mention.means.use == "open":
@@ -241,9 +301,13 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:
-    """"Third sternotomy", "previous sternotomies", a year: told of the past."""
+    """ "Third sternotomy", "previous sternotomies", a year: told of the past."""
     before = parse.items.get(mention.first - 1)
-    if before is not None and before.kind == "count" and (before.means.number or before.value or before.means.ordinal):
+    if (
+        before is not None
+        and before.kind == "count"
+        and (before.means.number or before.value or before.means.ordinal)
+    ):
         return True
     if any(c.means.cue == "history" and 0 <= mention.first - c.last <= 3 for c in parse.cues):
         return True
@@ -258,16 +322,26 @@ def _implants(case: Case, out: Circumstances) -> None:
         for noun in parse.nouns:
             if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
                 continue
-            if source == "implants" and not any(a.means.event in ("unused", "withdraw") for a in parse.actions):
+            if source == "implants" and not any(
+                a.means.event in ("unused", "withdraw") for a in parse.actions
+            ):
                 out.other_procedure = out.other_procedure or noun
             for action in parse.actions:
-                if action.means.event not in ("open", "release") or parse.clause.get(action.first) != parse.clause.get(noun.first):
+                if action.means.event not in ("open", "release") or parse.clause.get(
+                    action.first
+                ) != parse.clause.get(noun.first):
                     continue
                 near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
                 between = range(min(action.last, noun.last), max(action.first, noun.first))
-                if near and not any(parse.items.get(i) is not None and parse.items[i].kind in ("device", "leak") for i in between) and not any(
-                    parse.roles.get(i) in ("preposition", "with") for i in between
-                ) and not _undone(parse, noun):
+                if (
+                    near
+                    and not any(
+                        parse.items.get(i) is not None and parse.items[i].kind in ("device", "leak")
+                        for i in between
+                    )
+                    and not any(parse.roles.get(i) in ("preposition", "with") for i in between)
+                    and not _undone(parse, noun)
+                ):
                     out.other_procedure = out.other_procedure or noun
 
 
@@ -277,7 +351,9 @@ def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> No
     for mention in mentions:
         if mention.means.document == "cancelled":
             out.cancelled = out.cancelled or mention
-        elif any(start <= mention.start < end and mention.start - start < 40 for start, end in layout.opening):
+        elif any(
+            start <= mention.start < end and mention.start - start < 40 for start, end in layout.opening
+        ):
             if mention.means.document == "procedure":
                 procedure = procedure or mention
             elif mention.means.document == "surgical":

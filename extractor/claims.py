@@ -105,9 +105,18 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         case.parses.append((parse, source, standing))
         if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
             source = "narrative"  # running text under an implant header
-        if standing == "today" and (source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")):
+        if standing == "today" and (
+            source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")
+        ):
             told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
-            rows.append((parse, "equipment" if source == "equipment" and not told & {"implanted", "removed"} else "implants"))
+            rows.append(
+                (
+                    parse,
+                    "equipment"
+                    if source == "equipment" and not told & {"implanted", "removed"}
+                    else "implants",
+                )
+            )
             continue
         builder = builders.get(source)
         if builder is None:
@@ -128,14 +137,18 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
 
 def _share_targets(case: Case) -> None:
     """A table lists what went into other defects too: the narrative knows which that was."""
-    elsewhere = [size_key(d.size) for d in case.main.devices if d.target is not None and d.standing == "today"]
+    elsewhere = [
+        size_key(d.size) for d in case.main.devices if d.target is not None and d.standing == "today"
+    ]
     for source, timeline in case.timelines.items():
         if source == case.narrator:
             continue
         for key in list(elsewhere):
             if any(d.target is not None and size_key(d.size) == key for d in timeline.devices):
                 continue
-            match = next((d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None)
+            match = next(
+                (d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None
+            )
             at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
             listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
             if match is not None and listed > at_leak:
@@ -167,7 +180,7 @@ def _narrator(case: Case) -> Source | None:
         if s in case.timelines and any(d.events[1:] for d in case.timelines[s].today())
     }
     if events:
-        return max(events, key=lambda s: (events[s], s == "narrative"))  # type: ignore[return-value]
+        return max(events, key=lambda s: (events[s], s == "narrative"))
     told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
     for source in told:
         if any(d.events[1:] for d in case.timelines[source].today()):
@@ -187,7 +200,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True
-        elif device.state in ("named", "loaded") and not device.tried or device.state == "embolized":
+        elif (device.state in ("named", "loaded") and not device.tried) or device.state == "embolized":
             high += 1
     high += sum(loose.extra for loose in timeline.loose)
     return low, None if unbounded else high
@@ -209,12 +222,20 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
             if source == "title" and not any(d.counted for d in today):
                 high = None  # a title that only names the device does not count
             if low:
-                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule))
+                claims.append(
+                    Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule)
+                )
         elif source == "addendum":
             if low:
-                claims.append(Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule, corrects))
+                claims.append(
+                    Claim(
+                        source, False, low, high, proof.start, proof.end, proof.section, proof.rule, corrects
+                    )
+                )
         else:
-            claims.append(Claim(source, detailed, low, high, proof.start, proof.end, proof.section, proof.rule))
+            claims.append(
+                Claim(source, detailed, low, high, proof.start, proof.end, proof.section, proof.rule)
+            )
     elif source == "implants" and timeline.devices:
         proof = timeline.devices[0].events[0]
         claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
@@ -224,7 +245,16 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     return claims
 
 
-def _stated(source: Source, statement: Statement, final: int, prior: int, others: int, left_in: int, narrates: bool, corrects: bool) -> list[Claim]:
+def _stated(
+    source: Source,
+    statement: Statement,
+    final: int,
+    prior: int,
+    others: int,
+    left_in: int,
+    narrates: bool,
+    corrects: bool,
+) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
     if statement.low == statement.high == statement.at == 0 and final:
@@ -252,7 +282,17 @@ def _stated(source: Source, statement: Statement, final: int, prior: int, others
         later = 0  # something was taken out after the count was said: either may hold
     high = None if statement.high is None or statement.kind == "position" else statement.high + later
     return [
-        Claim(source, detailed, low, high, statement.start, statement.end, statement.section, statement.rule, corrects)
+        Claim(
+            source,
+            detailed,
+            low,
+            high,
+            statement.start,
+            statement.end,
+            statement.section,
+            statement.rule,
+            corrects,
+        )
     ]
 
 
@@ -273,7 +313,9 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
         if len(columns) >= 2 and not any(p.product or p.sizes for p in parse.phrases):
             quantity = next((m for m in columns if m.means.column == "quantity"), None)
             quantity_column = _cell(parse, quantity.first) if quantity else None
-            asked = next((m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None)
+            asked = next(
+                (m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None
+            )
             asked_column = _cell(parse, asked.first) if asked else None
             continue
         fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
@@ -281,36 +323,69 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
         if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
             fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
         if asked_column is not None and not fates:
-            answer = [parse.words.words[i] for i in range(parse.first, parse.last) if _cell(parse, i) == asked_column and parse.words.words[i] != "|"]
+            answer = [
+                parse.words.words[i]
+                for i in range(parse.first, parse.last)
+                if _cell(parse, i) == asked_column and parse.words.words[i] != "|"
+            ]
             fate = "unused" if answer and answer[0] in ("no", "n") else fate
         others = any(m.kind == "other_device" for m in parse.nouns)
         for phrase in _entries(parse, parse.phrases):
-            if (others or phrase.plural and phrase.number is None) and not phrase.product:
+            if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
                 phrase.explanation = "other device" if others else "heading"
                 continue
             if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
                 phrase.explanation = "none" if phrase.none else "reference"
                 continue
-            target = next((m.means.site for m in parse.nouns if m.kind == "target"), None) or phrase.head.means.usual_target
+            target = (
+                next((m.means.site for m in parse.nouns if m.kind == "target"), None)
+                or phrase.head.means.usual_target
+            )
             number = phrase.quantity
             if phrase.number is None and not phrase.plural:
                 number = _beside(parse, marks) or number
             if phrase.number is None and quantity_column is not None:
                 number = _quantity(parse, quantity_column) or number
             unused = any(a.means.event == "unused" for a in parse.actions)
-            removed = any(a.means.event in ("withdraw", "waste", "exchange", "embolize", "capture") for a in parse.actions)
-            outcome = fate or ("unused" if unused else "removed" if removed else "implanted" if source == "implants" else None)
+            removed = any(
+                a.means.event in ("withdraw", "waste", "exchange", "embolize", "capture")
+                for a in parse.actions
+            )
+            outcome = fate or (
+                "unused"
+                if unused
+                else "removed"
+                if removed
+                else "implanted"
+                if source == "implants"
+                else None
+            )
             if unused and fate == "implanted" and len(fates) == 1:
                 outcome = "unused"
             for _ in range(number or 1):
-                device = TrackedDevice(phrase.product, phrase.sizes[0] if phrase.sizes else None, valve=phrase.valve or valve, target=target)
-                device.state = {"implanted": "released", "removed": "removed", "unused": "unused"}.get(outcome or "", "loaded")  # type: ignore[assignment]
+                device = TrackedDevice(
+                    phrase.product,
+                    phrase.sizes[0] if phrase.sizes else None,
+                    valve=phrase.valve or valve,
+                    target=target,
+                )
+                device.state = {"implanted": "released", "removed": "removed", "unused": "unused"}.get(
+                    outcome or "", "loaded"
+                )  # type: ignore[assignment]
                 start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-                device.events.append(Event(outcome or "listed", start, end, parse.sentence.section.role, phrase.head.rule))
+                device.events.append(
+                    Event(outcome or "listed", start, end, parse.sentence.section.role, phrase.head.rule)
+                )
                 device.many = number is None
                 if outcome == "removed":
                     # IMPLANTED, then EXPLANTED in a later row: one device.
-                    earlier = [d for d in timeline.devices if d.in_place and size_key(d.size) == size_key(device.size) and d.product == device.product]
+                    earlier = [
+                        d
+                        for d in timeline.devices
+                        if d.in_place
+                        and size_key(d.size) == size_key(device.size)
+                        and d.product == device.product
+                    ]
                     if earlier and "explant" in " ".join(parse.between(parse.first, parse.last)):
                         earlier[-1].state = "removed"
                         continue
@@ -325,9 +400,13 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
-    """"OPENED, NOT IMPLANTED:" says what became of the rows under it."""
+    """ "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
     section = parse.sentence.section
-    fates = [m.means.fate for m in tables if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")]
+    fates = [
+        m.means.fate
+        for m in tables
+        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
+    ]
     return fates[-1] if fates else None
 
 
@@ -341,7 +420,7 @@ def _beside(parse: Parse, marks: list[Mention]) -> int | None:
 
 
 def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
-    """"AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
+    """ "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
     gap = parse.between(one.last, other.first)
     return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
 

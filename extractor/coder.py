@@ -96,7 +96,9 @@ class Coder:
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         section_at = {
-            i: parse.sentence.section.role for parse, _, _ in analysis.case.parses for i in range(parse.first, parse.last)
+            i: parse.sentence.section.role
+            for parse, _, _ in analysis.case.parses
+            for i in range(parse.first, parse.last)
         }
         evidence = Evidence(text, section_at)
         return suggest(note_id, self.rules, evidence, analysis.case, analysis.count, analysis.circumstances)
@@ -122,7 +124,9 @@ class Coder:
                 start, end = parse.words.starts[phrase.first], parse.words.ends[phrase.last - 1]
                 rule = phrase.head.rule if phrase.head else "count.reference"
                 mentions.append(
-                    ExplainedMention(start, end, text[start:end], "device", rule, parse.sentence.section.role, explanation)
+                    ExplainedMention(
+                        start, end, text[start:end], "device", rule, parse.sentence.section.role, explanation
+                    )
                 )
         mentions.sort(key=lambda m: (m.start, m.end))
         return Explanation(self._suggest(analysis, text, note_id), tuple(mentions))

@@ -24,7 +24,6 @@ from extractor.suggestion import (
     Span,
     Status,
     Suggestion,
-    Valve,
 )
 from extractor.timeline import Event, TrackedDevice
 
@@ -60,10 +59,17 @@ def suggest(
     tracked = [*case.main.devices, *_elsewhere(case)]
     devices = _devices(tracked, around, evidence)
     today = case.main.today()
-    occurred = around.leak is not None and (bool(today) or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims))))
+    occurred = around.leak is not None and (
+        bool(today)
+        or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
+    )
     if around.ring is not None and not around.leak and today:
         occurred = True
-    tried = any(d.tried for d in today) or any(d.state not in ("named", "unused") and any(e.event not in ("named", "withdraw", "removed") for e in d.events) for d in today)
+    tried = any(d.tried for d in today) or any(
+        d.state not in ("named", "unused")
+        and any(e.event not in ("named", "withdraw", "removed") for e in d.events)
+        for d in today
+    )
     told = any(event.event != "named" for d in today for event in d.events)
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
@@ -78,7 +84,11 @@ def suggest(
         return _nothing(note_id, book, devices, around, evidence)
     if today and all(d.state == "unused" for d in today) and not around.attempted:
         return _nothing(note_id, book, devices, around, evidence)
-    mentioned = around.document is not None and around.document.means.document == "discharge" and any(c.low for c in case.claims)
+    mentioned = (
+        around.document is not None
+        and around.document.means.document == "discharge"
+        and any(c.low for c in case.claims)
+    )
     if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)
     reasons: list[Reason] = []
@@ -93,7 +103,9 @@ def suggest(
         return _result(note_id, book, "review", (), reasons, devices, around, (), evidence, count)
     reasons += _count_reasons(count, evidence)
     lines: tuple[Line, ...] = ()
-    if count.low == 0 and count.high == 0 or (count.low == 0 and not any(d.in_place for d in today) and not count.conflict):
+    if (count.low == 0 and count.high == 0) or (
+        count.low == 0 and not any(d.in_place for d in today) and not count.conflict
+    ):
         if count.high == 0 or all(d.state in ("removed", "unused") or d.tried for d in today):
             reasons = [
                 Reason(
@@ -102,7 +114,9 @@ def suggest(
                     evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
                 )
             ]
-    elsewhere = next((d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None)
+    elsewhere = next(
+        (d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None
+    )
     if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(
@@ -260,7 +274,10 @@ def _valve_share(
             Reason(
                 code="valve_conflict",
                 message=f"The title names the {titled[0]} valve, the text the {valves[0]} valve.",
-                evidence=(evidence.of_mention(around.title_valves[titled[0]]), evidence.of_mention(around.valves[valves[0]])),
+                evidence=(
+                    evidence.of_mention(around.title_valves[titled[0]]),
+                    evidence.of_mention(around.valves[valves[0]]),
+                ),
             )
         )
     if len(valves) == 1 and len(around.body_valves) > 1 and asserted > 1 and titled != valves:
@@ -269,7 +286,10 @@ def _valve_share(
             Reason(
                 code="valve_conflict",
                 message=f"Leaks at the {valves[0]} and the {other} valve: it is not clear that every device went to the first.",
-                evidence=(evidence.of_mention(around.valves[valves[0]]), evidence.of_mention(around.body_valves[other])),
+                evidence=(
+                    evidence.of_mention(around.valves[valves[0]]),
+                    evidence.of_mention(around.body_valves[other]),
+                ),
             )
         )
     if asserted == 0 or not valves:
@@ -303,9 +323,13 @@ def _lines(
     for valve, (units, least, most) in share.items():
         rule = book.coding[f"coding.initial.{valve}"]
         mine = [d.number for d in implanted if d.valve == valve]
-        lines.append(Line(code=rule.code, units=1, low=min(1, least), high=1, role=rule.role, devices=tuple(mine[:1])))
+        lines.append(
+            Line(code=rule.code, units=1, low=min(1, least), high=1, role=rule.role, devices=tuple(mine[:1]))
+        )
         # Where detailed sources disagree no further unit is asserted (policy, section 3).
-        asserted = units - 1 if count.exact is not None or (count.conflict is None and count.unstated is None) else 0
+        asserted = (
+            units - 1 if count.exact is not None or (count.conflict is None and count.unstated is None) else 0
+        )
         further += asserted
         low += max(0, least - 1)
         high += max(0, (most if most is not None else units) - 1)
@@ -370,12 +394,16 @@ def _nothing(
     note_id: str, book: RuleBook, devices: tuple[Device, ...], around: Circumstances, evidence: Evidence
 ) -> Suggestion:
     leak = around.leak
-    statement = "No closure of a paravalvular leak in this session." if leak else "No paravalvular leak is mentioned."
+    statement = (
+        "No closure of a paravalvular leak in this session." if leak else "No paravalvular leak is mentioned."
+    )
     return Suggestion(
         note_id=note_id,
         status="none",
         devices=devices,
-        proof=Proof(statement=statement, rule="coding.none", evidence=(evidence.of_mention(leak),) if leak else ()),
+        proof=Proof(
+            statement=statement, rule="coding.none", evidence=(evidence.of_mention(leak),) if leak else ()
+        ),
         rules_version=book.version,
     )
 
@@ -405,7 +433,7 @@ def _proof(
     book: RuleBook, lines: tuple[Line, ...], devices: tuple[Device, ...], around: Circumstances,
     companions: tuple[Companion, ...], evidence: Evidence, count: Count,
 ) -> Proof:  # fmt: skip
-    """code -> arithmetic -> devices -> events -> words."""
+    """Code -> arithmetic -> devices -> events -> words."""
     by_number = {device.number: device for device in devices}
     children = []
     for line in lines:
@@ -414,12 +442,20 @@ def _proof(
         children.append(Proof(statement=f"{line.code} x{line.units}: {line.role}", rule=rule, children=nodes))
     for companion in companions:
         children.append(
-            Proof(statement=f"{companion.code} x{companion.units}: {companion.message}", rule="coding.left_heart", evidence=companion.evidence)
+            Proof(
+                statement=f"{companion.code} x{companion.units}: {companion.message}",
+                rule="coding.left_heart",
+                evidence=companion.evidence,
+            )
         )
     left_out = [d for d in devices if d.outcome != "implanted"]
     if left_out:
         children.append(
-            Proof(statement="Not counted", rule="coding.not_counted", children=tuple(_device_proof(d) for d in left_out))
+            Proof(
+                statement="Not counted",
+                rule="coding.not_counted",
+                children=tuple(_device_proof(d) for d in left_out),
+            )
         )
     high = "or more" if count.high is None else f"to {count.high}"
     total = f"{count.low}" if count.exact is not None else f"{count.low} {high}"

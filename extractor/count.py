@@ -57,7 +57,9 @@ def reconcile(case: Case) -> Count:
         least = min((c for c in detailed if c.high is not None), key=lambda c: c.high or 0)
         return Count(high, low, conflict=(least, most))
     if low != high:
-        exact = {c.low for c in others if c.low == c.high and low <= c.low and (high is None or c.low <= high)}
+        exact = {
+            c.low for c in others if c.low == c.high and low <= c.low and (high is None or c.low <= high)
+        }
         if len(exact) == 1:
             low = high = exact.pop()
     for claim in others:

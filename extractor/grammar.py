@@ -115,7 +115,10 @@ class SentenceReader:
         self._cue: dict[int, Mention] = {}
         for mention in found["cues"]:
             covered = [self._item.get(i) for i in range(mention.first, mention.last)]
-            if all(m is not None and m.kind != "count" and m.last - m.first > mention.last - mention.first for m in covered):
+            if all(
+                m is not None and m.kind != "count" and m.last - m.first > mention.last - mention.first
+                for m in covered
+            ):
                 continue
             for i in range(mention.first, mention.last):
                 self._cue[i] = mention
@@ -133,7 +136,9 @@ class SentenceReader:
         items = {i: m for i, m in items.items() if m.first >= first and m.last <= last}
         mentions = list(dict.fromkeys(items.values()))
         phrases = [
-            self._device_phrase(m, first, last) for m in mentions if m.kind == "device" and m.means.head != "weak"
+            self._device_phrase(m, first, last)
+            for m in mentions
+            if m.kind == "device" and m.means.head != "weak"
         ]
         # A phrase swallowed by a neighbour ("Amplatzer device, plug") is one phrase.
         phrases = self._elaborations(self._appositions(self._merge(phrases)))
@@ -178,27 +183,55 @@ class SentenceReader:
                     phrase.sizes.insert(0, self._text(mention))
                 elif mention.kind == "size" and mention.means.form in ("clock", "label", "date"):
                     pass
-                elif mention.kind == "count" and self._role.get(mention.first) == "adverb" and mention.means.word in ("last", "only"):
+                elif (
+                    mention.kind == "count"
+                    and self._role.get(mention.first) == "adverb"
+                    and mention.means.word in ("last", "only")
+                ):
                     i = mention.first - 1  # "at last ADO II"
                     continue
                 elif mention.kind == "count":
-                    if mention.value is not None and mention.means.word is None and self._column_gap(mention.last):
+                    if (
+                        mention.value is not None
+                        and mention.means.word is None
+                        and self._column_gap(mention.last)
+                    ):
                         break  # the number of a table row
-                    if mention.means.word in ("times", "numbered") and phrase.sizes and mention.means.word == "times" and mention.value and not mention.means.number and self._starts_phrase_before(mention, first):
+                    if (
+                        mention.means.word in ("times", "numbered")
+                        and phrase.sizes
+                        and mention.means.word == "times"
+                        and mention.value
+                        and not mention.means.number
+                        and self._starts_phrase_before(mention, first)
+                    ):
                         break  # "10/5 x2 AVP III": belongs to what stands before
                     number = mention.means.number or mention.value
-                    if joined and phrase.number is not None and number and mention.means.word is None and number <= 6:
+                    if (
+                        joined
+                        and phrase.number is not None
+                        and number
+                        and mention.means.word is None
+                        and number <= 6
+                    ):
                         phrase.number += number  # "one 12 mm and two 10 mm plugs"
                     elif not self._take_count(phrase, mention, left=True):
                         break
-                    if mention.means.word in ("article", "definite", "possessive") and not self._opens_before(mention.first - 1, first):
+                    if mention.means.word in ("article", "definite", "possessive") and not self._opens_before(
+                        mention.first - 1, first
+                    ):
                         committed = mention.first
                         break
                 elif mention.kind == "valve":
                     phrase.valve = phrase.valve or mention.means.valve
                 elif mention.kind == "leak" and mention.last == phrase.head_first:
                     pass
-                elif mention.kind == "device" and mention.means.product and mention.last == committed and not phrase.product:
+                elif (
+                    mention.kind == "device"
+                    and mention.means.product
+                    and mention.last == committed
+                    and not phrase.product
+                ):
                     phrase.product = mention.means.product
                 elif mention.kind == "action" and self._is_modifier(mention, first):
                     phrase.inner = mention
@@ -228,7 +261,12 @@ class SentenceReader:
                     break
                 joined = True
                 i -= 1
-            elif word == ")" and i - 2 >= first and self._words.words[i - 2] == "(" and self._partitive(i - 1, first):
+            elif (
+                word == ")"
+                and i - 2 >= first
+                and self._words.words[i - 2] == "("
+                and self._partitive(i - 1, first)
+            ):
                 self._take_count(phrase, self._item[i - 1], left=True)  # "(2) AVP II 10 mm"
                 committed = i - 2
                 i -= 3
@@ -239,7 +277,12 @@ class SentenceReader:
             elif role == "of" and self._partitive(i - 1, first):
                 phrase.words.add("definite")
                 i -= 1
-            elif role is None and cue is None and word.isalpha() and unknown < (1 if phrase.product else _MOST_UNKNOWN):
+            elif (
+                role is None
+                and cue is None
+                and word.isalpha()
+                and unknown < (1 if phrase.product else _MOST_UNKNOWN)
+            ):
                 unknown += 1
                 i -= 1
             else:
@@ -253,9 +296,14 @@ class SentenceReader:
         )
 
     def _between_numbers(self, i: int, first: int, phrase: DevicePhrase) -> bool:
-        """"Two or three plugs": the note leaves the number open."""
+        """ "Two or three plugs": the note leaves the number open."""
         before = self._item.get(i - 1) if i - 1 >= first else None
-        number = before is not None and before.kind == "count" and (before.means.number or before.value) and before.means.word is None
+        number = (
+            before is not None
+            and before.kind == "count"
+            and (before.means.number or before.value)
+            and before.means.word is None
+        )
         if self._words.words[i] == "or" and phrase.number is not None and number:
             phrase.number = None
             phrase.plural = True
@@ -265,7 +313,12 @@ class SentenceReader:
 
     def _contrasted(self, i: int, first: int) -> bool:
         """Whether words before a comma read "three, not two"."""
-        if i - 4 < first or self._words.words[i] != "," or self._words.words[i - 2] != "not" or self._words.words[i - 3] != ",":
+        if (
+            i - 4 < first
+            or self._words.words[i] != ","
+            or self._words.words[i - 2] != "not"
+            or self._words.words[i - 3] != ","
+        ):
             return False
         stated, denied = self._item.get(i - 4), self._item.get(i - 1)
         return stated is not None and denied is not None and stated.kind == denied.kind == "count"
@@ -280,7 +333,10 @@ class SentenceReader:
             return False
         mention = self._item.get(i)
         if mention is not None:
-            return mention.kind == "count" and (mention.means.word in ("both", "all", "each", "only", "none") or mention.means.number is not None)
+            return mention.kind == "count" and (
+                mention.means.word in ("both", "all", "each", "only", "none")
+                or mention.means.number is not None
+            )
         return self._role.get(i) in ("of", "conjunction") or self._words.words[i] == ","
 
     def _coordinates(self, i: int, first: int, phrase: DevicePhrase) -> bool:
@@ -304,8 +360,14 @@ class SentenceReader:
 
     def _partitive(self, i: int, first: int) -> bool:
         mention = self._item.get(i) if i >= first else None
-        return mention is not None and mention.kind == "count" and (
-            mention.means.number is not None or mention.value is not None or mention.means.word in ("each", "none", "all", "both", "only")
+        return (
+            mention is not None
+            and mention.kind == "count"
+            and (
+                mention.means.number is not None
+                or mention.value is not None
+                or mention.means.word in ("each", "none", "all", "both", "only")
+            )
         )
 
     def _take_count(self, phrase: DevicePhrase, mention: Mention, left: bool) -> bool:
@@ -337,11 +399,19 @@ class SentenceReader:
         if number is None:
             return False
         before = self._item.get(mention.first - 1)
-        if left and before is not None and before.kind == "device" and not before.means.product and not before.plural:
+        if (
+            left
+            and before is not None
+            and before.kind == "device"
+            and not before.means.product
+            and not before.plural
+        ):
             return False  # "Device 2 - 12 mm AVP II": the number is a label
         # "8 and 10 mm plugs": a bare number before a conjunction and a size is a size.
         following = mention.last
-        if self._role.get(following) == "conjunction" or self._words.words[following : following + 1] == [","]:
+        if self._role.get(following) == "conjunction" or self._words.words[following : following + 1] == [
+            ","
+        ]:
             if phrase.sizes and 3 <= number <= 22:
                 phrase.sizes.insert(0, f"{number} mm")
                 return True
@@ -376,12 +446,25 @@ class SentenceReader:
         if cue is not None and cue.means.cue == "history":
             return True
         before = self._item.get(i)
-        return before is not None and before.kind == "count" and before.means.word != "pronoun" and not (
-            before.value is None and before.means.word is None and before.means.number is None and before.means.ordinal is None
+        return (
+            before is not None
+            and before.kind == "count"
+            and before.means.word != "pronoun"
+            and not (
+                before.value is None
+                and before.means.word is None
+                and before.means.number is None
+                and before.means.ordinal is None
+            )
         )
 
     def _extend_right(self, phrase: DevicePhrase, last: int) -> None:
-        if phrase.plural and not phrase.product and phrase.number is None and self._labels(phrase, phrase.last, last):
+        if (
+            phrase.plural
+            and not phrase.product
+            and phrase.number is None
+            and self._labels(phrase, phrase.last, last)
+        ):
             return
         i, opened = phrase.last, False
         left_sizes = bool(phrase.sizes)
@@ -395,22 +478,49 @@ class SentenceReader:
                         phrase.sizes.append(self._text(mention))
                 elif mention.kind == "size" and mention.means.form == "label":
                     pass
-                elif mention.kind == "size" and mention.means.form == "date" and self._words.words[mention.first] in ("of", "from"):
+                elif (
+                    mention.kind == "size"
+                    and mention.means.form == "date"
+                    and self._words.words[mention.first] in ("of", "from")
+                ):
                     phrase.prior = True  # "the two plugs of 2018"
                 elif mention.kind == "count" and mention.means.word in ("times", "numbered"):
                     if mention.means.word == "times" and self._starts_next(mention.last, last):
                         break
                     self._take_count(phrase, mention, left=False)
-                elif mention.kind == "count" and opened and (mention.means.number or mention.value) and self._words.words[mention.last : mention.last + 1] == [")"]:
+                elif (
+                    mention.kind == "count"
+                    and opened
+                    and (mention.means.number or mention.value)
+                    and self._words.words[mention.last : mention.last + 1] == [")"]
+                ):
                     number = mention.means.number or mention.value
                     if phrase.number is None and number is not None:
                         if phrase.plural or phrase.product or phrase.sizes:
                             phrase.number = number
                         else:
                             phrase.label = number
-                elif mention.kind == "count" and mention.value is not None and 3 <= mention.value <= 22 and phrase.product and not phrase.sizes and not left_sizes and i == phrase.last:
+                elif (
+                    mention.kind == "count"
+                    and mention.value is not None
+                    and 3 <= mention.value <= 22
+                    and phrase.product
+                    and not phrase.sizes
+                    and not left_sizes
+                    and i == phrase.last
+                ):
                     phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
-                elif mention.kind == "count" and (mention.value or mention.means.number) and mention.means.word is None and not opened and phrase.label is None and phrase.head is not None and not phrase.product and not phrase.plural and i == phrase.head.last:
+                elif (
+                    mention.kind == "count"
+                    and (mention.value or mention.means.number)
+                    and mention.means.word is None
+                    and not opened
+                    and phrase.label is None
+                    and phrase.head is not None
+                    and not phrase.product
+                    and not phrase.plural
+                    and i == phrase.head.last
+                ):
                     phrase.label = mention.value or mention.means.number
                 elif self._letter(phrase, i, last):
                     phrase.label = 100 + ord(self._words.words[i])
@@ -419,7 +529,12 @@ class SentenceReader:
                     continue
                 elif mention.kind == "device" and mention.means.product and not phrase.product and opened:
                     phrase.product = mention.means.product
-                elif mention.kind == "device" and not mention.means.product and phrase.product and mention.first == phrase.last:
+                elif (
+                    mention.kind == "device"
+                    and not mention.means.product
+                    and phrase.product
+                    and mention.first == phrase.last
+                ):
                     phrase.plural = phrase.plural or mention.plural
                 else:
                     break
@@ -435,9 +550,12 @@ class SentenceReader:
                 opened = True
             elif word in _CLOSING:
                 opened = False
-            elif word in (",", ":", "/", "=", "®", "™", "|") or role in ("of", "adjective") or (role == "conjunction" and phrase.sizes and not left_sizes):
-                pass
-            elif word in ("again", "also", "measuring", "sizes", "measures", "measured", "diameter", "s"):
+            elif (
+                word in (",", ":", "/", "=", "®", "™", "|")
+                or role in ("of", "adjective")
+                or (role == "conjunction" and phrase.sizes and not left_sizes)
+                or word in ("again", "also", "measuring", "sizes", "measures", "measured", "diameter", "s")
+            ):
                 pass
             else:
                 break
@@ -446,11 +564,16 @@ class SentenceReader:
             i += 1
 
     def _labels(self, phrase: DevicePhrase, i: int, last: int) -> int:
-        """"Plugs 1 and 2": how many numbers follow a plural noun."""
+        """ "Plugs 1 and 2": how many numbers follow a plural noun."""
         n = 0
         while i < last:
             mention = self._item.get(i)
-            if mention is not None and mention.kind == "count" and (mention.value is not None or mention.means.number) and mention.means.word is None:
+            if (
+                mention is not None
+                and mention.kind == "count"
+                and (mention.value is not None or mention.means.number)
+                and mention.means.word is None
+            ):
                 n += 1
             elif not (n and (self._role.get(i) == "conjunction" or self._words.words[i] == ",")):
                 break
@@ -465,19 +588,30 @@ class SentenceReader:
         return n
 
     def _letter(self, phrase: DevicePhrase, i: int, last: int) -> bool:
-        """"Plug A": a letter right behind the noun, at the end of the phrase."""
+        """ "Plug A": a letter right behind the noun, at the end of the phrase."""
         word = self._words.words[i]
-        if len(word) != 1 or word not in "abcde" or phrase.label is not None or phrase.head is None or i != phrase.head.last or phrase.plural:
+        if (
+            len(word) != 1
+            or word not in "abcde"
+            or phrase.label is not None
+            or phrase.head is None
+            or i != phrase.head.last
+            or phrase.plural
+        ):
             return False
         if i + 1 >= last:
             return True
         after = self._item.get(i + 1)
         acted = after is not None and after.kind == "action"
-        return self._words.words[i + 1] in ",:.;()=" or self._role.get(i + 1) in ("be", "conjunction") or acted
+        return (
+            self._words.words[i + 1] in ",:.;()=" or self._role.get(i + 1) in ("be", "conjunction") or acted
+        )
 
     def _starts_next(self, i: int, last: int) -> bool:
         mention = self._item.get(i) if i < last else None
-        return mention is not None and (mention.kind == "device" or (mention.kind == "size" and mention.means.form == "device"))
+        return mention is not None and (
+            mention.kind == "device" or (mention.kind == "size" and mention.means.form == "device")
+        )
 
     def _belongs_to_next(self, i: int, last: int) -> bool:
         """Whether a size ending at ``i`` is followed by a device noun of its own."""
@@ -497,13 +631,30 @@ class SentenceReader:
             words.add("none")
         if phrase.head is not None and phrase.head.means.relative:
             phrase.determiner = "indefinite"
-        elif words & {"definite", "both", "all", "each", "same", "former", "latter", "remaining", "last", "possessive", "pronoun"}:
+        elif words & {
+            "definite",
+            "both",
+            "all",
+            "each",
+            "same",
+            "former",
+            "latter",
+            "remaining",
+            "last",
+            "possessive",
+            "pronoun",
+        }:
             phrase.determiner = "definite"
         elif words & {"article", "another", "several", "more", "pair"} or phrase.number is not None:
             phrase.determiner = "indefinite"
         elif phrase.ordinal is not None or phrase.label is not None:
             phrase.determiner = "bare"
-        singular = phrase.head is not None and not phrase.head.plural and "article" in words and not words & {"pair", "another"}
+        singular = (
+            phrase.head is not None
+            and not phrase.head.plural
+            and "article" in words
+            and not words & {"pair", "another"}
+        )
         if singular and phrase.number is not None and phrase.number > 1 and not phrase.sizes:
             phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
             phrase.number = None
@@ -528,14 +679,26 @@ class SentenceReader:
         return kept
 
     def _appositions(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-        """"A second device, ADO II 4 x 4 mm," and "Plug one: AVP II 10 mm" are one phrase each."""
+        """ "A second device, ADO II 4 x 4 mm," and "Plug one: AVP II 10 mm" are one phrase each."""
         kept: list[DevicePhrase] = []
         for phrase in phrases:
             before = kept[-1] if kept else None
-            if before is not None and before.head is not None and not before.head.means.product and not before.product and phrase.product:
+            if (
+                before is not None
+                and before.head is not None
+                and not before.head.means.product
+                and not before.product
+                and phrase.product
+            ):
                 gap = self._words.words[before.last : phrase.first]
-                if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"]) and before.quantity == 1 and phrase.quantity == 1 and not (
-                    ("another" in phrase.words and before.label is None) or (phrase.ordinal and before.ordinal)
+                if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or (
+                    gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"])
+                    and before.quantity == 1
+                    and phrase.quantity == 1
+                    and not (
+                        ("another" in phrase.words and before.label is None)
+                        or (phrase.ordinal and before.ordinal)
+                    )
                 ):
                     before.product, before.sizes = phrase.product, before.sizes or phrase.sizes
                     before.last = phrase.last
@@ -544,7 +707,7 @@ class SentenceReader:
         return kept
 
     def _uncorrected(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-        """"A seven, correction, a six millimeter plug": what is taken back in the same breath is dropped."""
+        """ "A seven, correction, a six millimeter plug": what is taken back in the same breath is dropped."""
         kept: list[DevicePhrase] = []
         for phrase in phrases:
             before = kept[-1] if kept else None
@@ -558,24 +721,38 @@ class SentenceReader:
         return kept
 
     def _attached(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-        """"Another plug, this one an eight" and "number two was a 10 mm AVP II" are one phrase each."""
+        """ "Another plug, this one an eight" and "number two was a 10 mm AVP II" are one phrase each."""
         kept: list[DevicePhrase] = []
         for phrase in phrases:
             before = kept[-1] if kept else None
             gap = self._words.words[before.last : phrase.first] if before is not None else []
             if before is not None and gap in ([","], ["was"], ["is"], [":"]):
-                if phrase.headless and "definite" in phrase.words and phrase.sizes and not before.sizes and before.quantity == 1:
+                if (
+                    phrase.headless
+                    and "definite" in phrase.words
+                    and phrase.sizes
+                    and not before.sizes
+                    and before.quantity == 1
+                ):
                     before.sizes, before.last = phrase.sizes, phrase.last
                     continue
-                if before.headless and not before.sizes and (before.label or before.ordinal) and (phrase.sizes or phrase.product):
-                    phrase.label, phrase.ordinal = before.label or phrase.label, before.ordinal or phrase.ordinal
+                if (
+                    before.headless
+                    and not before.sizes
+                    and (before.label or before.ordinal)
+                    and (phrase.sizes or phrase.product)
+                ):
+                    phrase.label, phrase.ordinal = (
+                        before.label or phrase.label,
+                        before.ordinal or phrase.ordinal,
+                    )
                     phrase.first = before.first
                     kept.pop()
             kept.append(phrase)
         return kept
 
     def _elaborations(self, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-        """"Two plugs were opened, a 12 mm AVP II and an 8 mm AVP II": the list says which two."""
+        """ "Two plugs were opened, a 12 mm AVP II and an 8 mm AVP II": the list says which two."""
         kept: list[DevicePhrase] = []
         i = 0
         while i < len(phrases):
@@ -583,14 +760,20 @@ class SentenceReader:
             kept.append(phrase)
             number = phrase.number
             parts = phrases[i + 1 : i + 1 + (number or 0)]
-            if number is not None and number > 1 and not phrase.sizes and len(parts) == number and all(
-                p.quantity == 1 and p.sizes and p.determiner != "definite" for p in parts
+            if (
+                number is not None
+                and number > 1
+                and not phrase.sizes
+                and len(parts) == number
+                and all(p.quantity == 1 and p.sizes and p.determiner != "definite" for p in parts)
             ):
                 opening = self._words.words[parts[0].first - 1]
                 acts = [
                     self._item[k]
                     for k in range(parts[0].last, parts[-1].first)
-                    if k in self._item and self._item[k].kind == "action" and self._item[k].means.event not in ("check", "remain")
+                    if k in self._item
+                    and self._item[k].kind == "action"
+                    and self._item[k].means.event not in ("check", "remain")
                 ]
                 if opening in (",", ":", "(", "-", "–") and not acts:
                     phrase.sizes = [p.sizes[0] for p in parts]
@@ -620,7 +803,7 @@ class SentenceReader:
                         phrase.plural = self._words.words[k] in ("they", "them", "themselves")
                         k = m.last
                         break
-                    elif m.means.word == "numbered":
+                    if m.means.word == "numbered":
                         phrase.label = m.means.ordinal or m.value
                     elif m.means.ordinal is not None:
                         phrase.ordinal = m.means.ordinal
@@ -628,7 +811,10 @@ class SentenceReader:
                         phrase.words.add(m.means.word)
                         if number is not None:
                             phrase.number = number
-                    elif number is not None and ("article" in phrase.words and number >= 3 or "definite" in phrase.words and number > 6):
+                    elif number is not None and (
+                        ("article" in phrase.words and number >= 3)
+                        or ("definite" in phrase.words and number > 6)
+                    ):
                         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
                     else:
                         phrase.number = number
@@ -656,14 +842,21 @@ class SentenceReader:
 
     @staticmethod
     def _may_stand_alone(mention: Mention) -> bool:
-        return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (mention.kind == "size" and mention.means.form == "device")
+        return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
+            mention.kind == "size" and mention.means.form == "device"
+        )
 
     def _stands_alone(self, phrase: DevicePhrase, first: int, last: int) -> bool:
         """Whether a run of counts and sizes is a device phrase without a noun."""
         i = phrase.last
         word, mention, role, cue = self._at(i) if i < last else ("", None, None, None)
         verb = role in ("be", "modal") or (
-            mention is not None and mention.kind == "action" and (mention.means.event == "remain" or word.endswith(("ed", "wn", "en", "were", "was", "put", "left")))
+            mention is not None
+            and mention.kind == "action"
+            and (
+                mention.means.event == "remain"
+                or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+            )
         )
         if role == "adverb" and i + 1 < last and self._role.get(i + 1) == "be":
             verb = True
@@ -671,35 +864,64 @@ class SentenceReader:
             return True
         if phrase.ordinal is not None and phrase.number == 1 and phrase.words & {"definite", "article"}:
             return True  # "the second one"
-        if (phrase.number is not None and phrase.number <= 4 or "another" in phrase.words) and not phrase.sizes:
+        if (
+            (phrase.number is not None and phrase.number <= 4) or "another" in phrase.words
+        ) and not phrase.sizes:
             if self._again_a_device(phrase, first, i, last):
                 return True
         noun_follows = (
-            i < last and role is None and cue is None and mention is None and word.isalnum()
-        ) or (mention is not None and mention.kind not in ("action",)) or (role == "of")
+            (i < last and role is None and cue is None and mention is None and word.isalnum())
+            or (mention is not None and mention.kind not in ("action",))
+            or (role == "of")
+        )
         if phrase.sizes:
             before = self._role.get(phrase.first - 1) if phrase.first > first else None
-            determined = bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
-            return not noun_follows and (determined or (self._changes(first, i) and (before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])))
-        if "both" in phrase.words and not verb and self._role.get(phrase.first - 1) not in ("preposition", "of", "with", "be"):
+            determined = (
+                bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
+            )
+            return not noun_follows and (
+                determined
+                or (
+                    self._changes(first, i)
+                    and (before == "exchange" or self._words.words[phrase.first - 1 : phrase.first] == ["to"])
+                )
+            )
+        if (
+            "both" in phrase.words
+            and not verb
+            and self._role.get(phrase.first - 1) not in ("preposition", "of", "with", "be")
+        ):
             return False  # "leaflets moving 85 degrees both"
         if phrase.words & {"former", "latter"}:
             return mention is None or mention.kind == "action"
         if phrase.words & {"both", "remaining"} and not phrase.words & {"possessive"}:
             return not noun_follows
-        if phrase.ordinal is not None and not phrase.words and phrase.first > first and self._words.words[phrase.first - 1] not in (",", ";", ":", "."):
+        if (
+            phrase.ordinal is not None
+            and not phrase.words
+            and phrase.first > first
+            and self._words.words[phrase.first - 1] not in (",", ";", ":", ".")
+        ):
             return False  # "the AVP4 first opened": an adverb
         if phrase.number is not None and phrase.number > 6 and phrase.words & {"another", "more"}:
             return False
-        if phrase.words & {"another", "more", "same", "other"} or phrase.ordinal is not None or phrase.label is not None:
+        if (
+            phrase.words & {"another", "more", "same", "other"}
+            or phrase.ordinal is not None
+            or phrase.label is not None
+        ):
             # "the second was released"; "second" alone, before a comma, is an adverb.
             return not noun_follows and (
                 verb
-                or bool(phrase.words & {"article", "definite", "more", "another"})
-                and (word != "," or "article" in phrase.words and self._verb_follows(i, last))
+                or (
+                    bool(phrase.words & {"article", "definite", "more", "another"})
+                    and (word != "," or ("article" in phrase.words and self._verb_follows(i, last)))
+                )
             )
         if phrase.number is not None and phrase.number <= 6:
-            if self._trails(phrase, first) or (mention is not None and mention.kind == "action" and mention.means.event == "check"):
+            if self._trails(phrase, first) or (
+                mention is not None and mention.kind == "action" and mention.means.event == "check"
+            ):
                 return False
             return verb and not noun_follows and (mention is None or not self._words.words[i].endswith("ing"))
         if phrase.number is not None:  # "the twelve was released"
@@ -707,14 +929,24 @@ class SentenceReader:
         return bool(phrase.words & {"all", "each"}) and verb
 
     def _of_them(self, i: int, last: int) -> bool:
-        """"One of them", "two of these": a part of what is known."""
+        """ "One of them", "two of these": a part of what is known."""
         after = self._item.get(i + 1) if i + 1 < last else None
-        return self._role.get(i) == "of" and after is not None and after.kind == "count" and self._words.words[i + 1] in ("them", "these", "those", "it")
+        return (
+            self._role.get(i) == "of"
+            and after is not None
+            and after.kind == "count"
+            and self._words.words[i + 1] in ("them", "these", "those", "it")
+        )
 
     def _again_a_device(self, phrase: DevicePhrase, first: int, i: int, last: int) -> bool:
-        """"... and one at 9 o'clock", "... and another in the medial leak": a device noun understood."""
-        joined = self._role.get(phrase.first - 1) == "conjunction" or self._words.words[phrase.first - 1 : phrase.first] == [","]
-        placed = i < last and (self._role.get(i) == "preposition" or (self._item.get(i) is not None and self._item[i].kind == "size"))
+        """ "... and one at 9 o'clock", "... and another in the medial leak": a device noun understood."""
+        joined = self._role.get(phrase.first - 1) == "conjunction" or self._words.words[
+            phrase.first - 1 : phrase.first
+        ] == [","]
+        placed = i < last and (
+            self._role.get(i) == "preposition"
+            or (self._item.get(i) is not None and self._item[i].kind == "size")
+        )
         known = any(self._item[k].kind == "device" for k in range(first, phrase.first) if k in self._item)
         return joined and placed and known
 
@@ -731,7 +963,9 @@ class SentenceReader:
     def _changes(self, first: int, last: int) -> bool:
         """Whether a device is exchanged between two words."""
         return any(
-            self._item[i].kind == "action" and self._item[i].means.event == "exchange" for i in range(first, last) if i in self._item
+            self._item[i].kind == "action" and self._item[i].means.event == "exchange"
+            for i in range(first, last)
+            if i in self._item
         )
 
     # -- groups and clauses ------------------------------------------------
@@ -742,8 +976,16 @@ class SentenceReader:
         for phrase in phrases:
             if groups and not phrase.pronoun:
                 gap = range(groups[-1][-1].last, phrase.first)
-                joined = all(self._role.get(i) == "conjunction" or self._words.words[i] in (",", ")", "(", ";") for i in gap)
-                if joined and len(gap) > 0 and not groups[-1][-1].pronoun and self._role.get(groups[-1][0].first - 1) != "exchange":
+                joined = all(
+                    self._role.get(i) == "conjunction" or self._words.words[i] in (",", ")", "(", ";")
+                    for i in gap
+                )
+                if (
+                    joined
+                    and len(gap) > 0
+                    and not groups[-1][-1].pronoun
+                    and self._role.get(groups[-1][0].first - 1) != "exchange"
+                ):
                     groups[-1].append(phrase)
                     continue
             groups.append([phrase])
@@ -759,10 +1001,16 @@ class SentenceReader:
                 if word in (";", "–", "—") or role in ("clause", "relative"):
                     n += 1
                 elif word == "," and following < last:
-                    if self._role.get(following) in ("conjunction", "subject") or following in starts or self._role.get(following) == "clause":
+                    if (
+                        self._role.get(following) in ("conjunction", "subject")
+                        or following in starts
+                        or self._role.get(following) == "clause"
+                    ):
                         n += 1
                 elif role == "conjunction" and following < last:
-                    if self._role.get(following) == "subject" or (following in starts and self._verb_follows(following, last)):
+                    if self._role.get(following) == "subject" or (
+                        following in starts and self._verb_follows(following, last)
+                    ):
                         n += 1
             clause[i] = n
             del mention

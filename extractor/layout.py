@@ -18,13 +18,17 @@ from dataclasses import dataclass
 from extractor.rules import RuleBook, spellings
 
 _BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
-_TIME = re.compile(r"\s*(?:[-*•>·–]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]", re.I)
+_TIME = re.compile(
+    r"\s*(?:[-*•>·–]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
+    re.I,
+)
 _FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$", re.I
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    re.I,
 )
 
 # Header phrases are compared piece by piece: words, single marks, and gaps that all count as one space.
@@ -95,7 +99,17 @@ class LayoutReader:
 
     # Roles that describe one field; the text after a blank line is body again.
     _FIELD_ROLES = frozenset(
-        {"letterhead", "title", "complications", "equipment", "implants", "findings", "history", "plan", "summary"}
+        {
+            "letterhead",
+            "title",
+            "complications",
+            "equipment",
+            "implants",
+            "findings",
+            "history",
+            "plan",
+            "summary",
+        }
     )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
@@ -146,11 +160,22 @@ class LayoutReader:
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
-                if role == "findings" and inline and starts and starts[-1][2] in ("description", "body", "other", "log"):
+                if (
+                    role == "findings"
+                    and inline
+                    and starts
+                    and starts[-1][2] in ("description", "body", "other", "log")
+                ):
                     continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
-                open_field = role in self._FIELD_ROLES and (inline or role in ("letterhead", "title", "complications"))
-            elif open_field and starts[-1][2] in ("letterhead", "findings") and text[starts[-1][1] : line.start].strip():
+                open_field = role in self._FIELD_ROLES and (
+                    inline or role in ("letterhead", "title", "complications")
+                )
+            elif (
+                open_field
+                and starts[-1][2] in ("letterhead", "findings")
+                and text[starts[-1][1] : line.start].strip()
+            ):
                 if not _FIELD.match(line.text) and line.start in hard:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
@@ -168,7 +193,10 @@ class LayoutReader:
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
-            if role == "title" and (len(told.split()) > self._LONGEST_TITLE or len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip()):
+            if role == "title" and (
+                len(told.split()) > self._LONGEST_TITLE
+                or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+            ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return tuple(sections)
@@ -192,7 +220,7 @@ class LayoutReader:
         return line.start + end + opened.end(), self._role(header), header
 
     def _late_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
-        """"Staged plan:", "Left heart findings:": known words behind one or two others."""
+        """ "Staged plan:", "Left heart findings:": known words behind one or two others."""
         first = _LEADING_WORD.match(line.text, begin)
         second = _LEADING_WORD.match(line.text, first.end()) if first else None
         for lead in (second, first):
@@ -230,7 +258,12 @@ def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     if n == 0 or lines[n - 1].text.strip() or not after:
         return None
-    if re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words) and len(words.split()) <= 6 and len(after.split()) >= 8 and len(after) > len(words):
+    if (
+        re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words)
+        and len(words.split()) <= 6
+        and len(after.split()) >= 8
+        and len(after) > len(words)
+    ):
         return lines[n].start, "other", words
     return None
 
@@ -249,7 +282,11 @@ def _hard_starts(lines: list[_Line]) -> set[int]:
 
 
 def _form(line: _Line) -> str:
-    if line.text.count("|") >= 2 or "\t" in line.text.strip() or len(_COLUMNS.findall(line.text.strip())) >= 2:
+    if (
+        line.text.count("|") >= 2
+        or "\t" in line.text.strip()
+        or len(_COLUMNS.findall(line.text.strip())) >= 2
+    ):
         return "row"
     if _TIME.match(line.text):
         return "log"
@@ -271,7 +308,13 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
         form = _form(line)
         soft = (
             previous is not None
-            and form in ("prose", "row" if blocks[-1][2] == "prose" and "|" not in line.text and "\t" not in line.text else "prose")
+            and form
+            in (
+                "prose",
+                "row"
+                if blocks[-1][2] == "prose" and "|" not in line.text and "\t" not in line.text
+                else "prose",
+            )
             and line.start not in section_starts
             and len(previous.text.rstrip()) + 1 + len(stripped.split(None, 1)[0]) > width
             and blocks[-1][2] != "row"
@@ -295,7 +338,11 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             if form == "log" and position == start:
                 time = _TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)
-            for a, b in _split(text, position, stop) if form != "row" and not (form == "item" and sections[k].role == "implants") else [(position, stop)]:
+            for a, b in (
+                _split(text, position, stop)
+                if form != "row" and not (form == "item" and sections[k].role == "implants")
+                else [(position, stop)]
+            ):
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop
     return out
@@ -305,7 +352,9 @@ def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number."""
     spans, begin = [], start
     for match in _SENTENCE_END.finditer(text, start, end):
-        if match.group().startswith(".") and _ABBREVIATION.search(text, max(begin, match.start() - 8), match.start() + 1):
+        if match.group().startswith(".") and _ABBREVIATION.search(
+            text, max(begin, match.start() - 8), match.start() + 1
+        ):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none

@@ -47,7 +47,9 @@ class MentionsComponent:
         found = self._finder.find(doc.text, self._finder.words(doc.text))
         spans = []
         for mention in sorted((m for layer in found.values() for m in layer), key=lambda m: (m.start, m.end)):
-            span = doc.char_span(mention.start, mention.end, label=mention.kind, span_id=mention.rule, alignment_mode="expand")
+            span = doc.char_span(
+                mention.start, mention.end, label=mention.kind, span_id=mention.rule, alignment_mode="expand"
+            )
             if isinstance(span, Span):
                 spans.append(span)
         doc.spans["pvl"] = spans

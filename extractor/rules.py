@@ -168,7 +168,9 @@ class SectionMeans(_Strict):
 class DocumentMeans(_Strict):
     """What kind of document the words show."""
 
-    document: Literal["procedure", "discharge", "echo", "clinic", "consult", "imaging", "cancelled", "surgical"]
+    document: Literal[
+        "procedure", "discharge", "echo", "clinic", "consult", "imaging", "cancelled", "surgical"
+    ]
 
 
 class TableMeans(_Strict):
@@ -326,7 +328,9 @@ def load_rules(folder: Path | None = None) -> RuleBook:
 def _load(folder: Path) -> RuleBook:
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise RuleError("R001", str(folder), "no pattern files (*.yaml) here", "name a folder of pattern files")
+        raise RuleError(
+            "R001", str(folder), "no pattern files (*.yaml) here", "name a folder of pattern files"
+        )
     digest = hashlib.sha256()
     rules: list[Rule] = []
     coding: dict[str, CodingRule] = {}
@@ -349,7 +353,9 @@ def _load(folder: Path) -> RuleBook:
         for item in data["rules"]:
             rule_id = str(item.get("id", "?")) if isinstance(item, dict) else "?"
             if not isinstance(item, dict):
-                raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
+                raise RuleError(
+                    "R003", path.name, "a rule must be a mapping", "see any other rule of the file"
+                )
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)
@@ -382,5 +388,7 @@ def _validate(model: type[Any], data: Any, file: str, rule_id: str, prefix: str 
 
 def _unique(seen: dict[str, str], rule_id: str, file: str) -> None:
     if rule_id in seen:
-        raise RuleError("R007", f"{file}, rule {rule_id}", f"id already used in {seen[rule_id]}", "choose another id")
+        raise RuleError(
+            "R007", f"{file}, rule {rule_id}", f"id already used in {seen[rule_id]}", "choose another id"
+        )
     seen[rule_id] = file

@@ -15,9 +15,7 @@ from pydantic import BaseModel, ConfigDict
 Status = Literal["ready", "review", "none"]
 Valve = Literal["mitral", "aortic", "tricuspid", "pulmonary"]
 Route = Literal["retrograde", "transseptal", "transapical"]
-Outcome = Literal[
-    "implanted", "removed", "unused", "prior", "planned", "other_target", "unknown"
-]
+Outcome = Literal["implanted", "removed", "unused", "prior", "planned", "other_target", "unknown"]
 ReasonCode = Literal[
     "device_count_conflict",
     "device_count_unstated",

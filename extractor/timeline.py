@@ -121,7 +121,28 @@ class Timeline:
 
 _DIGITS = re.compile(r"\d+(?:[.,]\d)?")
 _NUMBER_WORDS = {
-    w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split())
+    w: n
+    for n, w in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+        ]
+    )
 }
 
 
@@ -152,7 +173,11 @@ def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
     valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
     if not leaks:
         # A heading of a few words ("B. Aortic") opens the talk about that valve.
-        return {m.means.valve for m in valves} if parse.last - parse.first <= 5 and len({m.means.valve for m in valves}) == 1 else set()
+        return (
+            {m.means.valve for m in valves}
+            if parse.last - parse.first <= 5 and len({m.means.valve for m in valves}) == 1
+            else set()
+        )
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
@@ -162,9 +187,22 @@ def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
         # "PVL of the AVR", "leak at the mitral bioprosthesis"
         after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
         before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
-        nearest = after if after is not None and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)) else before or after
+        nearest = (
+            after
+            if after is not None
+            and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first))
+            else before or after
+        )
         if nearest is not None:
-            joined = next((m for m in valves if 0 < m.first - nearest.last <= 8 and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))), None)
+            joined = next(
+                (
+                    m
+                    for m in valves
+                    if 0 < m.first - nearest.last <= 8
+                    and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))
+                ),
+                None,
+            )
             return {nearest.means.valve, joined.means.valve} if joined is not None else {nearest.means.valve}
     return set()
 
@@ -198,7 +236,8 @@ class TimelineBuilder:
         stated = len(self.timeline.statements)
         self._site(parse)
         self._other_implant |= any(
-            m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure") for m in parse.nouns
+            m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure")
+            for m in parse.nouns
         )
         self._group_of = {id(p): g for g in parse.groups for p in g}
         self._done: set[int] = set()
@@ -212,8 +251,14 @@ class TimelineBuilder:
             self._standing_of(group, standing, kinds)
         open_groups = [g for g in parse.groups if not g[0].explanation]
         if "summary" in kinds:
-            counted = [g for g in open_groups if all(p.number is not None and p.determiner == "indefinite" for p in g)]
-            if len(counted) > 1 and not any(p.ordinal or p.words & {"another", "more"} for g in counted for p in g):
+            counted = [
+                g
+                for g in open_groups
+                if all(p.number is not None and p.determiner == "indefinite" for p in g)
+            ]
+            if len(counted) > 1 and not any(
+                p.ordinal or p.words & {"another", "more"} for g in counted for p in g
+            ):
                 # "one plug mitral, one plug aortic": one total
                 self._state_total([p for g in counted for p in g])
                 open_groups = [g for g in open_groups if g not in counted]
@@ -229,13 +274,15 @@ class TimelineBuilder:
                     self._left_over(phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         in_place = sum(d.in_place for d in self.timeline.today())
-        others = sum(d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices)
+        others = sum(
+            d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices
+        )
         for statement in self.timeline.statements[stated:]:
             statement.at = in_place
             statement.others = others
 
     def _subject(self, phrase: DevicePhrase) -> None:
-        """"The former blocked a leaflet, so it was withdrawn": the subject is what "it" means."""
+        """ "The former blocked a leaflet, so it was withdrawn": the subject is what "it" means."""
         live = self.timeline.today()
         if "former" in phrase.words and len(live) > 1:
             self._focus = live[-2:-1]
@@ -244,7 +291,9 @@ class TimelineBuilder:
 
     def _site(self, parse: Parse) -> None:
         """Follow the talk from valve to valve and from leak to other defects."""
-        leaks = [m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")]
+        leaks = [
+            m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
+        ]
         valves = leak_valves(parse)
         targets = [m for m in parse.nouns if m.kind == "target" and not self._passage(m)]
         if len(valves) == 1:
@@ -283,7 +332,13 @@ class TimelineBuilder:
             why = "history"
         elif any(p.none for p in group):
             why = "none: says there is no such device"
-            if "none" in first.words and first.head and not first.sizes and not self._sentence_target and self._left_in(clause):
+            if (
+                "none" in first.words
+                and first.head
+                and not first.sizes
+                and not self._sentence_target
+                and self._left_in(clause)
+            ):
                 self._statement(group, 0, 0, "total")
         else:
             why = ""
@@ -296,11 +351,16 @@ class TimelineBuilder:
                     behind = cue.means.reach == "both" and cue.first <= group[-1].last + 6
                     if not inside and (cue.first < first.first or behind):
                         why = "history"
-                elif cue.means.cue == "plan" and (cue.first < first.first or 0 <= cue.first - group[-1].last <= 1) and not any(
-                    c.means.cue == "intent" and c.first < first.first and parse.clause.get(c.first) == clause for c in parse.cues
-                ):
-                    why = "plan"
-                elif cue.means.cue == "cancelled":
+                elif (
+                    cue.means.cue == "plan"
+                    and (cue.first < first.first or 0 <= cue.first - group[-1].last <= 1)
+                    and not any(
+                        c.means.cue == "intent"
+                        and c.first < first.first
+                        and parse.clause.get(c.first) == clause
+                        for c in parse.cues
+                    )
+                ) or cue.means.cue == "cancelled":
                     why = "plan"
                 elif cue.means.cue == "imaging" and not self.timeline.today():
                     why = "history"
@@ -309,29 +369,42 @@ class TimelineBuilder:
             verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
                 role == "be" and parse.clause.get(i) == clause for i, role in parse.roles.items()
             )
-            if not why and not verb_here and any(p.explanation == "plan" for p in parse.phrases if p.first < first.first):
+            if (
+                not why
+                and not verb_here
+                and any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
+            ):
                 why = "plan"  # "he proposes a 14/6 ..., and for the other leak one 5W"
             if not why and self._instead(first):
                 why = "instead: named for what was not taken"
             if not why and self._under_none(first):
                 why = "none: says there is no such device"
-            if not why and (self._dated(parse, clause) or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)):
+            if not why and (
+                self._dated(parse, clause)
+                or any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)
+            ):
                 why = "history"
         if why:
             for phrase in group:
                 phrase.explanation = why
-            if why == "history" and not first.pronoun and not first.none and (standing == "today" or first.number is not None) and first.determiner != "definite":
+            if (
+                why == "history"
+                and not first.pronoun
+                and not first.none
+                and (standing == "today" or first.number is not None)
+                and first.determiner != "definite"
+            ):
                 self._add(first, "prior")
             elif why == "plan" and not first.pronoun and first.determiner != "definite" and not first.none:
                 self._add(first, "planned")
 
     def _instead(self, phrase: DevicePhrase) -> bool:
-        """"Instead of a 12 mm plug, a 10 mm was deployed"."""
+        """ "Instead of a 12 mm plug, a 10 mm was deployed"."""
         before = self._parse.words.words[max(self._parse.first, phrase.first - 2) : phrase.first]
         return before in (["instead", "of"], ["rather", "than"]) and phrase.determiner != "definite"
 
     def _under_none(self, phrase: DevicePhrase) -> bool:
-        """"No sheath, wire or device was opened": the negation reaches over the list."""
+        """ "No sheath, wire or device was opened": the negation reaches over the list."""
         parse = self._parse
         if phrase.determiner == "definite" or phrase.number is not None:
             return False
@@ -342,12 +415,15 @@ class TimelineBuilder:
                 return listed
             if parse.words.words[i] == "," or parse.roles.get(i) == "conjunction":
                 listed = True
-            elif item is not None and item.kind != "other_device" or parse.roles.get(i) is not None:
+            elif (item is not None and item.kind != "other_device") or parse.roles.get(i) is not None:
                 return False
         return False
 
     def _left_in(self, clause: int | None) -> bool:
-        return any(a.means.event in ("open", "release", "remain") and self._parse.clause.get(a.first) == clause for a in self._parse.actions)
+        return any(
+            a.means.event in ("open", "release", "remain") and self._parse.clause.get(a.first) == clause
+            for a in self._parse.actions
+        )
 
     @staticmethod
     def _dated(parse: Parse, clause: int | None) -> bool:
@@ -356,11 +432,20 @@ class TimelineBuilder:
             return False
         for i, mention in parse.items.items():
             inside = any(p.first <= i < p.last for p in parse.phrases)
-            if mention.kind == "size" and mention.means.form == "date" and not inside and parse.clause.get(i) == clause:
+            if (
+                mention.kind == "size"
+                and mention.means.form == "date"
+                and not inside
+                and parse.clause.get(i) == clause
+            ):
                 words = parse.words.words[mention.first : mention.last]
                 before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
                 months = len(words) == 2 and len(words[1]) == 4 and words[1].isdigit()
-                if words[0] in ("in", "since", "of", "from") or (len(words) == 1 and len(words[0]) == 4) or (months and before in ("in", "since", "of", "from")):
+                if (
+                    words[0] in ("in", "since", "of", "from")
+                    or (len(words) == 1 and len(words[0]) == 4)
+                    or (months and before in ("in", "since", "of", "from"))
+                ):
                     return True
         return False
 
@@ -369,13 +454,23 @@ class TimelineBuilder:
     def _state_total(self, group: list[DevicePhrase]) -> None:
         """A stated total: "a total of three plugs", "successful closure with two devices"."""
         quantities = [None if p.quantity == 1 and self._distributed(p) else p.quantity for p in group]
-        if any(p.pronoun or p.words & {"another", "more", "remaining", "other", "former", "latter", "same"} or p.ordinal for p in group):
+        if any(
+            p.pronoun
+            or p.words & {"another", "more", "remaining", "other", "former", "latter", "same"}
+            or p.ordinal
+            for p in group
+        ):
             return
         if self._acted_away(group):
             return
         low = sum(q if q is not None else 2 for q in quantities)
         high = None if None in quantities else low
-        if group[0].determiner == "bare" and high is not None and not any(p.sizes for p in group) and all(p.number is None for p in group):
+        if (
+            group[0].determiner == "bare"
+            and high is not None
+            and not any(p.sizes for p in group)
+            and all(p.number is None for p in group)
+        ):
             # "closure with Amplatzer plug": a title does not count.
             low, high = 1, None
         if group[0].determiner == "definite" and group[0].number is None:
@@ -393,11 +488,19 @@ class TimelineBuilder:
         """Whether the clause takes these devices out again, or leaves them unused."""
         clause = self._parse.clause.get(group[0].first)
         return any(
-            a.means.event in ("withdraw", "unused", "waste", "embolize", "exchange", "capture") and self._parse.clause.get(a.first) == clause and not self._negated(a)
+            a.means.event in ("withdraw", "unused", "waste", "embolize", "exchange", "capture")
+            and self._parse.clause.get(a.first) == clause
+            and not self._negated(a)
             for a in self._parse.actions
         )
 
-    def _statement(self, group: list[DevicePhrase], low: int, high: int | None, kind: Literal["total", "position", "opened"]) -> None:
+    def _statement(
+        self,
+        group: list[DevicePhrase],
+        low: int,
+        high: int | None,
+        kind: Literal["total", "position", "opened"],
+    ) -> None:
         start, end = self._span(group[0].first, group[-1].last)
         rule = next((c.rule for c in self._parse.cues if c.means.cue == "summary"), "claim.stated")
         self.timeline.statements.append(
@@ -450,16 +553,28 @@ class TimelineBuilder:
             self._focus = devices
 
     def _unclaimed(self, action: Mention, standing: Standing) -> None:
-        """"A twin was deployed": a verb of occluders only, and no noun of ours before it."""
+        """ "A twin was deployed": a verb of occluders only, and no noun of ours before it."""
         parse = self._parse
-        if not action.means.sure or standing != "today" or action.means.form == "noun" or self._sentence_target:
+        if (
+            not action.means.sure
+            or standing != "today"
+            or action.means.form == "noun"
+            or self._sentence_target
+        ):
             return
         if self._negated(action) or any(self._cued(action, cue) for cue in ("plan", "history", "inability")):
             return
         clause = parse.clause.get(action.first)
-        if any(m.kind in ("other_device", "target", "leak") and parse.clause.get(m.first) == clause for m in parse.nouns):
+        if any(
+            m.kind in ("other_device", "target", "leak") and parse.clause.get(m.first) == clause
+            for m in parse.nouns
+        ):
             return
-        if "history" in parse.cue_kinds() or any(parse.clause.get(p.first) == clause for p in parse.phrases) or not self._passive(action):
+        if (
+            "history" in parse.cue_kinds()
+            or any(parse.clause.get(p.first) == clause for p in parse.phrases)
+            or not self._passive(action)
+        ):
             return
         start, end = self._span(action.first, action.last)
         self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
@@ -467,8 +582,13 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, negated: bool) -> None:
         """An action that did not happen."""
         if event in ("open", "load", "release", "select", "remain"):
-            if group and negated and (
-                group[0].determiner == "indefinite" or group[0].determiner == "bare" and group[0].plural and not group[0].sizes
+            if (
+                group
+                and negated
+                and (
+                    group[0].determiner == "indefinite"
+                    or (group[0].determiner == "bare" and group[0].plural and not group[0].sizes)
+                )
             ):
                 self._explain(group, "not done")
                 return
@@ -514,7 +634,9 @@ class TimelineBuilder:
             if self._subject_is_other(action) and old is self._left(action):
                 return
             devices = self._resolve(old, "withdraw", action)
-        if new is None and (not devices or old is None or old[0].pronoun and action.first - old[-1].last > 4):
+        if new is None and (
+            not devices or old is None or (old[0].pronoun and action.first - old[-1].last > 4)
+        ):
             return
         for device in devices:
             self._apply(device, "withdraw", action, old or [])
@@ -530,14 +652,19 @@ class TimelineBuilder:
             self._focus = made
 
     def _exchanges_other(self, action: Mention) -> bool:
-        """"exchanged it for a stiff wire"."""
+        """ "exchanged it for a stiff wire"."""
         parse = self._parse
         for noun in parse.nouns:
-            if noun.kind == "other_device" and noun.means.role != "part" and 0 <= noun.first - action.last <= 6:
+            if (
+                noun.kind == "other_device"
+                and noun.means.role != "part"
+                and 0 <= noun.first - action.last <= 6
+            ):
                 between = range(action.last, noun.first)
-                if any(parse.roles.get(i) in ("exchange", "with") or parse.words.words[i] in ("to", "over") for i in between) and not any(
-                    p.first in between and not p.pronoun for p in parse.phrases
-                ):
+                if any(
+                    parse.roles.get(i) in ("exchange", "with") or parse.words.words[i] in ("to", "over")
+                    for i in between
+                ) and not any(p.first in between and not p.pronoun for p in parse.phrases):
                     return True
         return False
 
@@ -584,7 +711,9 @@ class TimelineBuilder:
         if self._passive(action):
             if self._subject_is_other(action):
                 return None
-            if left is not None and not (right is not None and left[0].pronoun and right[0].determiner != "definite"):
+            if left is not None and not (
+                right is not None and left[0].pronoun and right[0].determiner != "definite"
+            ):
                 return left  # but: "it was deployed a 10 mm plug"
             return right
         if right is not None:
@@ -601,25 +730,45 @@ class TimelineBuilder:
         return None
 
     def _noun_between(self, a: int, b: int) -> bool:
-        return any(m.kind in ("other_device", "target") and a <= m.first < b and not self._prepositional(m.first, m) for m in self._parse.nouns)
+        return any(
+            m.kind in ("other_device", "target") and a <= m.first < b and not self._prepositional(m.first, m)
+            for m in self._parse.nouns
+        )
 
     def _part(self, action: Mention, left: list[DevicePhrase] | None) -> Mention | None:
         """A part of a device ("distal disc") that is the subject of an action."""
         start = left[-1].last if left else self._parse.first
         clause = self._parse.clause.get(action.first)
         return next(
-            (m for m in self._parse.nouns if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part")) and start <= m.first < action.first and self._parse.clause.get(m.first) == clause),
+            (
+                m
+                for m in self._parse.nouns
+                if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part"))
+                and start <= m.first < action.first
+                and self._parse.clause.get(m.first) == clause
+            ),
             None,
         )
 
     def _object_is_other(self, action: Mention) -> bool:
-        """"withdrawing the sheath": the object right behind the verb is no device."""
+        """ "withdrawing the sheath": the object right behind the verb is no device."""
         parse = self._parse
         for i in range(action.last, min(parse.last, action.last + 6)):
             mention, role = parse.items.get(i), parse.roles.get(i)
             if mention is not None and mention.kind in ("other_device", "target"):
-                return not self._passive(action) and not (mention.kind == "other_device" and mention.means.role == "part")
-            if role in ("preposition", "of", "with", "conjunction", "clause", "relative", "be", "exchange") or parse.words.words[i] in (",", ".", ";", ":"):
+                return not self._passive(action) and not (
+                    mention.kind == "other_device" and mention.means.role == "part"
+                )
+            if role in (
+                "preposition",
+                "of",
+                "with",
+                "conjunction",
+                "clause",
+                "relative",
+                "be",
+                "exchange",
+            ) or parse.words.words[i] in (",", ".", ";", ":"):
                 return False
         return False
 
@@ -637,7 +786,9 @@ class TimelineBuilder:
             for i in gap:
                 word, role = parse.words.words[i], parse.roles.get(i)
                 mention = parse.items.get(i)
-                if word in (",", ";", ".", ":") and not (word == ":" and (action.means.form == "noun" or action.means.event == "unused")):
+                if word in (",", ";", ".", ":") and not (
+                    word == ":" and (action.means.form == "noun" or action.means.event == "unused")
+                ):
                     return None
                 if role in ("preposition", "clause", "relative", "conjunction", "be", "with", "exchange"):
                     if role == "conjunction" and self._next_action(i + 1, phrase.first):
@@ -673,10 +824,16 @@ class TimelineBuilder:
             return None
         # The subject carries over a comma or relative clause: "a plug, which was then released".
         boundary = [i for i in range(best[-1].last, action.first) if parse.clause.get(i) != here]
-        nearer = any(m.kind in ("other_device", "target") and best[-1].last <= m.first < (boundary or [0])[0] for m in parse.nouns)
+        nearer = any(
+            m.kind in ("other_device", "target") and best[-1].last <= m.first < (boundary or [0])[0]
+            for m in parse.nouns
+        )
         if boundary and parse.roles.get(boundary[0]) == "relative" and nearer:
             return None  # "through a sheath which was placed": another noun stands nearer
-        if boundary and (parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction") or parse.words.words[boundary[0]] in (",", ";", "–", "—")):
+        if boundary and (
+            parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction")
+            or parse.words.words[boundary[0]] in (",", ";", "–", "—")
+        ):
             between = range(boundary[0], action.first)
             if not any(self._is_subject_noun(i) for i in between):
                 return best
@@ -701,19 +858,31 @@ class TimelineBuilder:
             if cue.means.cue == "landmark" and cue.last == phrase.first:
                 before = self._parse.items.get(cue.first - 1)
                 return not (before is not None and before.kind == "action" and before.means.form == "noun")
-        return self._parse.roles.get(phrase.first - 1) in ("preposition", "of") and not self._nominal_object(phrase)
+        return self._parse.roles.get(phrase.first - 1) in ("preposition", "of") and not self._nominal_object(
+            phrase
+        )
 
     def _nominal_object(self, phrase: DevicePhrase) -> bool:
         for i in (phrase.first - 1, phrase.first - 2):
             mention = self._parse.items.get(i)
-            if mention is not None and mention.kind == "action" and (mention.means.form == "noun" or mention.last == phrase.first):
+            if (
+                mention is not None
+                and mention.kind == "action"
+                and (mention.means.form == "noun" or mention.last == phrase.first)
+            ):
                 return True
         return False
 
     def _passive(self, action: Mention) -> bool:
         i = action.first - 1
         while i >= self._parse.first and (
-            self._parse.roles.get(i) in ("adverb",) or any(c.first <= i < c.last and c.means.cue in ("negation", "again", "sequence") and self._parse.roles.get(i) != "be" for c in self._parse.cues)
+            self._parse.roles.get(i) in ("adverb",)
+            or any(
+                c.first <= i < c.last
+                and c.means.cue in ("negation", "again", "sequence")
+                and self._parse.roles.get(i) != "be"
+                for c in self._parse.cues
+            )
         ):
             i -= 1
         return self._parse.roles.get(i) == "be"
@@ -733,7 +902,12 @@ class TimelineBuilder:
             elif mention is not None and mention.kind in ("other_device", "target", "valve", "leak"):
                 # "through the sheath was deployed": a place, not a subject.
                 return not self._prepositional(i, mention)
-            elif mention is None and role is None and parse.words.words[i].isalpha() and not any(c.first <= i < c.last for c in parse.cues):
+            elif (
+                mention is None
+                and role is None
+                and parse.words.words[i].isalpha()
+                and not any(c.first <= i < c.last for c in parse.cues)
+            ):
                 if role is None and not seen_verb and self._passive(action):
                     return not self._group_before_preposition(i)
             i -= 1
@@ -745,7 +919,9 @@ class TimelineBuilder:
         k = i
         while k >= parse.first:
             if any(p.first <= k < p.last for g in parse.groups for p in g):
-                return k < i and any(parse.roles.get(j) in ("preposition", "of", "with", "exchange") for j in range(k, i))
+                return k < i and any(
+                    parse.roles.get(j) in ("preposition", "of", "with", "exchange") for j in range(k, i)
+                )
             if parse.roles.get(k) in ("clause", "relative", "subject"):
                 return False
             k -= 1
@@ -775,12 +951,24 @@ class TimelineBuilder:
         return True
 
     def _after_with(self, action: Mention) -> list[DevicePhrase] | None:
-        """"closed with two plugs", "using a 10 mm AVP II"."""
+        """ "closed with two plugs", "using a 10 mm AVP II"."""
         for group in self._parse.groups:
             if group[0].first >= action.last and not group[0].pronoun:
                 gap = range(action.last, group[0].first)
-                if any(self._parse.roles.get(i) == "with" or self._parse.words.words[i] in ("by", "via", ":") for i in gap) and len(gap) < 14:
-                    if any(self._parse.items.get(i) is not None and self._parse.items[i].kind == "action" and self._parse.items[i] is not action and self._parse.items[i].means.event != "close" for i in gap):
+                if (
+                    any(
+                        self._parse.roles.get(i) == "with" or self._parse.words.words[i] in ("by", "via", ":")
+                        for i in gap
+                    )
+                    and len(gap) < 14
+                ):
+                    if any(
+                        self._parse.items.get(i) is not None
+                        and self._parse.items[i].kind == "action"
+                        and self._parse.items[i] is not action
+                        and self._parse.items[i].means.event != "close"
+                        for i in gap
+                    ):
                         return None
                     return group
                 return None
@@ -793,7 +981,10 @@ class TimelineBuilder:
 
     def _none_phrase(self, action: Mention) -> bool:
         clause = self._parse.clause.get(action.first)
-        return any(p.none and self._parse.clause.get(p.first) == clause and p.last <= action.first for p in self._parse.phrases)
+        return any(
+            p.none and self._parse.clause.get(p.first) == clause and p.last <= action.first
+            for p in self._parse.phrases
+        )
 
     def _cue_before(self, action: Mention, group: list[DevicePhrase]) -> set[str]:
         return {c.means.cue for c in self._parse.cues if c.last <= action.first}
@@ -809,17 +1000,34 @@ class TimelineBuilder:
             if kind == "negation":
                 if any(parse.words.words[i] == "," for i in between):
                     continue
-                blockers = [parse.items[i] for i in between if i in parse.items and parse.items[i].kind in ("action", "leak", "other_device")]
-                if blockers or (len(between) > 5) or (parse.words.words[cue.first] == "without" and any(parse.roles.get(i) is None and i not in parse.items for i in between)):
+                blockers = [
+                    parse.items[i]
+                    for i in between
+                    if i in parse.items and parse.items[i].kind in ("action", "leak", "other_device")
+                ]
+                if (
+                    blockers
+                    or (len(between) > 5)
+                    or (
+                        parse.words.words[cue.first] == "without"
+                        and any(parse.roles.get(i) is None and i not in parse.items for i in between)
+                    )
+                ):
                     continue
             elif kind in ("inability", "intent"):
-                if any(parse.items.get(i) is not None and parse.items[i].kind == "action" and parse.roles.get(i - 1) not in ("conjunction",) and not self._joined(i, action) for i in between):
+                if any(
+                    parse.items.get(i) is not None
+                    and parse.items[i].kind == "action"
+                    and parse.roles.get(i - 1) not in ("conjunction",)
+                    and not self._joined(i, action)
+                    for i in between
+                ):
                     continue
             return True
         return False
 
     def _joined(self, i: int, action: Mention) -> bool:
-        """"to recapture and exchange": both actions stand under one cue."""
+        """ "to recapture and exchange": both actions stand under one cue."""
         return any(self._parse.roles.get(k) == "conjunction" for k in range(i, action.first))
 
     # -- devices ---------------------------------------------------------------------
@@ -846,7 +1054,9 @@ class TimelineBuilder:
         self._done.add(id(phrase))
         self._known[id(phrase)] = devices
         if devices:
-            phrase.explanation = "device " + ", ".join(str(self.timeline.devices.index(d) + 1) for d in devices)
+            phrase.explanation = "device " + ", ".join(
+                str(self.timeline.devices.index(d) + 1) for d in devices
+            )
         elif not phrase.explanation:
             phrase.explanation = "no device"
 
@@ -871,8 +1081,14 @@ class TimelineBuilder:
         if phrase.determiner == "bare":
             return self._bare(phrase, event, live)
         waiting = [d for d in live if d.state in ("named", "loaded", "deployed")]
-        if phrase.headless and phrase.number and not phrase.sizes and phrase.ordinal is None and not phrase.words & {"another", "more", "article"}:
-            if len(waiting) > phrase.number or "only" in phrase.words and len(waiting) >= phrase.number:
+        if (
+            phrase.headless
+            and phrase.number
+            and not phrase.sizes
+            and phrase.ordinal is None
+            and not phrase.words & {"another", "more", "article"}
+        ):
+            if len(waiting) > phrase.number or ("only" in phrase.words and len(waiting) >= phrase.number):
                 return self._part_of(phrase, event, waiting)  # "two were opened, one was released"
         if event in ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused", "waste"):
             match = self._matching(phrase, [d for d in live if d.state not in ("removed", "unused")])
@@ -882,9 +1098,18 @@ class TimelineBuilder:
                 match = [d for d in match if d.ordinal == phrase.ordinal]
             if event == "remain" and phrase.quantity and not any(d.in_place for d in live) and not match:
                 return self._introduce(phrase)
-            if match and (phrase.number or 1) == 1 and (phrase.sizes or event != "unused") and not phrase.words & {"another"}:
+            if (
+                match
+                and (phrase.number or 1) == 1
+                and (phrase.sizes or event != "unused")
+                and not phrase.words & {"another"}
+            ):
                 return match[-1:]
-            single = phrase.quantity == 1 and "article" in phrase.words and (phrase.sizes or phrase.product or phrase.ordinal)
+            single = (
+                phrase.quantity == 1
+                and "article" in phrase.words
+                and (phrase.sizes or phrase.product or phrase.ordinal)
+            )
             if event in ("remain", "check") and not single:
                 return self._position(phrase, live)
         return self._introduce(phrase)
@@ -892,7 +1117,12 @@ class TimelineBuilder:
     def _named_before(self, pronoun: DevicePhrase) -> DevicePhrase | None:
         """The device a sentence named before its "it", when no action has taken it up yet."""
         before = [p for p in self._parse.phrases if p.last <= pronoun.first and not p.pronoun]
-        if not before or before[-1].explanation or id(before[-1]) in self._done or self._landmark([before[-1]]):
+        if (
+            not before
+            or before[-1].explanation
+            or id(before[-1]) in self._done
+            or self._landmark([before[-1]])
+        ):
             return None
         phrase = before[-1]
         return phrase if (phrase.sizes or phrase.product) and phrase.quantity == 1 else None
@@ -945,16 +1175,24 @@ class TimelineBuilder:
                     device.state = "removed"
         return chosen
 
-    def _by_ordinal(self, phrase: DevicePhrase, event: str, usable: list[TrackedDevice]) -> list[TrackedDevice]:
+    def _by_ordinal(
+        self, phrase: DevicePhrase, event: str, usable: list[TrackedDevice]
+    ) -> list[TrackedDevice]:
         n = phrase.ordinal or phrase.label or 1
-        named = [d for d in usable if n in (d.ordinal, d.label) and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)]
+        named = [
+            d
+            for d in usable
+            if n in (d.ordinal, d.label) and _same_size(d.size, phrase.sizes[0] if phrase.sizes else None)
+        ]
         if named:
             return named[-1:]
         if len(usable) >= n and event != "select":
             kept = [d for d in usable if d.state != "removed"]
             pool = kept if len(kept) >= n else usable
             candidate = pool[n - 1]
-            if candidate.ordinal in (None, n) and _same_size(candidate.size, phrase.sizes[0] if phrase.sizes else None):
+            if candidate.ordinal in (None, n) and _same_size(
+                candidate.size, phrase.sizes[0] if phrase.sizes else None
+            ):
                 if not (event in ("open", "load") and candidate.state == "released"):
                     return [candidate]
         return self._introduce(phrase)
@@ -986,7 +1224,9 @@ class TimelineBuilder:
             self._statement([phrase], number, number, "position")
         if len(pool) < number and event in ("release", "remain", "reposition", "withdraw"):
             introduced = [d for d in self.timeline.today() if d.state != "unused"]
-            if len(introduced) == number or len(introduced) > number > 1 and not phrase.words & {"another"} and len(pool) + 1 == number:
+            if len(introduced) == number or (
+                len(introduced) > number > 1 and not phrase.words & {"another"} and len(pool) + 1 == number
+            ):
                 # A number said at the end tells that one taken back was put in again.
                 pool = introduced[-number:]
         if len(pool) >= number:
@@ -996,14 +1236,14 @@ class TimelineBuilder:
             return pool[-number:]
         if not pool and event in ("open", "load", "release", "select"):
             return self._introduce(phrase)
-        if event in ("open", "load") and len(pool) < number and not phrase.words & {"both", "all"}:
-            self._loosen(phrase, number - len(pool))
-        elif event not in ("remain", "check", "release"):
+        if (
+            event in ("open", "load") and len(pool) < number and not phrase.words & {"both", "all"}
+        ) or event not in ("remain", "check", "release"):
             self._loosen(phrase, number - len(pool))
         return pool
 
     def _expand(self, pool: list[TrackedDevice], number: int) -> list[TrackedDevice]:
-        """"One in each sheath ... both were released": the number said later fixes a "many"."""
+        """ "One in each sheath ... both were released": the number said later fixes a "many"."""
         many = [d for d in pool if d.many]
         if len(many) != 1 or len(pool) > number:
             return pool
@@ -1022,10 +1262,18 @@ class TimelineBuilder:
         if phrase.ordinal is not None or phrase.label is not None:
             return self._by_ordinal(phrase, event, [d for d in live if d.state != "unused"])
         active = [d for d in live if d.state not in ("removed", "unused")]
-        if not self._verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
+        if (
+            not self._verb
+            and not (phrase.sizes or phrase.product or phrase.number)
+            and phrase.head is not None
+        ):
             # "device placement", "plug deployment": the act by name, of devices told of elsewhere
             return [d for d in self._focus if d in active]
-        if event == "embolize" and not phrase.sizes and any(d.state in ("removed", "embolized") for d in live):
+        if (
+            event == "embolize"
+            and not phrase.sizes
+            and any(d.state in ("removed", "embolized") for d in live)
+        ):
             return []  # "device embolization, retrieved": told again
         match = self._matching(phrase, active)
         if phrase.plural and not phrase.sizes:
@@ -1033,7 +1281,12 @@ class TimelineBuilder:
                 return self._introduce(phrase)
             return self._plural(phrase, event, active)
         if event in ("open", "load", "select"):
-            fresh = [d for d in match if d.state in ("named", "loaded") or (event == "open" and d.state == "deployed" and not phrase.sizes)]
+            fresh = [
+                d
+                for d in match
+                if d.state in ("named", "loaded")
+                or (event == "open" and d.state == "deployed" and not phrase.sizes)
+            ]
             if fresh:
                 return fresh[-1:]
             if match and not phrase.sizes and not phrase.product:
@@ -1055,14 +1308,21 @@ class TimelineBuilder:
             return focus[-1:] or match[-1:]
         if event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
             return self._position(phrase, live)
-        if event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (phrase.sizes or phrase.product):
+        if event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (
+            phrase.sizes or phrase.product
+        ):
             return []
-        if phrase.head is not None and phrase.head.means.vague and any(d.in_place for d in live) and not phrase.sizes:
+        if (
+            phrase.head is not None
+            and phrase.head.means.vague
+            and any(d.in_place for d in live)
+            and not phrase.sizes
+        ):
             return []  # "serial number of implant recorded"
         return self._introduce(phrase)
 
     def _position(self, phrase: DevicePhrase, live: list[TrackedDevice]) -> list[TrackedDevice]:
-        """"Two plugs well seated": a statement about what is in place."""
+        """ "Two plugs well seated": a statement about what is in place."""
         in_place = [d for d in live if d.in_place]
         number = phrase.quantity
         if number is not None and (phrase.number is not None or len(phrase.sizes) > 1):
@@ -1087,8 +1347,10 @@ class TimelineBuilder:
         return fitting
 
     def _another_kind(self, phrase: DevicePhrase) -> bool:
-        """"The device was released" where the only device spoken of so far is a valve or a clip."""
-        vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
+        """ "The device was released" where the only device spoken of so far is a valve or a clip."""
+        vague = (
+            phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
+        )
         return vague and self._other_implant and not self.timeline.today()
 
     def _introduce(self, phrase: DevicePhrase | list[DevicePhrase]) -> list[TrackedDevice]:
@@ -1114,7 +1376,14 @@ class TimelineBuilder:
         ]  # fmt: skip
         if phrase.head is not None and phrase.head.means.relative:
             waiting = []
-        if waiting and number == 1 and (phrase.ordinal in (None, waiting[-1].ordinal) or waiting[-1].pending and waiting[-1].size is None):
+        if (
+            waiting
+            and number == 1
+            and (
+                phrase.ordinal in (None, waiting[-1].ordinal)
+                or (waiting[-1].pending and waiting[-1].size is None)
+            )
+        ):
             device = waiting[-1]
             device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
             device.label = device.label or phrase.label
@@ -1129,14 +1398,28 @@ class TimelineBuilder:
             for device in waiting[-number:]:
                 device.pending = False
             return waiting[-number:]
-        said = [d for devices in self._known.values() for d in devices if d.product is None and d.size is not None]
-        if number == 1 and phrase.product and phrase.sizes and phrase.ordinal is None and not phrase.words & {"another"}:
+        said = [
+            d for devices in self._known.values() for d in devices if d.product is None and d.size is not None
+        ]
+        if (
+            number == 1
+            and phrase.product
+            and phrase.sizes
+            and phrase.ordinal is None
+            and not phrase.words & {"another"}
+        ):
             twice = [d for d in said if size_key(d.size) == size_key(phrase.sizes[0])]
             if twice:
-                twice[-1].product = phrase.product  # "a ten, so I opened a ten plug": said twice in one breath
+                twice[
+                    -1
+                ].product = phrase.product  # "a ten, so I opened a ten plug": said twice in one breath
                 return twice[-1:]
         announced = [d for d in self.timeline.today() if d.announced and d not in self._taken]
-        if len(announced) >= number and (phrase.sizes or phrase.product) and self._parse.sentence.paragraph is not None:
+        if (
+            len(announced) >= number
+            and (phrase.sizes or phrase.product)
+            and self._parse.sentence.paragraph is not None
+        ):
             for i, device in enumerate(announced[:number]):
                 device.announced = False
                 device.size = phrase.sizes[i if len(phrase.sizes) == number else 0] if phrase.sizes else None
@@ -1156,18 +1439,30 @@ class TimelineBuilder:
         return made
 
     def _distributed(self, phrase: DevicePhrase) -> bool:
-        """"A plug was loaded in each": one for every sheath, however many."""
+        """ "A plug was loaded in each": one for every sheath, however many."""
         parse = self._parse
-        for i in [*range(max(parse.first, phrase.first - 5), phrase.first), *range(phrase.last, min(parse.last, phrase.last + 8))]:
+        for i in [
+            *range(max(parse.first, phrase.first - 5), phrase.first),
+            *range(phrase.last, min(parse.last, phrase.last + 8)),
+        ]:
             mention = parse.items.get(i)
             if mention is not None and mention.kind == "count" and mention.means.word == "each":
                 before = parse.roles.get(i - 1)
-                return before in ("preposition", "with") or parse.words.words[i - 1] in ("from", "via", "through")
+                return before in ("preposition", "with") or parse.words.words[i - 1] in (
+                    "from",
+                    "via",
+                    "through",
+                )
         return False
 
     def _repeats(self, phrase: DevicePhrase, number: int) -> bool:
         """Whether "two plugs were placed" may retell devices that are already in place."""
-        if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.label is not None or self._parse.cue_kinds() & {"sequence"}:
+        if (
+            phrase.words & {"another", "more"}
+            or phrase.ordinal is not None
+            or phrase.label is not None
+            or self._parse.cue_kinds() & {"sequence"}
+        ):
             return False
         in_place = [d for d in self.timeline.today() if d.in_place]
         if number > 1:
@@ -1197,7 +1492,9 @@ class TimelineBuilder:
     def _usual_target(self, phrase: DevicePhrase) -> str | None:
         """Where a septal occluder and its like go, unless the sentence ties it to the leak."""
         usual: str | None = phrase.head.means.usual_target if phrase.head else None
-        if usual and any(m.kind == "leak" and m.means.term not in ("central", "device") for m in self._parse.items.values()):
+        if usual and any(
+            m.kind == "leak" and m.means.term not in ("central", "device") for m in self._parse.items.values()
+        ):
             return None
         return usual
 
@@ -1234,7 +1531,9 @@ class TimelineBuilder:
         elif event == "unused" and not group and device.in_place:
             return  # "good, another not needed": nothing is said of this one
         elif event == "unused":
-            device.state = "unused" if state == "named" else "removed" if state in ("loaded", "deployed") else state
+            device.state = (
+                "unused" if state == "named" else "removed" if state in ("loaded", "deployed") else state
+            )
         self._log(device, event, action, group)
 
     def _log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
@@ -1249,7 +1548,9 @@ class TimelineBuilder:
     def _left_over(self, phrase: DevicePhrase) -> None:
         """A device phrase no action took up."""
         live = self.timeline.today()
-        if phrase.pronoun or (phrase.headless and not phrase.sizes and phrase.ordinal is None and phrase.number is None):
+        if phrase.pronoun or (
+            phrase.headless and not phrase.sizes and phrase.ordinal is None and phrase.number is None
+        ):
             phrase.explanation = "reference"
             return
         if phrase.headless:
@@ -1258,10 +1559,20 @@ class TimelineBuilder:
                 self._focus = live[-2:-1]
             elif "latter" in phrase.words:
                 self._focus = live[-1:] or self._focus
-            elif phrase.ordinal is not None and phrase.determiner == "definite" and not self._landmark([phrase]):
-                known = [d for d in live if phrase.ordinal == d.ordinal] or (live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else [])
+            elif (
+                phrase.ordinal is not None
+                and phrase.determiner == "definite"
+                and not self._landmark([phrase])
+            ):
+                known = [d for d in live if phrase.ordinal == d.ordinal] or (
+                    live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else []
+                )
                 self._focus = known[-1:] or self._focus
-            if (phrase.number or phrase.words & {"another"}) and phrase.determiner == "indefinite" and self._ellipsis(phrase):
+            if (
+                (phrase.number or phrase.words & {"another"})
+                and phrase.determiner == "indefinite"
+                and self._ellipsis(phrase)
+            ):
                 for device in self._introduce(phrase):
                     self._repeat_verb(device, phrase)
                 return
@@ -1273,11 +1584,16 @@ class TimelineBuilder:
             elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
                 self._loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
             return
-        if phrase.head is not None and phrase.head.means.relative and (
-            self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with") or not self._passive_after(phrase)
+        if (
+            phrase.head is not None
+            and phrase.head.means.relative
+            and (
+                self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with")
+                or not self._passive_after(phrase)
+            )
         ):
-            known = sum(d.in_place for d in live) > 1
-            if known or self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with"):
+            neighbours = sum(d.in_place for d in live) > 1
+            if neighbours or self._parse.roles.get(phrase.first - 1) in ("preposition", "of", "with"):
                 phrase.explanation = "reference"
             else:
                 self._loosen(phrase, 1)
@@ -1285,7 +1601,9 @@ class TimelineBuilder:
         if phrase.head is not None and phrase.head.means.head == "weak":
             phrase.explanation = "described"
             return
-        attempt = any(c.means.cue == "inability" for c in self._parse.cues) and bool(phrase.sizes and phrase.product)
+        attempt = any(c.means.cue == "inability" for c in self._parse.cues) and bool(
+            phrase.sizes and phrase.product
+        )
         if self._group_negated(phrase) and not attempt:
             phrase.explanation = "not done"
             return
@@ -1296,7 +1614,13 @@ class TimelineBuilder:
             elif phrase.plural and len(active) == 1 and not active[0].many:
                 self._loosen(phrase, 1)
                 return
-            if phrase.product and phrase.sizes and not self._matching(phrase, live) and not phrase.prior and not self._landmark([phrase]):
+            if (
+                phrase.product
+                and phrase.sizes
+                and not self._matching(phrase, live)
+                and not phrase.prior
+                and not self._landmark([phrase])
+            ):
                 devices = self._introduce(phrase)
                 for device in devices:
                     device.pending = device.state == "named"
@@ -1328,31 +1652,53 @@ class TimelineBuilder:
             match = [d for d in match if d.label == phrase.label]
         if self._listing and phrase.number is not None:
             match = []  # a list counts each leak's devices apart
-        if match and not phrase.words & {"another", "more"} and phrase.ordinal is None and (phrase.quantity == 1):
+        if (
+            match
+            and not phrase.words & {"another", "more"}
+            and phrase.ordinal is None
+            and (phrase.quantity == 1)
+        ):
             phrase.explanation = f"device {self.timeline.devices.index(match[-1]) + 1}"
             return
-        if phrase.ordinal is not None and phrase.determiner == "bare" and not phrase.sizes and len(live) >= phrase.ordinal:
+        if (
+            phrase.ordinal is not None
+            and phrase.determiner == "bare"
+            and not phrase.sizes
+            and len(live) >= phrase.ordinal
+        ):
             phrase.explanation = "reference"
             return
         if self._sentence_target is not None:
             phrase.explanation = "other target"
             return
         verbless = not self._parse.actions and "be" not in self._parse.roles.values()
-        if phrase.quantity is not None and phrase.number is not None and phrase.quantity > 1 and not (
-            self._listing or (verbless and not active)
+        if (
+            phrase.quantity is not None
+            and phrase.number is not None
+            and phrase.quantity > 1
+            and not (self._listing or (verbless and not active))
         ):
             counted = sum(d.in_place for d in live) > phrase.quantity and phrase.determiner == "indefinite"
             self._statement([phrase], phrase.quantity, phrase.quantity, "total" if counted else "position")
             phrase.explanation = f"claim: {phrase.quantity} devices"
             return
-        if phrase.determiner == "bare" and not phrase.sizes and phrase.quantity == 1 and phrase.ordinal is None:
+        if (
+            phrase.determiner == "bare"
+            and not phrase.sizes
+            and phrase.quantity == 1
+            and phrase.ordinal is None
+        ):
             if phrase.product and not active and not self._listing:
                 self._loosen(phrase, 1)  # a product by name, and nothing says what became of it
                 return
             phrase.explanation = "described"
             return
         if phrase.plural and phrase.quantity is None:
-            if phrase.determiner == "bare" and self._parse.last - self._parse.first <= 4 and not self._parse.actions:
+            if (
+                phrase.determiner == "bare"
+                and self._parse.last - self._parse.first <= 4
+                and not self._parse.actions
+            ):
                 phrase.explanation = "heading"
                 return
             if phrase.determiner == "bare":
@@ -1371,9 +1717,18 @@ class TimelineBuilder:
             elif any(c.means.cue == "inability" for c in self._parse.cues):
                 device.state = "loaded" if device.state == "named" else device.state
                 device.tried = True
-            elif self._listing or (verbless and not active and phrase.number) or (phrase.label is not None and self._parse.sentence.form != "log") or (self._parse.sentence.form == "item" and verbless) or self._ellipsis(phrase) or self._fragment():
+            elif (
+                self._listing
+                or (verbless and not active and phrase.number)
+                or (phrase.label is not None and self._parse.sentence.form != "log")
+                or (self._parse.sentence.form == "item" and verbless)
+                or self._ellipsis(phrase)
+                or self._fragment()
+            ):
                 device.state = "deployed"
-                device.listed = self._listing or phrase.label is not None or self._parse.sentence.form == "item"
+                device.listed = (
+                    self._listing or phrase.label is not None or self._parse.sentence.form == "item"
+                )
             elif device.state == "named" and self._parse.sentence.form == "log":
                 device.state = "loaded"
             elif device.state == "named":
@@ -1382,11 +1737,19 @@ class TimelineBuilder:
         self._focus = devices
 
     def _ellipsis(self, phrase: DevicePhrase) -> bool:
-        """"One plug was deployed, followed by a second": the verb is not said again."""
+        """ "One plug was deployed, followed by a second": the verb is not said again."""
         parse = self._parse
-        before = [parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then" for i in range(max(parse.first, phrase.first - 3), phrase.first)]
+        before = [
+            parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then"
+            for i in range(max(parse.first, phrase.first - 3), phrase.first)
+        ]
         acts = [a for a in parse.actions if a.last <= phrase.first]
-        return any(before) and bool(acts) and acts[-1].means.event in ("open", "release") and not self._negated(acts[-1])
+        return (
+            any(before)
+            and bool(acts)
+            and acts[-1].means.event in ("open", "release")
+            and not self._negated(acts[-1])
+        )
 
     def _repeat_verb(self, device: TrackedDevice, phrase: DevicePhrase) -> None:
         """The verb before the conjunction holds for this device too."""
@@ -1395,7 +1758,7 @@ class TimelineBuilder:
         self._apply(device, action.means.event, action, [phrase])
 
     def _fragment(self) -> bool:
-        """"In the middle, a 12/5 AVP III.": a sentence without a verb, after one that deployed."""
+        """ "In the middle, a 12/5 AVP III.": a sentence without a verb, after one that deployed."""
         return (
             not self._parse.actions
             and "be" not in self._parse.roles.values()
@@ -1403,18 +1766,25 @@ class TimelineBuilder:
         )
 
     def _passive_after(self, phrase: DevicePhrase) -> bool:
-        return any(self._parse.roles.get(i) == "be" for i in range(phrase.last, min(self._parse.last, phrase.last + 8)))
+        return any(
+            self._parse.roles.get(i) == "be"
+            for i in range(phrase.last, min(self._parse.last, phrase.last + 8))
+        )
 
     def _group_negated(self, phrase: DevicePhrase) -> bool:
         clause = self._parse.clause.get(phrase.first)
         behind = any(
-            c.means.cue in ("negation", "inability") and self._parse.clause.get(c.first) == clause and 0 <= c.first - phrase.last <= 8
+            c.means.cue in ("negation", "inability")
+            and self._parse.clause.get(c.first) == clause
+            and 0 <= c.first - phrase.last <= 8
             for c in self._parse.cues
         )
         if behind and not any(self._parse.clause.get(a.first) == clause for a in self._parse.actions):
             return True  # "a plug of 14 mm did not conform"
         return any(
-            c.means.cue in ("negation", "inability") and self._parse.clause.get(c.first) == clause and c.first < phrase.first
+            c.means.cue in ("negation", "inability")
+            and self._parse.clause.get(c.first) == clause
+            and c.first < phrase.first
             for c in self._parse.cues
         )
 
