@@ -13,7 +13,7 @@ from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
-from extractor.timeline import leak_valves
+from extractor.site import leak_valves
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
 _ROUTES = ("retrograde", "transseptal", "transapical")
@@ -47,17 +47,20 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
     _valves(case, out)
-    _routes(case, found["approach"], sentence_of, out)
+    _routes(found["approach"], sentence_of, out)
     _session(found["session"], sentence_of, out)
     _implants(case, out)
     _document(layout, found["document"], out)
     out.other_closure = next(
         (
-            m for parse, source, standing in case.parses if source == "title" and standing == "today"
-            for m in parse.nouns if m.kind == "target" and any(a.means.event == "close" for a in parse.actions)
+            m
+            for parse, source, standing in case.parses
+            if source == "title" and standing == "today"
+            for m in parse.nouns
+            if m.kind == "target" and any(a.means.event == "close" for a in parse.actions)
         ),
         None,
-    )  # fmt: skip
+    )
     out.cancelled = next(
         (
             c
@@ -75,7 +78,7 @@ class _Locator:
     """Finds the parsed sentence a mention stands in."""
 
     def __init__(self, case: Case) -> None:
-        self._parses = [(p, source, standing) for p, source, standing in case.parses]
+        self._parses = case.parses
         self._at = {i: k for k, (p, _, _) in enumerate(self._parses) for i in range(p.first, p.last)}
 
     def __call__(self, mention: Mention) -> tuple[Parse, str, str] | None:
@@ -101,7 +104,7 @@ def _negated(parse: Parse, mention: Mention) -> bool:
 
 
 def _leak(case: Case, out: Circumstances) -> None:
-    for parse, source, standing in case.parses:
+    for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind != "leak" or mention.means.term not in ("paravalvular", "closure", "ring"):
                 continue
@@ -123,7 +126,7 @@ def _leak(case: Case, out: Circumstances) -> None:
 
 
 def _any_leak(case: Case) -> Mention | None:
-    """ "Aortic bioprosthesis, leak in the non-coronary sinus": a leak and a prosthesis, device put in."""
+    """As in "Aortic bioprosthesis, leak in the sinus": a leak and a prosthesis, and a device put in."""
     placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(
         c.low for c in case.claims
     )
@@ -241,13 +244,13 @@ def _valves(case: Case, out: Circumstances) -> None:
         out.valves = named_at_all if len(named_at_all) == 1 else {}
 
 
-def _routes(case: Case, mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
+def _routes(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
     vessels: dict[str, Mention] = {}
     for mention in mentions:
         located = sentence_of(mention)
         if located is None:
             continue
-        parse, source, standing = located
+        parse, _, standing = located
         if standing != "today":
             continue
         clause = parse.clause.get(mention.first)
@@ -286,7 +289,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         located = sentence_of(mention)
         if located is None:
             continue
-        parse, source, standing = located
+        parse, _, standing = located
         if standing != "today" or _undone(parse, mention):
             continue
         if mention.means.event in ("valve_implant", "clip_implant"):
@@ -301,7 +304,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:
-    """ "Third sternotomy", "previous sternotomies", a year: told of the past."""
+    """As in "Third sternotomy", "previous sternotomies", a year: told of the past."""
     before = parse.items.get(mention.first - 1)
     if (
         before is not None

@@ -15,10 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.grammar import DevicePhrase, Parse
+from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice, size_key
+from extractor.grammar import Parse
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.timeline import Event, Standing, Statement, Timeline, TimelineBuilder, TrackedDevice, size_key
+from extractor.phrases import DevicePhrase
+from extractor.timeline import TimelineBuilder
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
 
@@ -400,7 +402,7 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
-    """ "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
+    """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
     section = parse.sentence.section
     fates = [
         m.means.fate
@@ -420,7 +422,7 @@ def _beside(parse: Parse, marks: list[Mention]) -> int | None:
 
 
 def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
-    """ "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
+    """As in "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
     gap = parse.between(one.last, other.first)
     return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
 
@@ -430,15 +432,8 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     kept: list[DevicePhrase] = []
     for phrase in phrases:
         same = next(
-            (
-                p for p in kept
-                if not phrase.headless and (p.product == phrase.product or None in (p.product, phrase.product))
-                and (size_key(p.sizes[0] if p.sizes else None) == size_key(phrase.sizes[0] if phrase.sizes else None) or not p.sizes or not phrase.sizes)
-                and (p.number is None or phrase.number is None)
-                and not _listed_apart(parse, p, phrase)
-            ),
-            None,
-        )  # fmt: skip
+            (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
+        )
         if same is None:
             kept.append(phrase)
             continue
@@ -447,6 +442,15 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
         same.number = same.number if same.number is not None else phrase.number
         phrase.explanation = "the same entry"
     return kept
+
+
+def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
+    """Whether two phrases of a row may name one article: what both tell agrees."""
+    if other.headless or (one.number is not None and other.number is not None):
+        return False
+    if one.product != other.product and one.product is not None and other.product is not None:
+        return False
+    return not one.sizes or not other.sizes or size_key(one.sizes[0]) == size_key(other.sizes[0])
 
 
 def _cell(parse: Parse, word: int) -> int:

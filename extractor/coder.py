@@ -21,9 +21,12 @@ class NoteLike(Protocol):
     """Anything with an id and a text."""
 
     @property
-    def note_id(self) -> str: ...
+    def note_id(self) -> str:
+        """What the note is called; repeated in its suggestion."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The text of the note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Explanation:
     mentions: tuple[ExplainedMention, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The stages of one note, side by side."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from extractor.circumstances import Circumstances
 from extractor.claims import Case, Claim
 from extractor.count import Count
+from extractor.events import Event, TrackedDevice
 from extractor.mentions import Mention
 from extractor.rules import CodingRule, RuleBook
 from extractor.suggestion import (
@@ -25,14 +26,13 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
-from extractor.timeline import Event, TrackedDevice
 
 _LEFT_VALVES = ("mitral", "aortic")
 # Where the way in is closed again: part of closing a leak, and no defect of its own.
 _ACCESS = (None, "apical_tract", "septal_access", "vessel")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Makes spans of one note."""
 
@@ -40,15 +40,19 @@ class Evidence:
     section_at: dict[int, str]
 
     def span(self, start: int, end: int, section: str, rule: str) -> Span:
+        """Characters ``start`` to ``end``, as a rule found them in a section."""
         return Span(start=start, end=end, text=self.text[start:end], section=section, rule=rule)
 
     def of_event(self, event: Event) -> Span:
+        """The words that tell of an event."""
         return self.span(event.start, event.end, event.section, event.rule)
 
     def of_claim(self, claim: Claim) -> Span:
+        """The words that make a claim."""
         return self.span(claim.start, claim.end, claim.section, claim.rule)
 
     def of_mention(self, mention: Mention) -> Span:
+        """The words of a mention."""
         return self.span(mention.start, mention.end, self.section_at.get(mention.first, ""), mention.rule)
 
 
@@ -102,18 +106,14 @@ def suggest(
         )
         return _result(note_id, book, "review", (), reasons, devices, around, (), evidence, count)
     reasons += _count_reasons(count, evidence)
-    lines: tuple[Line, ...] = ()
-    if (count.low == 0 and count.high == 0) or (
-        count.low == 0 and not any(d.in_place for d in today) and not count.conflict
-    ):
-        if count.high == 0 or all(d.state in ("removed", "unused") or d.tried for d in today):
-            reasons = [
-                Reason(
-                    code="no_device_implanted",
-                    message="Closure was attempted; no device is documented as left in place.",
-                    evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
-                )
-            ]
+    if _none_implanted(count, today):
+        reasons = [
+            Reason(
+                code="no_device_implanted",
+                message="Closure was attempted; no device is documented as left in place.",
+                evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
+            )
+        ]
     elsewhere = next(
         (d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None
     )
@@ -121,18 +121,30 @@ def suggest(
         reasons.append(
             Reason(
                 code="device_count_conflict",
-                message="Another defect was closed in this session, and no sentence says that a device closed the leak.",
+                message="Another defect was closed in this session, "
+                "and no sentence says that a device closed the leak.",
                 evidence=(evidence.of_event(elsewhere.events[0]),),
             )
         )
     valve_reasons, share = _valve_share(case, count, around, evidence)
     reasons += valve_reasons
-    if share:
-        lines = _lines(book, share, count, devices)
+    lines = _lines(book, share, count, devices)
     reasons += _circumstance_reasons(around, evidence)
     companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def _none_implanted(count: Count, today: list[TrackedDevice]) -> bool:
+    """Whether the closure was attempted and every device taken out again, or none opened."""
+    if count.low == 0 and count.high == 0:
+        return True
+    return (
+        count.low == 0
+        and not any(d.in_place for d in today)
+        and count.conflict is None
+        and all(d.state in ("removed", "unused") or d.tried for d in today)
+    )
 
 
 def _taken_out(case: Case) -> bool:
@@ -199,7 +211,8 @@ def _count_reasons(count: Count, evidence: Evidence) -> list[Reason]:
         return [
             Reason(
                 code="device_count_conflict",
-                message=f"{_SAYS[first.source]} {_said(first)}, {_SAYS[second.source].lower()} {_said(second)}.",
+                message=f"{_SAYS[first.source]} {_said(first)}, "
+                f"{_SAYS[second.source].lower()} {_said(second)}.",
                 evidence=(evidence.of_claim(first), evidence.of_claim(second)),
             )
         ]
@@ -216,7 +229,8 @@ def _count_reasons(count: Count, evidence: Evidence) -> list[Reason]:
         return [
             Reason(
                 code="device_count_conflict",
-                message=f"The note supports {count.low} to {count.high} devices: not every device mentioned is accounted for.",
+                message=f"The note supports {count.low} to {count.high} devices: "
+                "not every device mentioned is accounted for.",
                 evidence=spans,
             )
         ]
@@ -285,7 +299,8 @@ def _valve_share(
         reasons.append(
             Reason(
                 code="valve_conflict",
-                message=f"Leaks at the {valves[0]} and the {other} valve: it is not clear that every device went to the first.",
+                message=f"Leaks at the {valves[0]} and the {other} valve: "
+                "it is not clear that every device went to the first.",
                 evidence=(
                     evidence.of_mention(around.valves[valves[0]]),
                     evidence.of_mention(around.body_valves[other]),
@@ -319,7 +334,6 @@ def _lines(
     lines, further, low, high = [], 0, 0, 0
     additional: list[int] = []
     implanted = [d for d in devices if d.outcome == "implanted"]
-    unbounded = count.high is None
     for valve, (units, least, most) in share.items():
         rule = book.coding[f"coding.initial.{valve}"]
         mine = [d.number for d in implanted if d.valve == valve]
@@ -335,18 +349,17 @@ def _lines(
         high += max(0, (most if most is not None else units) - 1)
         additional += mine[1:]
     rule = book.coding["coding.additional"]
-    if further or (high > 0 and (count.exact is None)):
-        if further:
-            lines.append(
-                Line(
-                    code=rule.code,
-                    units=further,
-                    low=min(low, further),
-                    high=max(high, further) if not unbounded else max(high, further),
-                    role=rule.role,
-                    devices=tuple(additional),
-                )
+    if further:
+        lines.append(
+            Line(
+                code=rule.code,
+                units=further,
+                low=min(low, further),
+                high=max(high, further),
+                role=rule.role,
+                devices=tuple(additional),
             )
+        )
     return tuple(lines)
 
 

@@ -1,4 +1,4 @@
-"""Count: do the claims agree?
+"""Count: whether the claims agree.
 
 In: a ``Case``. Out: a ``Count``: the number of devices left in, with the bounds
 the note supports, and the disagreement where there is one.

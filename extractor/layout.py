@@ -87,12 +87,12 @@ class _Line:
 
 
 class LayoutReader:
-    """Reads the layout of notes by the header phrases of a rule book.
+    r"""Reads the layout of notes by the header phrases of a rule book.
 
     Examples
     --------
     >>> from extractor.rules import load_rules
-    >>> layout = LayoutReader(load_rules()).read("INDICATION: leak.\\nIMPRESSION: one plug.")
+    >>> layout = LayoutReader(load_rules()).read("INDICATION: leak.\nIMPRESSION: one plug.")
     >>> [section.role for section in layout.sections]
     ['history', 'summary']
     """
@@ -175,10 +175,11 @@ class LayoutReader:
                 open_field
                 and starts[-1][2] in ("letterhead", "findings")
                 and text[starts[-1][1] : line.start].strip()
+                and not _FIELD.match(line.text)
+                and line.start in hard
             ):
-                if not _FIELD.match(line.text) and line.start in hard:
-                    starts.append((line.start, line.start, "body", ""))
-                    open_field = False
+                starts.append((line.start, line.start, "body", ""))
+                open_field = False
             for gap in _AFTER_SENTENCE.finditer(line.text):
                 end = self._header_end(line.text, gap.end())
                 colon = _COLON.match(line.text, end) if end else None
@@ -220,7 +221,7 @@ class LayoutReader:
         return line.start + end + opened.end(), self._role(header), header
 
     def _late_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
-        """ "Staged plan:", "Left heart findings:": known words behind one or two others."""
+        """As in "Staged plan:", "Left heart findings:": known words behind one or two others."""
         first = _LEADING_WORD.match(line.text, begin)
         second = _LEADING_WORD.match(line.text, first.end()) if first else None
         for lead in (second, first):

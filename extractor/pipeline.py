@@ -33,6 +33,7 @@ class LayoutComponent:
         self._reader = LayoutReader(load_rules())
 
     def __call__(self, doc: Doc) -> Doc:
+        """Read the layout of a Doc."""
         doc._.pvl_layout = self._reader.read(doc.text)
         return doc
 
@@ -44,6 +45,7 @@ class MentionsComponent:
         self._finder = MentionFinder(load_rules())
 
     def __call__(self, doc: Doc) -> Doc:
+        """Find the mentions of a Doc."""
         found = self._finder.find(doc.text, self._finder.words(doc.text))
         spans = []
         for mention in sorted((m for layer in found.values() for m in layer), key=lambda m: (m.start, m.end)):
@@ -63,6 +65,7 @@ class TimelineComponent:
         self._coder = Coder()
 
     def __call__(self, doc: Doc) -> Doc:
+        """Code the text of a Doc."""
         doc._.pvl_suggestion = self._coder.suggest(doc.text)
         return doc
 

@@ -119,8 +119,7 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             {},
             "attempted",
         ),
-        broken(
-            "'had to be' is read as a plan",
+        (
             MITRAL + "A 12 mm plug was deployed but had to be recaptured. The procedure was abandoned.",
             "no_device_implanted",
             {},

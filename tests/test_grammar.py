@@ -7,7 +7,8 @@ import textwrap
 import pytest
 
 from extractor.coder import Coder
-from extractor.grammar import DevicePhrase, Parse
+from extractor.grammar import Parse
+from extractor.phrases import DevicePhrase
 
 
 def parses(coder: Coder, text: str) -> list[Parse]:

@@ -157,10 +157,7 @@ def test_mentions_drop_down_residue_is_no_mention(text: str, expected: list[str]
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(
-            "Mitral paravalvular leak closure\n\nDevices: none yet",
-            marks=pytest.mark.xfail(strict=False, reason="phrases are matched over the end of a paragraph"),
-        ),
+        "Mitral paravalvular leak closure\n\nDevices: none yet",
         "Mitral paravalvular leak closure.\n\nDevices: none yet",
     ],
 )

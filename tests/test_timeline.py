@@ -139,8 +139,7 @@ NOT_LEFT_IN = [
         [("12 mm", "implanted"), ("10 mm", "removed")],
         "the former and the latter",
     ),
-    broken(
-        "'the other' makes a third device",
+    (
         "Two 10 mm plugs were deployed. One was released, the other was recaptured and removed.",
         [("10 mm", "implanted"), ("10 mm", "removed")],
         "one and the other",
@@ -155,14 +154,12 @@ NOT_LEFT_IN = [
         [("12 mm", "implanted"), ("8 mm", "removed")],
         "only the second goes",
     ),
-    broken(
-        "'a third plug was recaptured' takes the earlier ones out",
+    (
         "The first plug was released. A second plug was released. A third plug was recaptured and removed.",
         [(None, "implanted"), (None, "implanted"), (None, "removed")],
         "a third device whose only event is its removal",
     ),
-    broken(
-        "an opened device is called unused",
+    (
         "A 12 mm plug was released. A 10 mm plug was opened but not used.",
         [("12 mm", "implanted"), ("10 mm", "removed")],
         "opened: not left in (contract, outcome removed)",
@@ -172,8 +169,7 @@ NOT_LEFT_IN = [
         [("12 mm", "implanted"), ("10 mm", "unused")],
         "unopened",
     ),
-    broken(
-        "a dropped device is called unused",
+    (
         "A 12 mm plug was dropped on the floor. Another 12 mm plug was deployed and released.",
         [("12 mm", "removed"), ("12 mm", "implanted")],
         "dropped and replaced by its like",

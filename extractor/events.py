@@ -1,0 +1,176 @@
+"""Events: the devices of a timeline, what happened to them, and the counts a text states.
+
+Types only, and what follows from them alone: which state an event leads to, and
+whether two spellings may be one size or product.
+
+States of a device, in the order a case usually runs through them::
+
+    named -> loaded -> deployed -> released -> embolized
+    any of these -> removed; named -> unused
+
+A device is left in when it ends deployed or released. "Deployed" is the opening
+of the device and may be undone; a later recapture, exchange or snare takes it
+out (coding-policy section 1.2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from extractor.phrases import DevicePhrase
+
+State = Literal["named", "loaded", "deployed", "released", "embolized", "removed", "unused"]
+Standing = Literal["today", "prior", "planned"]
+StatementKind = Literal["total", "position"]  # said of all that stayed in, or of what is seen in place
+
+IN_PLACE: frozenset[State] = frozenset({"deployed", "released"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a device, and the words that say so."""
+
+    event: str
+    start: int
+    end: int
+    section: str
+    rule: str
+
+
+@dataclass(slots=True, eq=False)
+class TrackedDevice:
+    """One device of the timeline."""
+
+    product: str | None
+    size: str | None
+    state: State = "named"
+    standing: Standing = "today"
+    valve: str | None = None
+    target: str | None = None
+    ordinal: int | None = None
+    label: int | None = None
+    pending: bool = False  # only intended so far
+    tried: bool = False
+    doubtful: bool = False  # its introduction may repeat an earlier device
+    many: bool = False  # "multiple plugs": stands for two or more
+    paragraph: int = 0
+    quantity: int | None = 1
+    counted: bool = False  # introduced with a number or a size
+    listed: bool = False  # in a title, a summary or a list of what was placed
+    announced: bool = False  # counted before it is described
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the device is left in as things stand."""
+        return self.state in IN_PLACE
+
+    @property
+    def only_named(self) -> bool:
+        """No word says that it was put in or stayed."""
+        return all(event.event in ("named", "check", "select") for event in self.events) and not self.listed
+
+
+@dataclass(slots=True)
+class Statement:
+    """A count the text states: ``low`` to ``high`` devices (high None: no upper bound)."""
+
+    low: int
+    high: int | None
+    start: int
+    end: int
+    section: str
+    rule: str
+    kind: StatementKind
+    valve: str | None = None
+    at: int = 0  # devices the timeline had in place when this was said
+    others: int = 0  # and those it had put elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A device phrase that nothing explains: it may be up to ``extra`` more devices."""
+
+    phrase: DevicePhrase | None  # None: an action whose device is not named
+    start: int
+    end: int
+    section: str
+    extra: int
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Devices, stated counts and loose ends of one source."""
+
+    devices: list[TrackedDevice] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    loose: list[Loose] = field(default_factory=list)
+    explained: list[tuple[DevicePhrase, str]] = field(default_factory=list)
+
+    def prior(self) -> int:
+        """Devices of earlier sessions, as far as they are counted."""
+        return max((d.quantity or 0 for d in self.devices if d.standing == "prior"), default=0)
+
+    def today(self) -> list[TrackedDevice]:
+        """Devices of this session put at the leak."""
+        return [d for d in self.devices if d.standing == "today" and d.target is None]
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
+# A size spoken in a dictation, as the note writes it.
+_SPOKEN = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
+
+
+def size_key(size: str | None) -> tuple[str, ...]:
+    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
+    if not size:
+        return ()
+    digits = _DIGITS.findall(size)
+    if not digits:
+        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
+    return tuple(d.replace(",", ".") for d in digits)
+
+
+def same_size(a: str | None, b: str | None) -> bool:
+    """Whether two sizes may be one device's: the longer may add a second dimension."""
+    x, y = size_key(a), size_key(b)
+    shorter = min(len(x), len(y))
+    return shorter == 0 or x[:shorter] == y[:shorter]
+
+
+def same_product(a: str | None, b: str | None) -> bool:
+    """Whether two product names may be one: "Duct Occluder" is short for "Duct Occluder II"."""
+    return a is None or b is None or a.startswith(b) or b.startswith(a)
+
+
+def next_state(state: State, event: str, *, named: bool) -> State:
+    """The state an event leads to; ``named`` when its device is named beside it."""
+    match event:
+        case "load" if state in ("named", "removed"):
+            return "loaded"
+        case "open":
+            return "released" if state == "released" else "deployed"
+        case "release":
+            return "released"
+        case "remain" if state in ("named", "loaded", "deployed"):
+            return "released" if state == "deployed" else "deployed"
+        case "reposition" if state in ("named", "loaded", "removed"):
+            return "deployed"
+        case "withdraw":
+            return "unused" if state == "unused" else "removed"
+        case "embolize" if state in ("named", "loaded", "deployed", "released"):
+            return "embolized"
+        case "capture" if state in ("embolized", "deployed", "released"):
+            return "removed"
+        case "waste" if named or state not in IN_PLACE:
+            return "removed"
+        case "unused" if state == "named":
+            return "unused"
+        case "unused" if state in ("loaded", "deployed"):
+            return "removed"
+    return state

@@ -1,0 +1,496 @@
+"""Extension: a device phrase is read outward from its noun.
+
+In: a device noun among the tagged words of a sentence. Out: a ``DevicePhrase``
+over the sizes, counts and adjectives to its left and right.
+"""
+
+from __future__ import annotations
+
+from extractor.mentions import Mention
+from extractor.phrases import LARGEST_COUNT, LARGEST_SIZE, DevicePhrase, Tags, determine, take_count
+
+_MOST_UNKNOWN = 2  # words no rule knows, between a noun and its article
+_FURTHEST = 4  # words between a noun and what describes it
+# Marks and words that may stand between a noun and its size.
+_BETWEEN = frozenset(
+    [
+        ",",
+        ":",
+        "/",
+        "=",
+        "®",
+        "™",
+        "|",
+        "again",
+        "also",
+        "measuring",
+        "sizes",
+        "measures",
+        "measured",
+        "diameter",
+        "s",
+    ]
+)
+_OPENING, _CLOSING = frozenset("(["), frozenset(")]")
+
+
+def device_phrase(tags: Tags, head: Mention) -> DevicePhrase:
+    """The phrase around a device noun."""
+    phrase = DevicePhrase(head.first, head.last, head, head.means.product, plural=head.plural)
+    if head.means.relative:
+        phrase.words.add("another")
+    if head.value is not None:
+        phrase.sizes.append(f"{head.value} mm")  # an order number tells the size
+    _Leftward(tags, phrase).extend()
+    _Rightward(tags, phrase).extend()
+    determine(phrase)
+    return phrase
+
+
+# -- to the left ------------------------------------------------------------------
+
+
+class _Leftward:
+    """Takes in the counts, sizes and adjectives before a phrase, up to its article.
+
+    Words are passed over one by one; what was passed becomes part of the phrase
+    only where a count, size or name follows further left.
+    """
+
+    def __init__(self, tags: Tags, phrase: DevicePhrase) -> None:
+        self.tags = tags
+        self.phrase = phrase
+        self.i = phrase.first - 1  # the next word to look at
+        self.committed = phrase.first  # the phrase begins here, as far as is known
+        self.unknown = 0  # words no rule knows, passed since then
+        self.joined = False  # over a conjunction to another size
+
+    def extend(self) -> None:
+        """Read on until a word does not belong."""
+        while self.i >= self.tags.first and self._step():
+            pass
+        self.phrase.first = self.committed
+
+    def _step(self) -> bool:
+        """Take the next word in; False where the phrase ends."""
+        tags, phrase, i = self.tags, self.phrase, self.i
+        word, mention, role, cue = tags.at(i)
+        if mention is not None:
+            return self._mention(mention)
+        if cue is not None and cue.means.cue == "landmark":
+            return False
+        if cue is not None and cue.means.cue == "history":
+            phrase.prior = True
+            self._commit(cue.first)
+        elif role in ("adjective", "adverb"):
+            self.i -= 1
+        elif role == "conjunction" or word in (",", "&"):
+            return self._conjunction()
+        elif (
+            word == ")" and i - 2 >= tags.first and tags.words.words[i - 2] == "(" and _partitive(tags, i - 1)
+        ):
+            take_count(tags, phrase, tags.item[i - 1], left=True)  # "(2) AVP II 10 mm"
+            self.committed, self.i = i - 2, i - 3
+        elif word == ":" and _ordinal(tags, i - 1):
+            phrase.ordinal = tags.item[i - 1].means.ordinal  # "Second: AVP II, 8 mm"
+            self.committed = i - 1
+            return False
+        elif role == "of" and _partitive(tags, i - 1):
+            phrase.words.add("definite")
+            self.i -= 1
+        elif role is None and cue is None and word.isalpha() and self._may_pass():
+            self.unknown += 1
+            self.i -= 1
+        else:
+            return False
+        return True
+
+    def _commit(self, first: int) -> None:
+        self.committed, self.unknown, self.i = first, 0, first - 1
+
+    def _may_pass(self) -> bool:
+        return self.unknown < (1 if self.phrase.product else _MOST_UNKNOWN)
+
+    def _mention(self, mention: Mention) -> bool:
+        if mention.kind == "count":
+            word = mention.means.word
+            if word in ("last", "only") and self.tags.role.get(mention.first) == "adverb":
+                self.i = mention.first - 1  # "at last ADO II"
+                return True
+            if not self._count(mention):
+                return False
+            opens = word in ("article", "definite", "possessive")
+            if opens and not _opens_before(self.tags, mention.first - 1):
+                self.committed = mention.first
+                return False
+        elif not self._belongs(mention):
+            return False
+        self._commit(mention.first)
+        return True
+
+    def _count(self, mention: Mention) -> bool:
+        """Take in a count; False where it belongs to something else."""
+        tags, phrase, means = self.tags, self.phrase, mention.means
+        if mention.value is not None and means.word is None and _column_gap(tags, mention.last):
+            return False  # the number of a table row
+        if (
+            means.word == "times"
+            and phrase.sizes
+            and mention.value
+            and not means.number
+            and _starts_phrase_before(tags, mention)
+        ):
+            return False  # "10/5 x2 AVP III": belongs to what stands before
+        number = means.number or mention.value
+        if (
+            self.joined
+            and phrase.number is not None
+            and number
+            and means.word is None
+            and number <= LARGEST_COUNT
+        ):
+            phrase.number += number  # "one 12 mm and two 10 mm plugs"
+            return True
+        return take_count(tags, phrase, mention, left=True)
+
+    def _belongs(self, mention: Mention) -> bool:
+        """Whether a size, a place, a product or a participle is part of the phrase."""
+        phrase = self.phrase
+        match mention.kind:
+            case "size" if mention.means.form == "device":
+                phrase.sizes.insert(0, self.tags.text(mention))
+            case "size":
+                return mention.means.form in ("clock", "label", "date")
+            case "valve":
+                phrase.valve = phrase.valve or mention.means.valve
+            case "leak":
+                return mention.last == phrase.head_first
+            case "device":
+                if not mention.means.product or mention.last != self.committed or phrase.product:
+                    return False
+                phrase.product = mention.means.product
+            case "action" if _is_modifier(self.tags, mention):
+                phrase.inner = mention
+            case _:
+                return False
+        return True
+
+    def _conjunction(self) -> bool:
+        """As in "a 12 mm and a 10 mm AVP II", "8 and 10 mm plugs"."""
+        i = self.i
+        if _between_numbers(self.tags, i, self.phrase):
+            self.committed = i - 1  # "two or three plugs"
+            return False
+        if _contrasted(self.tags, i):
+            take_count(self.tags, self.phrase, self.tags.item[i - 4], left=True)  # "three, not two, plugs"
+            self.committed, self.i = i - 4, i - 5
+            return True
+        if not _coordinates(self.tags, i, self.phrase):
+            return False
+        self.joined = True
+        self.i -= 1
+        return True
+
+
+def _column_gap(tags: Tags, i: int) -> bool:
+    """Whether two blanks, a tab or a bar stand before word ``i``: a table column ends there."""
+    return i < len(tags.words.words) and (
+        tags.words.words[i] == "|" or tags.words.starts[i] - tags.words.ends[i - 1] >= 2
+    )
+
+
+def _between_numbers(tags: Tags, i: int, phrase: DevicePhrase) -> bool:
+    """As in "Two or three plugs": the note leaves the number open."""
+    before = tags.item.get(i - 1) if i - 1 >= tags.first else None
+    number = (
+        before is not None
+        and before.kind == "count"
+        and (before.means.number or before.value)
+        and before.means.word is None
+    )
+    if tags.words.words[i] == "or" and phrase.number is not None and number:
+        phrase.number = None
+        phrase.plural = True
+        phrase.words.add("several")
+        return True
+    return False
+
+
+def _contrasted(tags: Tags, i: int) -> bool:
+    """Whether words before a comma read "three, not two"."""
+    if (
+        i - 4 < tags.first
+        or tags.words.words[i] != ","
+        or tags.words.words[i - 2] != "not"
+        or tags.words.words[i - 3] != ","
+    ):
+        return False
+    stated, denied = tags.item.get(i - 4), tags.item.get(i - 1)
+    return stated is not None and denied is not None and stated.kind == denied.kind == "count"
+
+
+def _starts_phrase_before(tags: Tags, mention: Mention) -> bool:
+    before = tags.item.get(mention.first - 1) if mention.first > tags.first else None
+    return before is not None and before.kind == "device"
+
+
+def _opens_before(tags: Tags, i: int) -> bool:
+    """Whether a phrase goes on to the left of its article: "both the", "one of the", "a 12 mm and a"."""
+    if i < tags.first:
+        return False
+    mention = tags.item.get(i)
+    if mention is not None:
+        return mention.kind == "count" and (
+            mention.means.word in ("both", "all", "each", "only", "none") or mention.means.number is not None
+        )
+    return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","
+
+
+def _coordinates(tags: Tags, i: int, phrase: DevicePhrase) -> bool:
+    """Whether the conjunction at ``i`` joins two sizes of one phrase."""
+    if not phrase.sizes or i - 1 < tags.first:
+        return False
+    if tags.words.words[i] == "," and tags.role.get(i - 1) == "conjunction":
+        return False
+    before = tags.item.get(i - 1)
+    if tags.role.get(i) == "conjunction" and before is None and tags.words.words[i - 1] == ",":
+        before = tags.item.get(i - 2)
+    if before is None:
+        return False
+    return (before.kind == "size" and before.means.form == "device") or (
+        before.kind == "count" and before.value is not None and 3 <= before.value <= LARGEST_SIZE
+    )
+
+
+def _ordinal(tags: Tags, i: int) -> bool:
+    mention = tags.item.get(i) if i >= tags.first else None
+    return mention is not None and mention.kind == "count" and mention.means.ordinal is not None
+
+
+def _partitive(tags: Tags, i: int) -> bool:
+    mention = tags.item.get(i) if i >= tags.first else None
+    return (
+        mention is not None
+        and mention.kind == "count"
+        and (
+            mention.means.number is not None
+            or mention.value is not None
+            or mention.means.word in ("each", "none", "all", "both", "only")
+        )
+    )
+
+
+def _is_modifier(tags: Tags, action: Mention) -> bool:
+    """Whether an action word stands inside a phrase: "the deployed plug"."""
+    if action.means.form == "noun" or action.last - action.first > 1:
+        return False
+    word = tags.words.words[action.first]
+    if not word.endswith(("ed", "en", "wn", "st")):
+        return False
+    i = action.first - 1
+    while i >= tags.first and tags.role.get(i) == "adverb" and i not in tags.item:
+        i -= 1
+    if i < tags.first:
+        return False
+    cue = tags.cue.get(i)
+    if cue is not None and cue.means.cue == "history":
+        return True
+    before = tags.item.get(i)
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.means.word != "pronoun"
+        and not (
+            before.value is None
+            and before.means.word is None
+            and before.means.number is None
+            and before.means.ordinal is None
+        )
+    )
+
+
+# -- to the right -----------------------------------------------------------------
+
+
+class _Rightward:
+    """Takes in the sizes, counts and labels behind a noun."""
+
+    def __init__(self, tags: Tags, phrase: DevicePhrase) -> None:
+        self.tags = tags
+        self.phrase = phrase
+        self.i = phrase.last  # the next word to look at
+        self.opened = False  # inside a bracket
+        self.sized = bool(phrase.sizes)  # before its noun: a size behind is another's
+
+    def extend(self) -> None:
+        """Read on until a word does not belong."""
+        phrase = self.phrase
+        several = phrase.plural and not phrase.product and phrase.number is None
+        if several and _labels(self.tags, phrase, phrase.last):
+            return
+        while self.i < self.tags.last and self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Take the next word in; False where the phrase ends."""
+        word, mention, role, _ = self.tags.at(self.i)
+        if mention is not None and (self._size(mention) or self._count(mention)):
+            return self._commit(mention)
+        if _letter(self.tags, self.phrase, self.i):
+            self.phrase.label = 100 + ord(word)
+            self.i += 1
+            self.phrase.last = self.i
+            return True
+        if mention is not None:
+            return self._noun(mention) and self._commit(mention)
+        if word in _OPENING:
+            self.opened = True
+        elif word in _CLOSING:
+            self.opened = False
+        elif not (
+            word in _BETWEEN
+            or role in ("of", "adjective")
+            or (role == "conjunction" and self.phrase.sizes and not self.sized)
+        ):
+            return False
+        if self.i - self.phrase.last > _FURTHEST:
+            return False
+        self.i += 1
+        return True
+
+    def _commit(self, mention: Mention) -> bool:
+        self.i = mention.last
+        closed = self.opened and self.tags.words.words[self.i : self.i + 1] == [")"]
+        self.phrase.last = self.i + 1 if closed else self.i
+        return True
+
+    def _size(self, mention: Mention) -> bool:
+        if mention.kind != "size":
+            return False
+        form = mention.means.form
+        if form == "device":
+            if (self.sized and not self.opened) or _belongs_to_next(self.tags, mention.last):
+                return False
+            if not self.sized:
+                self.phrase.sizes.append(self.tags.text(mention))
+            return True
+        if form == "date" and self.tags.words.words[mention.first] in ("of", "from"):
+            self.phrase.prior = True  # "the two plugs of 2018"
+            return True
+        return bool(form == "label")
+
+    def _count(self, mention: Mention) -> bool:
+        """A multiplier, a number in brackets, a size without its unit, or a label."""
+        if mention.kind != "count":
+            return False
+        tags, phrase, means = self.tags, self.phrase, mention.means
+        if means.word in ("times", "numbered"):
+            if means.word == "times" and _starts_next(tags, mention.last):
+                return False
+            take_count(tags, phrase, mention, left=False)
+            return True
+        number = means.number or mention.value
+        if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
+            if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
+                phrase.number = number
+            elif phrase.number is None:
+                phrase.label = number
+            return True
+        if (
+            mention.value is not None
+            and 3 <= mention.value <= LARGEST_SIZE
+            and phrase.product
+            and not phrase.sizes
+            and not self.sized
+            and self.i == phrase.last
+        ):
+            phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
+            return True
+        if (
+            number
+            and means.word is None
+            and not self.opened
+            and phrase.label is None
+            and phrase.head is not None
+            and not phrase.product
+            and not phrase.plural
+            and self.i == phrase.head.last
+        ):
+            phrase.label = mention.value or means.number
+            return True
+        return False
+
+    def _noun(self, mention: Mention) -> bool:
+        """A product in brackets, or a noun that repeats the product: "AVP II plugs"."""
+        phrase = self.phrase
+        if mention.kind != "device":
+            return False
+        if mention.means.product and not phrase.product and self.opened:
+            phrase.product = mention.means.product
+            return True
+        if not mention.means.product and phrase.product and mention.first == phrase.last:
+            phrase.plural = phrase.plural or mention.plural
+            return True
+        return False
+
+
+def _labels(tags: Tags, phrase: DevicePhrase, i: int) -> int:
+    """As in "Plugs 1 and 2": how many numbers follow a plural noun."""
+    n = 0
+    while i < tags.last:
+        mention = tags.item.get(i)
+        if (
+            mention is not None
+            and mention.kind == "count"
+            and (mention.value is not None or mention.means.number)
+            and mention.means.word is None
+        ):
+            n += 1
+        elif not (n and (tags.role.get(i) == "conjunction" or tags.words.words[i] == ",")):
+            break
+        i += 1
+    while n and (tags.role.get(i - 1) == "conjunction" or tags.words.words[i - 1] == ","):
+        i -= 1
+    if n < 2:
+        return 0
+    phrase.number = n
+    phrase.words.add("definite")
+    phrase.last = i
+    return n
+
+
+def _letter(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
+    """As in "Plug A": a letter right behind the noun, at the end of the phrase."""
+    word = tags.words.words[i]
+    if (
+        len(word) != 1
+        or word not in "abcde"
+        or phrase.label is not None
+        or phrase.head is None
+        or i != phrase.head.last
+        or phrase.plural
+    ):
+        return False
+    if i + 1 >= tags.last:
+        return True
+    after = tags.item.get(i + 1)
+    acted = after is not None and after.kind == "action"
+    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or acted
+
+
+def _starts_next(tags: Tags, i: int) -> bool:
+    mention = tags.item.get(i) if i < tags.last else None
+    return mention is not None and (
+        mention.kind == "device" or (mention.kind == "size" and mention.means.form == "device")
+    )
+
+
+def _belongs_to_next(tags: Tags, i: int) -> bool:
+    """Whether a size ending at ``i`` is followed by a device noun of its own."""
+    for k in range(i, min(tags.last, i + 3)):
+        mention = tags.item.get(k)
+        if mention is not None:
+            return mention.kind in ("device", "leak", "other_device", "target")
+        if tags.role.get(k) != "adjective":
+            return False
+    return False

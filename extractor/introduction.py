@@ -1,0 +1,184 @@
+"""Introduction: the devices a phrase brings into the telling.
+
+In: a device phrase that denotes nothing known. Out: new tracked devices, or those
+that were only intended, only announced by their number, or named in the same breath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.grammar import Parse
+from extractor.phrases import DevicePhrase
+from extractor.telling import Telling
+
+_WAY_IN = ("from", "via", "through")
+
+
+def introduce_group(telling: Telling, group: list[DevicePhrase]) -> list[TrackedDevice]:
+    """New devices of every phrase of a group."""
+    out: list[TrackedDevice] = []
+    for phrase in group:
+        devices = introduce(telling, phrase)
+        telling.remember(phrase, devices)
+        out += devices
+    return out
+
+
+def introduce(
+    telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevice] = ()
+) -> list[TrackedDevice]:
+    """New devices, or those that were only intended or announced until now.
+
+    Parameters
+    ----------
+    telling
+        What the text has told so far.
+    phrase
+        The words that bring the devices in.
+    taken
+        Devices of the phrases joined before it, which it cannot denote.
+    """
+    if _another_kind(telling, phrase):
+        return []
+    number = phrase.quantity
+    waiting = _waiting(telling, phrase, taken)
+    if waiting and number == 1 and _fits(phrase, waiting[-1]):
+        return [_take_up(phrase, waiting[-1])]
+    if number is None or distributed(telling.parse, phrase):
+        device = telling.add(phrase, "today")
+        device.many = True
+        return [device]
+    if waiting and number > 1 and len(waiting) >= number:
+        for device in waiting[-number:]:
+            device.pending = False
+        return waiting[-number:]
+    return (
+        _said_twice(telling, phrase)
+        or _announced(telling, phrase, number, taken)
+        or _new(telling, phrase, number)
+    )
+
+
+def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
+    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
+    return vague and telling.other_implant and not telling.timeline.today()
+
+
+def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevice]) -> list[TrackedDevice]:
+    """Devices chosen or loaded, not yet opened, that the phrase may name."""
+    if phrase.head is not None and phrase.head.means.relative:
+        return []
+    size = phrase.sizes[0] if phrase.sizes else None
+    return [
+        d
+        for d in telling.timeline.today()
+        if d.state in ("named", "loaded")
+        and not d.tried
+        and d not in taken
+        and same_size(d.size, size)
+        and same_product(d.product, phrase.product)
+        and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
+        and (phrase.label is None or phrase.label in (d.label, d.ordinal))
+        and (not phrase.words & {"another", "more"} or d.pending)
+    ]
+
+
+def _fits(phrase: DevicePhrase, device: TrackedDevice) -> bool:
+    return phrase.ordinal in (None, device.ordinal) or (device.pending and device.size is None)
+
+
+def _take_up(phrase: DevicePhrase, device: TrackedDevice) -> TrackedDevice:
+    """The device intended before, with what the phrase adds to it."""
+    device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
+    device.label = device.label or phrase.label
+    device.product = device.product or phrase.product
+    device.pending = False
+    return device
+
+
+def _said_twice(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
+    """As in "A ten, so I opened a ten plug": one device, said twice in one breath."""
+    if (
+        phrase.quantity != 1
+        or not phrase.product
+        or not phrase.sizes
+        or phrase.ordinal is not None
+        or "another" in phrase.words
+    ):
+        return []
+    twice = [
+        d
+        for devices in telling.known.values()
+        for d in devices
+        if d.product is None and d.size is not None and size_key(d.size) == size_key(phrase.sizes[0])
+    ][-1:]
+    for device in twice:
+        device.product = phrase.product
+    return twice
+
+
+def _announced(
+    telling: Telling, phrase: DevicePhrase, number: int, taken: Sequence[TrackedDevice]
+) -> list[TrackedDevice]:
+    """As in "Two plugs were placed. A 10 mm ... and an 8 mm ...": counted before they are described."""
+    announced = [d for d in telling.timeline.today() if d.announced and d not in taken][:number]
+    if len(announced) < number or not (phrase.sizes or phrase.product):
+        return []
+    for i, device in enumerate(announced):
+        device.announced = False
+        device.size = _size(phrase, i, number)
+        device.product = phrase.product or device.product
+        device.ordinal = device.ordinal or phrase.ordinal
+        device.label = device.label or phrase.label
+    return announced
+
+
+def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDevice]:
+    doubtful = _repeats(telling, phrase, number)
+    made = []
+    for i in range(number):
+        device = telling.add(phrase, "today")
+        device.size = _size(phrase, i, number)
+        device.doubtful = doubtful
+        device.announced = number > 1 and not phrase.sizes
+        made.append(device)
+    return made
+
+
+def _size(phrase: DevicePhrase, i: int, number: int) -> str | None:
+    """The size of the ``i``-th device of a phrase: its own, or the one given for all."""
+    if not phrase.sizes:
+        return None
+    return phrase.sizes[i if len(phrase.sizes) == number else 0]
+
+
+def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
+    """As in "A plug was loaded in each": one for every sheath, however many."""
+    for i in [
+        *range(max(parse.first, phrase.first - 5), phrase.first),
+        *range(phrase.last, min(parse.last, phrase.last + 8)),
+    ]:
+        mention = parse.items.get(i)
+        if mention is not None and mention.kind == "count" and mention.means.word == "each":
+            before = parse.roles.get(i - 1)
+            return before in ("preposition", "with") or parse.words.words[i - 1] in _WAY_IN
+    return False
+
+
+def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
+    """Whether "two plugs were placed" may retell devices that are already in place."""
+    if (
+        phrase.words & {"another", "more"}
+        or phrase.ordinal is not None
+        or phrase.label is not None
+        or telling.parse.cue_kinds() & {"sequence"}
+    ):
+        return False
+    in_place = [d for d in telling.timeline.today() if d.in_place]
+    if number > 1:
+        return len(in_place) >= number
+    same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
+    return bool(same) and any(d.paragraph != telling.parse.sentence.paragraph for d in same)

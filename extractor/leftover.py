@@ -1,0 +1,320 @@
+"""Left over: device phrases that no action took up.
+
+In: such a phrase, and what the text has told so far. Out: its explanation: a
+reference, a claim, a description, the next device, or a loose end that keeps the
+count open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from extractor.events import TrackedDevice
+from extractor.introduction import introduce
+from extractor.phrases import DevicePhrase
+from extractor.reference import is_landmark, matching
+from extractor.status import group_negated, negated
+from extractor.telling import Telling
+
+_HANGS_ON = ("preposition", "of", "with")
+
+
+def explain_left_over(telling: Telling, phrase: DevicePhrase) -> None:
+    """Explain a phrase by the first reading that fits it; the last is a device of its own."""
+    for explains in _READINGS:
+        if explains(telling, phrase):
+            return
+    _next_device(telling, phrase)
+
+
+# -- phrases without a noun -------------------------------------------------------
+
+
+def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "It", "both": words that name no device by themselves."""
+    if phrase.pronoun or (
+        phrase.headless and not phrase.sizes and phrase.ordinal is None and phrase.number is None
+    ):
+        phrase.explanation = "reference"
+        return True
+    return False
+
+
+def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "The latter", "another", "a second": a reference, unless it tells of one more."""
+    if not phrase.headless:
+        return False
+    phrase.explanation = "reference"
+    _turn_to(telling, phrase)
+    live = telling.timeline.today()
+    if (
+        (phrase.number or "another" in phrase.words)
+        and phrase.determiner == "indefinite"
+        and _ellipsis(telling, phrase)
+    ):
+        for device in introduce(telling, phrase):
+            _repeat_verb(telling, device, phrase)
+    elif "part" in phrase.words and phrase.number and phrase.number > len(live):
+        telling.loosen(phrase, phrase.number - len(live))
+    elif phrase.words & {"another", "more"} and not group_negated(telling.parse, phrase):
+        telling.loosen(phrase, phrase.number or 1)
+    elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
+        telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
+    return True
+
+
+def _turn_to(telling: Telling, phrase: DevicePhrase) -> None:
+    """Bring the device into focus that a phrase without a noun points to."""
+    live = telling.timeline.today()
+    if "former" in phrase.words and len(live) > 1:
+        telling.focus = live[-2:-1]
+    elif "latter" in phrase.words:
+        telling.focus = live[-1:] or telling.focus
+    elif phrase.ordinal is not None and phrase.determiner == "definite" and not is_landmark(telling, phrase):
+        known = [d for d in live if phrase.ordinal == d.ordinal] or (
+            live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else []
+        )
+        telling.focus = known[-1:] or telling.focus
+
+
+# -- phrases that name nothing new ------------------------------------------------
+
+
+def _relative(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Its neighbour": a device known by another one."""
+    if phrase.head is None or not phrase.head.means.relative:
+        return False
+    hangs = telling.parse.roles.get(phrase.first - 1) in _HANGS_ON
+    if not hangs and _passive_after(telling, phrase):
+        return False
+    if hangs or sum(d.in_place for d in telling.timeline.today()) > 1:
+        phrase.explanation = "reference"
+    else:
+        telling.loosen(phrase, 1)
+    return True
+
+
+def _weak(telling: Telling, phrase: DevicePhrase) -> bool:
+    if phrase.head is not None and phrase.head.means.head == "weak":
+        phrase.explanation = "described"
+        return True
+    return False
+
+
+def _not_done(telling: Telling, phrase: DevicePhrase) -> bool:
+    """Denied, or failed; a named article that failed was at least tried."""
+    attempt = _failed(telling) and bool(phrase.sizes and phrase.product)
+    if group_negated(telling.parse, phrase) and not attempt:
+        phrase.explanation = "not done"
+        return True
+    return False
+
+
+def _definite(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "The plug", "beside the first plug": known, unless its product and size are new."""
+    landmark = is_landmark(telling, phrase)
+    if phrase.determiner != "definite" and not landmark and not phrase.prior:
+        return False
+    active = telling.active()
+    if phrase.words & {"both", "all", "each"} and phrase.number and len(active) != phrase.number:
+        telling.state([phrase], phrase.number, phrase.number, "position")
+    elif phrase.plural and len(active) == 1 and not active[0].many:
+        telling.loosen(phrase, 1)
+        return True
+    unheard = phrase.product and phrase.sizes and not matching(telling, phrase, telling.timeline.today())
+    if unheard and not phrase.prior and not landmark:
+        devices = introduce(telling, phrase)
+        for device in devices:
+            device.pending = device.state == "named"
+        telling.remember(phrase, devices)
+        telling.focus = devices
+        return True
+    named = matching(telling, phrase, active) if (phrase.sizes or phrase.product) else []
+    if phrase.ordinal or phrase.label:
+        named = [d for d in active if (phrase.ordinal or phrase.label) in (d.ordinal, d.label)]
+    if named and not landmark:
+        telling.focus = named[-1:]
+    phrase.explanation = "reference" if active else "described"
+    return True
+
+
+def _one_of_many(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "One in each leak: a 10 mm and an 8 mm": the sizes say which devices "many" were."""
+    if "article" not in phrase.words or not phrase.sizes:
+        return False
+    many = [d for d in telling.active() if d.many and d.size is None]
+    if many:
+        many[0].many, many[0].size = False, phrase.sizes[0]
+        many[0].product = many[0].product or phrase.product
+        telling.split_in = telling.parse.first
+        telling.remember(phrase, many[:1])
+        return True
+    if telling.split_in == telling.parse.first:
+        devices = introduce(telling, phrase)
+        for device in devices:
+            device.state = "deployed"
+        telling.remember(phrase, devices)
+        return True
+    return False
+
+
+def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
+    """A single device that fits one at hand; a list counts each leak's devices apart."""
+    if telling.listing and phrase.number is not None:
+        return False
+    if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.quantity != 1:
+        return False
+    match = matching(telling, phrase, telling.active())
+    if phrase.label is not None:
+        match = [d for d in match if d.label == phrase.label]
+    if match:
+        phrase.explanation = f"device {telling.timeline.devices.index(match[-1]) + 1}"
+    return bool(match)
+
+
+def _known_ordinal(telling: Telling, phrase: DevicePhrase) -> bool:
+    if (
+        phrase.ordinal is not None
+        and phrase.determiner == "bare"
+        and not phrase.sizes
+        and len(telling.timeline.today()) >= phrase.ordinal
+    ):
+        phrase.explanation = "reference"
+        return True
+    return False
+
+
+def _other_target(telling: Telling, phrase: DevicePhrase) -> bool:
+    if telling.site.target is not None:
+        phrase.explanation = "other target"
+        return True
+    return False
+
+
+# -- counts and descriptions ------------------------------------------------------
+
+
+def _several_counted(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Two plugs", with no event: a claim about what is in place."""
+    if phrase.number is None or phrase.quantity is None or phrase.quantity <= 1:
+        return False
+    if telling.listing or (_verbless(telling) and not telling.active()):
+        return False
+    in_place = sum(d.in_place for d in telling.timeline.today())
+    counted = in_place > phrase.quantity and phrase.determiner == "indefinite"
+    telling.state([phrase], phrase.quantity, phrase.quantity, "total" if counted else "position")
+    phrase.explanation = f"claim: {phrase.quantity} devices"
+    return True
+
+
+def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Plug", "AVP II": the article as such."""
+    if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
+        return False
+    if phrase.product and not telling.active() and not telling.listing:
+        telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
+    else:
+        phrase.explanation = "described"
+    return True
+
+
+def _several_uncounted(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Plugs", "several plugs": more than one, or a heading."""
+    if not phrase.plural or phrase.quantity is not None:
+        return False
+    parse = telling.parse
+    if phrase.determiner != "bare":
+        telling.state([phrase], 2, None, "position")
+        phrase.explanation = "claim: more than one device"
+    elif parse.last - parse.first <= 4 and not parse.actions:
+        phrase.explanation = "heading"
+    else:
+        if len(telling.active()) < 2:
+            telling.state([phrase], 2, None, "position")
+        phrase.explanation = "described"
+    return True
+
+
+# -- a device named without a verb ------------------------------------------------
+
+
+def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
+    """It may be the next device: how far it got, the form of the text says."""
+    active = telling.active()
+    parse = telling.parse
+    form = parse.sentence.form
+    verbless = _verbless(telling)
+    devices = introduce(telling, phrase)
+    for device in devices:
+        if _ellipsis(telling, phrase):
+            _repeat_verb(telling, device, phrase)
+        elif _failed(telling):
+            device.state = "loaded" if device.state == "named" else device.state
+            device.tried = True
+        elif (
+            telling.listing
+            or (verbless and not active and phrase.number)
+            or (phrase.label is not None and form != "log")
+            or (form == "item" and verbless)
+            or (verbless and telling.opened_in == parse.sentence.paragraph)
+        ):
+            # The last: "In the middle, a 12/5 AVP III.", after a sentence that opened one.
+            device.state = "deployed"
+            device.listed = telling.listing or phrase.label is not None or form == "item"
+        elif device.state == "named" and form == "log":
+            device.state = "loaded"
+        elif device.state == "named":
+            device.pending = True
+    telling.remember(phrase, devices)
+    telling.focus = devices
+
+
+def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "One plug was deployed, followed by a second": the verb is not said again."""
+    parse = telling.parse
+    joined = any(
+        parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then"
+        for i in range(max(parse.first, phrase.first - 3), phrase.first)
+    )
+    acts = [a for a in parse.actions if a.last <= phrase.first]
+    return (
+        joined and bool(acts) and acts[-1].means.event in ("open", "release") and not negated(parse, acts[-1])
+    )
+
+
+def _repeat_verb(telling: Telling, device: TrackedDevice, phrase: DevicePhrase) -> None:
+    """The verb before the conjunction holds for this device too."""
+    action = [a for a in telling.parse.actions if a.last <= phrase.first][-1]
+    telling.remember(phrase, [device])
+    telling.apply(device, action.means.event, action, [phrase])
+
+
+def _verbless(telling: Telling) -> bool:
+    return not telling.parse.actions and "be" not in telling.parse.roles.values()
+
+
+def _failed(telling: Telling) -> bool:
+    return any(c.means.cue == "inability" for c in telling.parse.cues)
+
+
+def _passive_after(telling: Telling, phrase: DevicePhrase) -> bool:
+    parse = telling.parse
+    return any(parse.roles.get(i) == "be" for i in range(phrase.last, min(parse.last, phrase.last + 8)))
+
+
+# In the order in which they are tried: each returns whether it explained the phrase.
+_READINGS: tuple[Callable[[Telling, DevicePhrase], bool], ...] = (
+    _mere_reference,
+    _without_noun,
+    _relative,
+    _weak,
+    _not_done,
+    _definite,
+    _one_of_many,
+    _named_again,
+    _known_ordinal,
+    _other_target,
+    _several_counted,
+    _bare,
+    _several_uncounted,
+)

@@ -1,0 +1,327 @@
+"""Patient: which device phrase an action is about.
+
+In: a ``Parse`` and an action of it. Out: the group of phrases that is acted upon:
+object or subject, of an active or a passive verb; an empty group for the devices
+in focus ("deployed and released"); None when another noun is acted upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.phrases import DevicePhrase
+
+Group = list[DevicePhrase]
+
+
+def passive(parse: Parse, action: Mention) -> bool:
+    """Whether an action is told in the passive: a form of "be" before it, adverbs apart."""
+    i = action.first - 1
+    while i >= parse.first and (
+        parse.roles.get(i) in ("adverb",)
+        or any(
+            c.first <= i < c.last
+            and c.means.cue in ("negation", "again", "sequence")
+            and parse.roles.get(i) != "be"
+            for c in parse.cues
+        )
+    ):
+        i -= 1
+    return parse.roles.get(i) == "be"
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """Finds what the actions of one sentence are about.
+
+    ``is_landmark`` tells whether a phrase only says where, which depends on the
+    devices known.
+    """
+
+    parse: Parse
+    is_landmark: Callable[[DevicePhrase], bool]
+
+    def exchanges_other(self, action: Mention) -> bool:
+        """As in "exchanged it for a stiff wire"."""
+        parse = self.parse
+        for noun in parse.nouns:
+            if (
+                noun.kind == "other_device"
+                and noun.means.role != "part"
+                and 0 <= noun.first - action.last <= 6
+            ):
+                between = range(action.last, noun.first)
+                if any(
+                    parse.roles.get(i) in ("exchange", "with") or parse.words.words[i] in ("to", "over")
+                    for i in between
+                ) and not any(p.first in between and not p.pronoun for p in parse.phrases):
+                    return True
+        return False
+
+    def exchanged_for(self, action: Mention) -> Group | None:
+        """The group after for / with / by / to."""
+        roles, words = self.parse.roles, self.parse.words.words
+        for group in self.parse.groups:
+            if group[0].first < action.last or group[0].pronoun:
+                continue
+            gap = range(action.last, group[0].first)
+            if len(gap) > 12:
+                break
+            before = group[0].first - 1
+            if roles.get(before) in ("exchange", "with") or words[before] in ("to", "into"):
+                return group
+            if len(gap) == 0 and words[action.first] in ("exchanged", "upsized", "downsized"):
+                continue
+        return None
+
+    def patient(self, action: Mention) -> Group | None:
+        """The group an action is about; [] for the devices in focus; None for something else."""
+        if action.means.form == "noun":
+            right = self.right(action)
+            if right is not None:
+                return right
+            left = self.left(action)
+            if left is not None and left[-1].last == action.first:
+                return left
+            return None
+        left = self.left(action)
+        right = self.right(action)
+        if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
+            return None if not self._no_subject(action) else []
+        if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
+            left = None
+        part = self._part(action, left)
+        if part is not None:
+            # "LV disc opened": a part opens with its device; a part pulled back does not take it out.
+            return (left or []) if action.means.event in ("open", "check") else None
+        if right is None and self._object_is_other(action):
+            return None
+        if passive(self.parse, action):
+            if self.subject_is_other(action):
+                return None
+            if left is not None and not (
+                right is not None and left[0].pronoun and right[0].determiner != "definite"
+            ):
+                return left  # but: "it was deployed a 10 mm plug"
+            return right
+        if right is not None:
+            tight = left is not None and left[-1].last == action.first
+            if not tight or right[0].determiner != "bare":
+                # "Plug deployed, a second advanced" keeps its own subject by the comma.
+                return right
+        if self.subject_is_other(action):
+            return None
+        if left is not None:
+            return left
+        if right is None and self._no_subject(action):
+            return []
+        return None
+
+    def _noun_between(self, a: int, b: int) -> bool:
+        return any(
+            m.kind in ("other_device", "target") and a <= m.first < b and not self._prepositional(m)
+            for m in self.parse.nouns
+        )
+
+    def _part(self, action: Mention, left: Group | None) -> Mention | None:
+        """A part of a device ("distal disc") that is the subject of an action."""
+        start = left[-1].last if left else self.parse.first
+        clause = self.parse.clause.get(action.first)
+        return next(
+            (
+                m
+                for m in self.parse.nouns
+                if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part"))
+                and start <= m.first < action.first
+                and self.parse.clause.get(m.first) == clause
+            ),
+            None,
+        )
+
+    def _object_is_other(self, action: Mention) -> bool:
+        """As in "withdrawing the sheath": the object right behind the verb is no device."""
+        parse = self.parse
+        for i in range(action.last, min(parse.last, action.last + 6)):
+            mention, role = parse.items.get(i), parse.roles.get(i)
+            if mention is not None and mention.kind in ("other_device", "target"):
+                return not passive(self.parse, action) and not (
+                    mention.kind == "other_device" and mention.means.role == "part"
+                )
+            if role in (
+                "preposition",
+                "of",
+                "with",
+                "conjunction",
+                "clause",
+                "relative",
+                "be",
+                "exchange",
+            ) or parse.words.words[i] in (",", ".", ";", ":"):
+                return False
+        return False
+
+    def right(self, action: Mention) -> Group | None:
+        """The group right behind an action, its object."""
+        parse = self.parse
+        for group in parse.groups:
+            phrase = group[0]
+            if phrase.first < action.last:
+                if phrase.last > action.last and phrase.first <= action.first:
+                    return None
+                continue
+            gap = range(action.last, phrase.first)
+            if len(gap) > 6:
+                return None
+            for i in gap:
+                word, role = parse.words.words[i], parse.roles.get(i)
+                mention = parse.items.get(i)
+                if word in (",", ";", ".", ":") and not (
+                    word == ":" and (action.means.form == "noun" or action.means.event == "unused")
+                ):
+                    return None
+                if role in ("preposition", "clause", "relative", "conjunction", "be", "with", "exchange"):
+                    if role == "conjunction" and self._next_action(i + 1, phrase.first):
+                        # "deployed and released the plug"
+                        continue
+                    return None
+                if mention is not None and mention.kind not in ("count", "size", "action", "valve"):
+                    return None
+            return group
+        return None
+
+    def _next_action(self, a: int, b: int) -> bool:
+        return any(i in self.parse.items and self.parse.items[i].kind == "action" for i in range(a, b))
+
+    def left(self, action: Mention) -> Group | None:
+        """The group before an action, its subject: in its clause, or carried over from the one before."""
+        parse = self.parse
+        clause = parse.clause.get(action.first)
+        best: Group | None = None
+        for group in parse.groups:
+            if group[-1].last > action.first:
+                break
+            if self.is_landmark(group[0]) and best is not None:
+                continue
+            if self.is_landmark(group[0]) and not group[0].pronoun:
+                continue
+            best = group
+        if best is None:
+            return None
+        here = parse.clause.get(best[-1].last - 1)
+        if here == clause:
+            return best
+        if here is None or clause is None:
+            return None
+        # The subject carries over a comma or relative clause: "a plug, which was then released".
+        boundary = [i for i in range(best[-1].last, action.first) if parse.clause.get(i) != here]
+        nearer = any(
+            m.kind in ("other_device", "target") and best[-1].last <= m.first < (boundary or [0])[0]
+            for m in parse.nouns
+        )
+        if boundary and parse.roles.get(boundary[0]) == "relative" and nearer:
+            return None  # "through a sheath which was placed": another noun stands nearer
+        if boundary and (
+            parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction")
+            or parse.words.words[boundary[0]] in (",", ";", "–", "—")
+        ):
+            between = range(boundary[0], action.first)
+            if not any(self._is_subject_noun(i) for i in between):
+                return best
+        return None
+
+    def _is_subject_noun(self, i: int) -> bool:
+        """Whether a word between a device and an action may be the action's own subject."""
+        mention = self.parse.items.get(i)
+        return mention is not None and mention.kind in ("other_device", "target", "leak")
+
+    def subject_is_other(self, action: Mention) -> bool:
+        """Whether the nearest noun before the verb is not a device."""
+        parse = self.parse
+        clause = parse.clause.get(action.first)
+        i = action.first - 1
+        seen_verb = False
+        while i >= parse.first and parse.clause.get(i) == clause:
+            if any(p.first <= i < p.last for g in parse.groups for p in g):
+                return False
+            mention, role = parse.items.get(i), parse.roles.get(i)
+            if mention is not None and mention.kind == "action":
+                seen_verb = True
+            elif mention is not None and mention.kind in ("other_device", "target", "valve", "leak"):
+                # "through the sheath was deployed": a place, not a subject.
+                return not self._prepositional(mention)
+            elif (
+                mention is None
+                and role is None
+                and parse.words.words[i].isalpha()
+                and not any(c.first <= i < c.last for c in parse.cues)
+                and not seen_verb
+                and passive(parse, action)
+            ):
+                return not self._group_before_preposition(i)
+            i -= 1
+        return False
+
+    def _group_before_preposition(self, i: int) -> bool:
+        """As in "the plug in the sheath was released": an unknown noun behind a device and a preposition."""
+        parse = self.parse
+        k = i
+        while k >= parse.first:
+            if any(p.first <= k < p.last for g in parse.groups for p in g):
+                return k < i and any(
+                    parse.roles.get(j) in ("preposition", "of", "with", "exchange") for j in range(k, i)
+                )
+            if parse.roles.get(k) in ("clause", "relative", "subject"):
+                return False
+            k -= 1
+        return False
+
+    def _prepositional(self, mention: Mention) -> bool:
+        """Whether a noun hangs on a preposition: "through the sheath"."""
+        parse = self.parse
+        for k in range(mention.first - 1, max(parse.first - 1, mention.first - 5), -1):
+            if parse.roles.get(k) in ("preposition", "with", "of", "exchange"):
+                return True
+            if parse.roles.get(k) in ("be", "clause", "conjunction"):
+                return False
+        return False
+
+    def _no_subject(self, action: Mention) -> bool:
+        parse = self.parse
+        clause = parse.clause.get(action.first)
+        i = action.first - 1
+        while i >= parse.first and parse.clause.get(i) == clause:
+            mention = parse.items.get(i)
+            known = parse.roles.get(i) is not None or any(c.first <= i < c.last for c in parse.cues)
+            if mention is not None and mention.kind in ("size", "action", "count"):
+                known = True
+            if not known and parse.words.words[i].isalpha():
+                return False
+            i -= 1
+        return True
+
+    def after_with(self, action: Mention) -> Group | None:
+        """As in "closed with two plugs", "using a 10 mm AVP II"."""
+        for group in self.parse.groups:
+            if group[0].first >= action.last and not group[0].pronoun:
+                gap = range(action.last, group[0].first)
+                if (
+                    any(
+                        self.parse.roles.get(i) == "with" or self.parse.words.words[i] in ("by", "via", ":")
+                        for i in gap
+                    )
+                    and len(gap) < 14
+                ):
+                    if any(
+                        self.parse.items.get(i) is not None
+                        and self.parse.items[i].kind == "action"
+                        and self.parse.items[i] is not action
+                        and self.parse.items[i].means.event != "close"
+                        for i in gap
+                    ):
+                        return None
+                    return group
+                return None
+        return None

@@ -1,0 +1,400 @@
+"""Reference: which devices a phrase denotes.
+
+In: a device phrase, the act told of it, and what the text has told so far. Out:
+tracked devices: known ones for "the second", "both", "it", "the 12 mm"; new ones
+where the phrase introduces them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.grammar import Parse
+from extractor.introduction import introduce
+from extractor.phrases import DevicePhrase
+from extractor.telling import Telling
+
+_ON_KNOWN = ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is told of a phrase; ``taken`` are the devices of the phrases joined before it."""
+
+    event: str
+    by_verb: bool  # and not by a noun: "deployment of a plug"
+    taken: tuple[TrackedDevice, ...] = ()
+
+
+def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb: bool) -> list[TrackedDevice]:
+    """The devices a group denotes; new ones where it introduces them. An empty group: those in focus."""
+    if not group:
+        return [d for d in telling.focus if d.standing == "today"]
+    out: list[TrackedDevice] = []
+    for phrase in group:
+        if id(phrase) in telling.known:
+            out += telling.known[id(phrase)]
+            continue
+        devices = _denoted(telling, phrase, Act(event, by_verb, tuple(out)))
+        if phrase.valve and len(devices) == 1:
+            devices[0].valve = phrase.valve
+        telling.remember(phrase, devices)
+        out += devices
+    return out
+
+
+def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDevice]:
+    live = [d for d in telling.timeline.devices if d.standing == "today"]
+    if phrase.pronoun:
+        return _pronoun(telling, phrase, act, live)
+    if phrase.determiner == "definite":
+        return _definite(telling, phrase, act, live)
+    if phrase.determiner == "bare":
+        return _bare(telling, phrase, act, live)
+    return _indefinite(telling, phrase, act, live)
+
+
+def _pronoun(
+    telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    """As in "It", "they": the devices in focus, or the one named just before."""
+    if phrase.plural:
+        return list(telling.focus) if len(telling.focus) > 1 else [d for d in live if d.in_place]
+    named = _named_before(telling, phrase)
+    if named is not None:
+        devices = _denoted(telling, named, replace(act, event="select"))
+        telling.remember(named, devices)
+        return devices
+    if not telling.focus and not live and act.event in ("load", "open", "release"):
+        planned = [d for d in telling.timeline.devices if d.standing == "planned"][-1:]
+        for device in planned:
+            device.standing = "today"  # "a 7 mm would fit ... it was advanced"
+        return planned
+    return telling.focus[-1:] if telling.focus else live[-1:]
+
+
+def _indefinite(
+    telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    """As in "A plug", "two plugs": new devices, unless what is told can only be of known ones."""
+    if _counts_part(phrase):
+        number = phrase.number or 1
+        waiting = [d for d in live if d.state in ("named", "loaded", "deployed")]
+        if len(waiting) > number or ("only" in phrase.words and len(waiting) >= number):
+            return _part_of(phrase, act, waiting)  # "two were opened, one was released"
+    if act.event not in _ON_KNOWN:
+        return introduce(telling, phrase, act.taken)
+    match = matching(telling, phrase, [d for d in live if d.state not in ("removed", "unused")])
+    if "article" in phrase.words and phrase.sizes:
+        match = [d for d in match if d.size is not None]
+    if phrase.ordinal is not None:
+        match = [d for d in match if d.ordinal == phrase.ordinal]
+    if act.event == "remain" and phrase.quantity and not any(d.in_place for d in live) and not match:
+        return introduce(telling, phrase, act.taken)
+    if (
+        match
+        and (phrase.number or 1) == 1
+        and (phrase.sizes or act.event != "unused")
+        and "another" not in phrase.words
+    ):
+        return match[-1:]
+    single = (
+        phrase.quantity == 1
+        and "article" in phrase.words
+        and (phrase.sizes or phrase.product or phrase.ordinal)
+    )
+    if act.event in ("remain", "check") and not single:
+        return _position(telling, phrase, live)
+    return introduce(telling, phrase, act.taken)
+
+
+def _counts_part(phrase: DevicePhrase) -> bool:
+    """A bare number ("one was released") that may count some of the devices at hand."""
+    return bool(
+        phrase.headless
+        and phrase.number
+        and not phrase.sizes
+        and phrase.ordinal is None
+        and not phrase.words & {"another", "more", "article"}
+    )
+
+
+def _named_before(telling: Telling, pronoun: DevicePhrase) -> DevicePhrase | None:
+    """The device a sentence named before its "it", when no action has taken it up yet."""
+    before = [p for p in telling.parse.phrases if p.last <= pronoun.first and not p.pronoun]
+    if (
+        not before
+        or before[-1].explanation
+        or id(before[-1]) in telling.known
+        or is_landmark(telling, before[-1])
+    ):
+        return None
+    phrase = before[-1]
+    return phrase if (phrase.sizes or phrase.product) and phrase.quantity == 1 else None
+
+
+def _definite(
+    telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    usable = [d for d in live if d.state != "unused"]
+    active = [d for d in usable if d.state != "removed"]
+    if phrase.words & {"both", "all", "each"} or (phrase.plural and not phrase.ordinal):
+        return _plural(telling, phrase, act, active)
+    if "former" in phrase.words:
+        return usable[-2:-1]
+    if "latter" in phrase.words or "last" in phrase.words:
+        return usable[-1:]
+    if phrase.words & {"other", "remaining"} and active:
+        others = [d for d in active if d not in telling.focus]
+        return others[-1:] or active[-1:]
+    if "part" in phrase.words and phrase.number is not None and active:
+        return _part_of(phrase, act, active)
+    if "pair" in phrase.words and phrase.number is not None and len(active) >= phrase.number:
+        return _plural(telling, phrase, act, active)
+    if phrase.words & {"another", "more"} or "pair" in phrase.words:
+        return introduce(telling, phrase, act.taken)
+    if phrase.ordinal is not None or phrase.label is not None:
+        return _by_ordinal(telling, phrase, act, usable)
+    pool = active or usable
+    match = matching(telling, phrase, pool)
+    if match:
+        if phrase.sizes or phrase.product:
+            return match[-1:]
+        return [d for d in telling.focus if d in pool][-1:] or match[-1:]
+    if phrase.sizes and ("same" in phrase.words or act.event in ("withdraw", "unused", "capture")):
+        removed = matching(telling, phrase, usable)
+        if removed:
+            return removed[-1:]
+    if not active and usable and not phrase.sizes:
+        return usable[-1:]
+    if act.event in ("remain", "check") and active and not phrase.sizes:
+        return active[-1:]
+    return introduce(telling, phrase, act.taken)
+
+
+def _part_of(phrase: DevicePhrase, act: Act, active: list[TrackedDevice]) -> list[TrackedDevice]:
+    """Some of the devices at hand; "only one" says that the others did not stay."""
+    number = phrase.number or 1
+    waiting = [d for d in active if d.state != "released"] or active
+    chosen = waiting[:number]
+    if "only" in phrase.words and act.event in ("open", "release", "remain"):
+        for device in active:
+            if device not in chosen and device.state != "released":
+                device.state = "removed"
+    return chosen
+
+
+def _by_ordinal(
+    telling: Telling, phrase: DevicePhrase, act: Act, usable: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    n = phrase.ordinal or phrase.label or 1
+    size = phrase.sizes[0] if phrase.sizes else None
+    named = [d for d in usable if n in (d.ordinal, d.label) and same_size(d.size, size)]
+    if named:
+        return named[-1:]
+    if len(usable) >= n and act.event != "select":
+        kept = [d for d in usable if d.state != "removed"]
+        pool = kept if len(kept) >= n else usable
+        candidate = pool[n - 1]
+        over = act.event in ("open", "load") and candidate.state == "released"
+        if candidate.ordinal in (None, n) and same_size(candidate.size, size) and not over:
+            return [candidate]
+    return introduce(telling, phrase, act.taken)
+
+
+def _plural(
+    telling: Telling, phrase: DevicePhrase, act: Act, active: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    """As in "Both plugs", "the devices", "all three"."""
+    # Before anything is deployed every device at hand is meant; later those in place.
+    pool = [d for d in active if d.in_place] if act.event in ("remain", "check") else active
+    pool = [d for d in pool if d.target is None] or pool
+    if phrase.number is None:
+        return _uncounted(telling, phrase, act, active, pool)
+    return _counted(telling, phrase, act, pool, phrase.number)
+
+
+def _uncounted(
+    telling: Telling, phrase: DevicePhrase, act: Act, active: list[TrackedDevice], pool: list[TrackedDevice]
+) -> list[TrackedDevice]:
+    """As in "The plugs": those in focus, or all at hand."""
+    if "each" in phrase.words and not phrase.plural and len(pool) == 1:
+        return pool
+    if len(telling.focus) > 1 and all(d in active for d in telling.focus):
+        return list(telling.focus)
+    if len(pool) >= 2 or (len(pool) == 1 and pool[0].many):
+        return pool
+    if not pool and act.event in ("open", "release") and act.by_verb:
+        return introduce(telling, phrase, act.taken)
+    if not pool and act.event in ("load", "select"):
+        return []
+    telling.loosen(phrase, 1)
+    return pool
+
+
+def _counted(
+    telling: Telling, phrase: DevicePhrase, act: Act, pool: list[TrackedDevice], number: int
+) -> list[TrackedDevice]:
+    """As in "Both plugs", "all three": as many as said; what is missing is new, or a loose end."""
+    pool = _expand(telling, pool, number)
+    if "all" in phrase.words and number < sum(d.in_place for d in pool):
+        telling.state([phrase], number, number, "total")
+    if act.event in ("remain", "check", "release") and pool:
+        telling.state([phrase], number, number, "position")
+    if len(pool) < number and act.event in ("release", "remain", "reposition", "withdraw"):
+        introduced = [d for d in telling.timeline.today() if d.state != "unused"]
+        if len(introduced) == number or (
+            len(introduced) > number > 1 and "another" not in phrase.words and len(pool) + 1 == number
+        ):
+            # A number said at the end tells that one taken back was put in again.
+            pool = introduced[-number:]
+    if len(pool) >= number:
+        fresh = [d for d in pool if d.state != "released"]
+        if act.event == "release" and len(fresh) >= number:
+            return fresh[-number:]
+        return pool[-number:]
+    if not pool and act.event in ("open", "load", "release", "select"):
+        return introduce(telling, phrase, act.taken)
+    together = act.event in ("open", "load") and not phrase.words & {"both", "all"}
+    if together or act.event not in ("remain", "check", "release"):
+        telling.loosen(phrase, number - len(pool))
+    return pool
+
+
+def _expand(telling: Telling, pool: list[TrackedDevice], number: int) -> list[TrackedDevice]:
+    """As in "One in each sheath ... both were released": the number said later fixes a "many"."""
+    many = [d for d in pool if d.many]
+    if len(many) != 1 or len(pool) > number:
+        return pool
+    first = many[0]
+    first.many = False
+    while len(pool) < number:
+        twin = TrackedDevice(
+            first.product,
+            first.size,
+            first.state,
+            valve=first.valve,
+            target=first.target,
+            paragraph=first.paragraph,
+            events=list(first.events),
+        )
+        telling.timeline.devices.insert(telling.timeline.devices.index(first) + 1, twin)
+        pool.append(twin)
+    return pool
+
+
+def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> list[TrackedDevice]:
+    if phrase.ordinal is not None or phrase.label is not None:
+        return _by_ordinal(telling, phrase, act, [d for d in live if d.state != "unused"])
+    active = [d for d in live if d.state not in ("removed", "unused")]
+    if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
+        # "device placement", "plug deployment": the act by name, of devices told of elsewhere
+        return [d for d in telling.focus if d in active]
+    if (
+        act.event == "embolize"
+        and not phrase.sizes
+        and any(d.state in ("removed", "embolized") for d in live)
+    ):
+        return []  # "device embolization, retrieved": told again
+    match = matching(telling, phrase, active)
+    if phrase.plural and not phrase.sizes:
+        if act.event in ("open", "load", "select", "release") and not active:
+            return introduce(telling, phrase, act.taken)
+        return _plural(telling, phrase, act, active)
+    if act.event in ("open", "load", "select"):
+        return _next_to_open(phrase, act, match) or introduce(telling, phrase, act.taken)
+    if act.event == "release":
+        fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
+        if fresh:
+            return _in_focus(telling, fresh)
+        if match and phrase.product and not phrase.sizes:
+            made = introduce(telling, phrase, act.taken)  # released already: this may be the next one
+            for device in made:
+                device.doubtful = True
+            return made
+    if match:
+        return _in_focus(telling, match)
+    if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
+        return _position(telling, phrase, live)
+    if act.event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (
+        phrase.sizes or phrase.product
+    ):
+        return []
+    if (
+        phrase.head is not None
+        and phrase.head.means.vague
+        and any(d.in_place for d in live)
+        and not phrase.sizes
+    ):
+        return []  # "serial number of implant recorded"
+    return introduce(telling, phrase, act.taken)
+
+
+def _next_to_open(phrase: DevicePhrase, act: Act, match: list[TrackedDevice]) -> list[TrackedDevice]:
+    """The last fitting device that waits to be opened; one already open may be told again."""
+    return [
+        d
+        for d in match
+        if d.state in ("named", "loaded")
+        or (act.event == "open" and d.state == "deployed" and not phrase.sizes)
+    ][-1:]
+
+
+def _in_focus(telling: Telling, pool: list[TrackedDevice]) -> list[TrackedDevice]:
+    """The device of a pool last spoken of, or its last."""
+    return [d for d in telling.focus if d in pool][-1:] or pool[-1:]
+
+
+def _position(telling: Telling, phrase: DevicePhrase, live: list[TrackedDevice]) -> list[TrackedDevice]:
+    """As in "Two plugs well seated": a statement about what is in place."""
+    in_place = [d for d in live if d.in_place]
+    number = phrase.quantity
+    if number is not None and (phrase.number is not None or len(phrase.sizes) > 1):
+        telling.state([phrase], number, number, "position")
+    elif number is None and len(in_place) < 2 and not any(d.many for d in in_place):
+        telling.state([phrase], 2, None, "position")
+    phrase.explanation = "claim: position"
+    return in_place[-number:] if number else in_place
+
+
+def matching(telling: Telling, phrase: DevicePhrase, pool: list[TrackedDevice]) -> list[TrackedDevice]:
+    """Devices of the pool that fit size, product, number and site of a phrase."""
+    size = phrase.sizes[0] if phrase.sizes else None
+    fitting = [
+        d for d in pool
+        if same_size(d.size, size)
+        and same_product(d.product, phrase.product)
+        and (telling.site.target is None or d.target in (None, telling.site.target))
+    ]  # fmt: skip
+    if size is not None:
+        exact = [d for d in fitting if size_key(d.size) == size_key(size)]
+        fitting = exact or [d for d in fitting if d.size is None]
+    return fitting
+
+
+def is_landmark(telling: Telling, phrase: DevicePhrase) -> bool:
+    """Whether a device is named only to say where: "adjacent to the first plug"."""
+    if phrase.determiner != "definite" and phrase.ordinal is None and not phrase.prior:
+        return False
+    if phrase.sizes and not phrase.prior and not matching(telling, phrase, telling.timeline.today()):
+        return False  # a size not met before is a new device
+    for cue in telling.parse.cues:
+        if cue.means.cue == "landmark" and cue.last == phrase.first:
+            before = telling.parse.items.get(cue.first - 1)
+            return not (before is not None and before.kind == "action" and before.means.form == "noun")
+    return telling.parse.roles.get(phrase.first - 1) in ("preposition", "of") and not _nominal_object(
+        telling.parse, phrase
+    )
+
+
+def _nominal_object(parse: Parse, phrase: DevicePhrase) -> bool:
+    for i in (phrase.first - 1, phrase.first - 2):
+        mention = parse.items.get(i)
+        if (
+            mention is not None
+            and mention.kind == "action"
+            and (mention.means.form == "noun" or mention.last == phrase.first)
+        ):
+            return True
+    return False

@@ -1,0 +1,248 @@
+"""Status of a mention: today or not, done or not.
+
+In: a ``Parse`` and a device group or an action of it. Out: why the group is no
+device of this session (history, plan, said not to exist), or whether a cue
+(negation, plan, intent, inability) governs the action. A cue reaches no
+further than its clause, and over no other action.
+"""
+
+from __future__ import annotations
+
+from extractor.events import Standing
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.phrases import DevicePhrase
+
+NONE = "none: says there is no such device"
+_NEGATION_REACH = 5  # words
+_SINCE = ("in", "since", "of", "from")
+
+
+def why_not_today(
+    parse: Parse, group: list[DevicePhrase], standing: Standing, *, something_done: bool
+) -> str:
+    """Why a group names no device of this session; empty when it may.
+
+    Parameters
+    ----------
+    parse
+        The sentence.
+    group
+        Device phrases of it that stand together.
+    standing
+        That of the section.
+    something_done
+        Whether a device of this session is known already; before that, what
+        imaging shows was there before.
+    """
+    if standing != "today":
+        return "history" if standing == "prior" else "plan"
+    if any(p.prior for p in group):
+        return "history"
+    if any(p.none for p in group):
+        return NONE
+    clause = parse.clause.get(group[0].first)
+    return (
+        _cue_in_clause(parse, group, clause, something_done)
+        or _plan_of_sentence(parse, group[0], clause)
+        or _denied(parse, group[0])
+        or _history_of_sentence(parse, clause)
+    )
+
+
+def _cue_in_clause(parse: Parse, group: list[DevicePhrase], clause: int | None, something_done: bool) -> str:
+    """What the cues of the clause say; the last one decides."""
+    why = ""
+    if "today" in parse.cue_kinds():
+        return why
+    for cue in parse.cues:
+        if parse.clause.get(cue.first) != clause:
+            continue
+        kind = cue.means.cue
+        if kind == "history" and _reaches(parse, cue, group):
+            why = "history"
+        elif kind == "cancelled" or (kind == "plan" and _plans(parse, cue, group, clause)):
+            why = "plan"
+        elif kind == "imaging" and not something_done:
+            why = "history"
+    return why
+
+
+def _reaches(parse: Parse, cue: Mention, group: list[DevicePhrase]) -> bool:
+    """Whether a history cue stands before a group or close behind it; inside a phrase it is of that alone."""
+    inside = any(p.first <= cue.first < p.last for p in parse.phrases)
+    behind = cue.means.reach == "both" and cue.first <= group[-1].last + 6
+    return not inside and (cue.first < group[0].first or behind)
+
+
+def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | None) -> bool:
+    """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
+    first = group[0].first
+    return (cue.first < first or 0 <= cue.first - group[-1].last <= 1) and not any(
+        c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
+        for c in parse.cues
+    )
+
+
+def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> str:
+    if any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
+        return "plan"
+    verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
+        role == "be" and parse.clause.get(i) == clause for i, role in parse.roles.items()
+    )
+    planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
+    # "he proposes a 14/6 ..., and for the other leak one 5W"
+    return "plan" if planned_before and not verb_here else ""
+
+
+def _denied(parse: Parse, first: DevicePhrase) -> str:
+    if _instead(parse, first):
+        return "instead: named for what was not taken"
+    return NONE if _under_none(parse, first) else ""
+
+
+def _history_of_sentence(parse: Parse, clause: int | None) -> str:
+    told = any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)
+    return "history" if told or _dated(parse, clause) else ""
+
+
+def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
+    """As in "Instead of a 12 mm plug, a 10 mm was deployed"."""
+    before = parse.words.words[max(parse.first, phrase.first - 2) : phrase.first]
+    return before in (["instead", "of"], ["rather", "than"]) and phrase.determiner != "definite"
+
+
+def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
+    """As in "No sheath, wire or device was opened": the negation reaches over the list."""
+    if phrase.determiner == "definite" or phrase.number is not None:
+        return False
+    listed = False
+    for i in range(phrase.first - 1, max(parse.first - 1, phrase.first - 9), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word in ("none", "none_more"):
+            return listed
+        if parse.words.words[i] == "," or parse.roles.get(i) == "conjunction":
+            listed = True
+        elif (item is not None and item.kind != "other_device") or parse.roles.get(i) is not None:
+            return False
+    return False
+
+
+def _dated(parse: Parse, clause: int | None) -> bool:
+    """A calendar year in running text tells of another day."""
+    if parse.sentence.form not in ("prose", "item"):
+        return False
+    for i, mention in parse.items.items():
+        inside = any(p.first <= i < p.last for p in parse.phrases)
+        if (
+            mention.kind == "size"
+            and mention.means.form == "date"
+            and not inside
+            and parse.clause.get(i) == clause
+        ):
+            words = parse.words.words[mention.first : mention.last]
+            before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
+            months = len(words) == 2 and len(words[1]) == 4 and words[1].isdigit()
+            if (
+                words[0] in _SINCE
+                or (len(words) == 1 and len(words[0]) == 4)
+                or (months and before in _SINCE)
+            ):
+                return True
+    return False
+
+
+def left_in(parse: Parse, clause: int | None) -> bool:
+    """Whether a clause says that something is put in or stays."""
+    return any(
+        a.means.event in ("open", "release", "remain") and parse.clause.get(a.first) == clause
+        for a in parse.actions
+    )
+
+
+def acted_away(parse: Parse, group: list[DevicePhrase]) -> bool:
+    """Whether the clause takes these devices out again, or leaves them unused."""
+    clause = parse.clause.get(group[0].first)
+    return any(
+        a.means.event in ("withdraw", "unused", "waste", "embolize", "exchange", "capture")
+        and parse.clause.get(a.first) == clause
+        and not negated(parse, a)
+        for a in parse.actions
+    )
+
+
+def negated(parse: Parse, action: Mention) -> bool:
+    """Whether an action is denied, by a cue or by its subject ("no plug was deployed")."""
+    return cued(parse, action, "negation") or _none_phrase(parse, action)
+
+
+def _none_phrase(parse: Parse, action: Mention) -> bool:
+    clause = parse.clause.get(action.first)
+    return any(
+        p.none and parse.clause.get(p.first) == clause and p.last <= action.first for p in parse.phrases
+    )
+
+
+def cued(parse: Parse, action: Mention, kind: str) -> bool:
+    """Whether a cue governs an action: in its clause, before it, nothing acted between."""
+    clause = parse.clause.get(action.first)
+    return any(
+        cue.means.cue == kind
+        and cue.last <= action.first
+        and parse.clause.get(cue.first) == clause
+        and not (kind == "negation" and _stops_negation(parse, cue, action))
+        and not (kind in ("inability", "intent") and _acted_between(parse, cue, action))
+        for cue in parse.cues
+    )
+
+
+def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
+    """Whether a negation ends before an action: at a comma, another noun or action, or for distance."""
+    between = range(cue.last, action.first)
+    return (
+        len(between) > _NEGATION_REACH
+        or any(parse.words.words[i] == "," for i in between)
+        or any(
+            i in parse.items and parse.items[i].kind in ("action", "leak", "other_device") for i in between
+        )
+        or (
+            # "without": an unknown noun is what was lacking
+            parse.words.words[cue.first] == "without"
+            and any(parse.roles.get(i) is None and i not in parse.items for i in between)
+        )
+    )
+
+
+def _acted_between(parse: Parse, cue: Mention, action: Mention) -> bool:
+    """Whether the cue governs an action before this one, and not both of them."""
+    return any(
+        i in parse.items
+        and parse.items[i].kind == "action"
+        and parse.roles.get(i - 1) != "conjunction"
+        and not _joined(parse, i, action)
+        for i in range(cue.last, action.first)
+    )
+
+
+def _joined(parse: Parse, i: int, action: Mention) -> bool:
+    """As in "to recapture and exchange": both actions stand under one cue."""
+    return any(parse.roles.get(k) == "conjunction" for k in range(i, action.first))
+
+
+def group_negated(parse: Parse, phrase: DevicePhrase) -> bool:
+    """Whether a denial or a failure stands before a phrase, or behind it in place of a verb."""
+    clause = parse.clause.get(phrase.first)
+    behind = any(
+        c.means.cue in ("negation", "inability")
+        and parse.clause.get(c.first) == clause
+        and 0 <= c.first - phrase.last <= 8
+        for c in parse.cues
+    )
+    if behind and not any(parse.clause.get(a.first) == clause for a in parse.actions):
+        return True  # "a plug of 14 mm did not conform"
+    return any(
+        c.means.cue in ("negation", "inability")
+        and parse.clause.get(c.first) == clause
+        and c.first < phrase.first
+        for c in parse.cues
+    )

@@ -1,0 +1,150 @@
+"""Telling: what a text has told so far, and the one place that writes it down.
+
+In: the sentence being read, and what the other stages find in it. Out: a
+``Timeline`` that grows by devices, events, stated counts and loose ends.
+"""
+
+from __future__ import annotations
+
+from extractor.events import (
+    Event,
+    Loose,
+    Standing,
+    Statement,
+    StatementKind,
+    Timeline,
+    TrackedDevice,
+    next_state,
+)
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.phrases import DevicePhrase
+from extractor.site import Site
+
+
+class Telling:
+    """The state of one source while it is read, sentence by sentence.
+
+    Parameters
+    ----------
+    listing
+        Whether the source names what was placed, often without a verb.
+    """
+
+    def __init__(self, *, listing: bool) -> None:
+        self.timeline = Timeline()
+        self.listing = listing
+        self.site = Site()
+        self.focus: list[TrackedDevice] = []  # the devices spoken of last
+        self.opened_in = -1  # the paragraph in which a device was last opened
+        self.split_in = -1  # the sentence that says which devices "one in each" were
+        self.other_implant = False  # a valve, clip or appendage device is being told of
+        self.parse: Parse  # the sentence being read
+        self.known: dict[int, list[TrackedDevice]] = {}  # its phrases understood so far, by id
+
+    def begin(self, parse: Parse) -> None:
+        """Turn to the next sentence."""
+        self.parse = parse
+        self.known = {}
+        self.site.read(parse)
+        self.other_implant |= any(
+            m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure")
+            for m in parse.nouns
+        )
+
+    def active(self) -> list[TrackedDevice]:
+        """Devices of this session, at the leak, that are neither taken out nor put aside."""
+        return [d for d in self.timeline.today() if d.state not in ("removed", "unused")]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Characters of the words ``first`` to ``last``."""
+        words = self.parse.words
+        return words.starts[first], words.ends[last - 1]
+
+    # -- devices and their events ---------------------------------------------
+
+    def add(self, phrase: DevicePhrase, standing: Standing) -> TrackedDevice:
+        """A new device of the timeline, as a phrase describes it."""
+        start, end = self.span(phrase.first, phrase.last)
+        rule = phrase.head.rule if phrase.head else "count.reference"
+        device = TrackedDevice(
+            phrase.product,
+            phrase.sizes[0] if phrase.sizes else None,
+            standing=standing,
+            valve=phrase.valve or self.site.valve,
+            target=self.site.target or self._usual_target(phrase),
+            ordinal=phrase.ordinal,
+            label=phrase.label,
+            quantity=phrase.quantity,
+            counted=phrase.number is not None or bool(phrase.sizes),
+            paragraph=self.parse.sentence.paragraph,
+            events=[Event("named", start, end, self.parse.sentence.section.role, rule)],
+        )
+        self.timeline.devices.append(device)
+        return device
+
+    def _usual_target(self, phrase: DevicePhrase) -> str | None:
+        """Where a septal occluder and its like go, unless the sentence ties it to the leak."""
+        usual: str | None = phrase.head.means.usual_target if phrase.head else None
+        if usual and any(
+            m.kind == "leak" and m.means.term not in ("central", "device") for m in self.parse.items.values()
+        ):
+            return None
+        return usual
+
+    def apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
+        """Let an event happen to a device; ``group`` names the device, or is empty."""
+        state = device.state
+        if event in ("release", "withdraw", "remain", "embolize"):
+            device.announced = False
+        if state == "removed" and action.means.form == "noun":
+            return  # "since the opening of the first plug": nothing new
+        if not group and event == "withdraw" and state == "released":
+            return  # "removed", said of nothing: a released device is not taken out unnamed
+        if not group and event == "unused" and device.in_place:
+            return  # "good, another not needed": nothing is said of this one
+        if event == "open":
+            self.opened_in = self.parse.sentence.paragraph
+        if event in ("open", "release") or (event == "remain" and state in ("named", "loaded", "deployed")):
+            device.pending = False
+        device.state = next_state(state, event, named=bool(group))
+        self.log(device, event, action, group)
+
+    def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
+        """Write down an event of a device with the words that say so."""
+        start, end = self.span(action.first, action.last)
+        if group:
+            a, b = self.span(group[0].first, group[-1].last)
+            start, end = min(a, start), max(b, end)
+        device.events.append(Event(event, start, end, self.parse.sentence.section.role, action.rule))
+
+    # -- phrases and how they are explained -----------------------------------
+
+    def remember(self, phrase: DevicePhrase, devices: list[TrackedDevice]) -> None:
+        """Explain a phrase by the devices it denotes."""
+        self.known[id(phrase)] = devices
+        if devices:
+            numbers = (str(self.timeline.devices.index(d) + 1) for d in devices)
+            phrase.explanation = "device " + ", ".join(numbers)
+        elif not phrase.explanation:
+            phrase.explanation = "no device"
+
+    def is_done(self, phrase: DevicePhrase) -> bool:
+        """Whether a phrase has been taken up by an action of this sentence."""
+        return id(phrase) in self.known
+
+    def state(self, group: list[DevicePhrase], low: int, high: int | None, kind: StatementKind) -> None:
+        """Write down a count the text states."""
+        start, end = self.span(group[0].first, group[-1].last)
+        rule = next((c.rule for c in self.parse.cues if c.means.cue == "summary"), "claim.stated")
+        role = self.parse.sentence.section.role
+        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, self.site.valve))
+
+    def loosen(self, phrase: DevicePhrase, extra: int) -> None:
+        """Write down a phrase that may be ``extra`` devices more."""
+        if self.listing and phrase.determiner == "definite":
+            phrase.explanation = "reference"  # to what the narrative tells
+            return
+        start, end = self.span(phrase.first, phrase.last)
+        phrase.explanation = "unexplained"
+        self.timeline.loose.append(Loose(phrase, start, end, self.parse.sentence.section.role, extra))
