@@ -120,6 +120,7 @@ def _leak(case: Case, out: Circumstances) -> None:
                 standing == "today"
                 and not out.closure
                 and any(a.means.event == "close" for a in parse.actions)
+                and not any(c.means.cue == "negation" for c in parse.cues)
                 and not _undone(parse, mention)
             ):
                 out.closure = mention

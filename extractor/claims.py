@@ -33,7 +33,7 @@ _SOURCES: tuple[Source, ...] = (
     "title", "narrative", "log", "findings", "implants", "equipment", "summary", "addendum",
 )  # fmt: skip
 # Sources that may tell the course of events when there is no narrative.
-_NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "summary", "implants")
+_NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
 
 
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
@@ -194,7 +194,10 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
     """How many devices a timeline leaves in: at least, at most."""
     low, high = 0, 0
     unbounded = False
+    described = sum(d.in_place and not d.many for d in timeline.today())
     for device in timeline.today():
+        if device.many and device.size is None and described > 1:
+            continue  # "the plugs were placed one after another", and then each is told
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
@@ -332,7 +335,12 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
             ]
             fate = "unused" if answer and answer[0] in ("no", "n") else fate
         others = any(m.kind == "other_device" for m in parse.nouns)
-        for phrase in _entries(parse, parse.phrases):
+        entries = _entries(parse, parse.phrases)
+        for n, phrase in enumerate(entries):
+            if fates and len(entries) > 1 and fates[0].first > entries[0].first:
+                following = entries[n + 1].first if n + 1 < len(entries) else parse.last
+                own = [m for m in fates if phrase.first < m.first < following]
+                fate = own[-1].means.fate if own else None  # each entry has its own
             if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
                 phrase.explanation = "other device" if others else "heading"
                 continue

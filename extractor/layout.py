@@ -173,10 +173,9 @@ class LayoutReader:
                 )
             elif (
                 open_field
-                and starts[-1][2] in ("letterhead", "findings")
                 and text[starts[-1][1] : line.start].strip()
-                and not _FIELD.match(line.text)
                 and line.start in hard
+                and self._ends_field(starts[-1][2], line)
             ):
                 starts.append((line.start, line.start, "body", ""))
                 open_field = False
@@ -201,6 +200,18 @@ class LayoutReader:
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return tuple(sections)
+
+    @staticmethod
+    def _ends_field(role: str, line: _Line) -> bool:
+        """Whether a line stands outside the field above it.
+
+        A letterhead runs over its own kind of line; a result or a plan of one line
+        ends where a form goes on with its next field.
+        """
+        is_field = _FIELD.match(line.text) is not None
+        if role in ("letterhead", "findings"):
+            return not is_field
+        return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
     def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section."""
@@ -339,20 +350,22 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             if form == "log" and position == start:
                 time = _TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)
-            for a, b in (
-                _split(text, position, stop)
-                if form != "row" and not (form == "item" and sections[k].role == "implants")
-                else [(position, stop)]
-            ):
+            listed = form == "item" and sections[k].role == "implants"
+            for a, b in [(position, stop)] if form == "row" else _split(text, position, stop, listed):
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop
     return out
 
 
-def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number."""
+def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
+    """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number.
+
+    In the entry of a list a semicolon ends nothing.
+    """
     spans, begin = [], start
     for match in _SENTENCE_END.finditer(text, start, end):
+        if listed and ";" in match.group():
+            continue
         if match.group().startswith(".") and _ABBREVIATION.search(
             text, max(begin, match.start() - 8), match.start() + 1
         ):

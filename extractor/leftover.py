@@ -274,7 +274,7 @@ def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:
     parse = telling.parse
     joined = any(
         parse.roles.get(i) == "conjunction" or parse.words.words[i] == "then"
-        for i in range(max(parse.first, phrase.first - 3), phrase.first)
+        for i in range(max(parse.first, phrase.first - 6), phrase.first)
     )
     acts = [a for a in parse.actions if a.last <= phrase.first]
     return (

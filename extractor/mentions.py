@@ -130,7 +130,7 @@ def words_of(doc: Doc) -> Words:
     spoken = _spoken(doc.text)
     for token in doc:
         text = token.text
-        if text == "-" or text.isspace():
+        if text in ("-", "_") or text.isspace():
             continue
         word = text.lower()
         words.append(_SPOKEN_MARKS.get(word, word) if spoken else word)

@@ -54,12 +54,20 @@ class Patients:
                 and 0 <= noun.first - action.last <= 6
             ):
                 between = range(action.last, noun.first)
+                if all(self._qualifies(i) for i in between):
+                    return True  # "exchanging the medium-curl catheter for a large-curl one"
                 if any(
                     parse.roles.get(i) in ("exchange", "with") or parse.words.words[i] in ("to", "over")
                     for i in between
                 ) and not any(p.first in between and not p.pronoun for p in parse.phrases):
                     return True
         return False
+
+    def _qualifies(self, i: int) -> bool:
+        """A word that may stand between a verb and its object."""
+        item = self.parse.items.get(i)
+        known = item is not None and not (item.kind == "count" and item.means.word in ("article", "definite"))
+        return not known and self.parse.roles.get(i) in (None, "adjective", "adverb") and self.parse.words.words[i] != ","
 
     def exchanged_for(self, action: Mention) -> Group | None:
         """The group after for / with / by / to."""

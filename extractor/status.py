@@ -78,7 +78,8 @@ def _reaches(parse: Parse, cue: Mention, group: list[DevicePhrase]) -> bool:
 def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | None) -> bool:
     """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
     first = group[0].first
-    return (cue.first < first or 0 <= cue.first - group[-1].last <= 1) and not any(
+    behind = 5 if cue.means.reach == "both" else 1
+    return (cue.first < first or 0 <= cue.first - group[-1].last <= behind) and not any(
         c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
         for c in parse.cues
     )
