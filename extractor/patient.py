@@ -67,7 +67,11 @@ class Patients:
         """A word that may stand between a verb and its object."""
         item = self.parse.items.get(i)
         known = item is not None and not (item.kind == "count" and item.means.word in ("article", "definite"))
-        return not known and self.parse.roles.get(i) in (None, "adjective", "adverb") and self.parse.words.words[i] != ","
+        return (
+            not known
+            and self.parse.roles.get(i) in (None, "adjective", "adverb")
+            and self.parse.words.words[i] != ","
+        )
 
     def exchanged_for(self, action: Mention) -> Group | None:
         """The group after for / with / by / to."""

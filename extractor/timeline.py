@@ -131,6 +131,10 @@ class TimelineBuilder:
         if "summary" not in self._parse.cue_kinds():
             return
         groups = [g for g in self._parse.groups if not g[0].explanation]
+        if self._lifetime():
+            for phrase in (p for g in groups for p in g):
+                phrase.explanation = "claim: a lifetime total"
+            return
         counted = [g for g in groups if all(p.number is not None and p.determiner == "indefinite" for p in g)]
         if len(counted) > 1 and not any(
             p.ordinal or p.words & {"another", "more"} for g in counted for p in g
@@ -140,6 +144,12 @@ class TimelineBuilder:
             groups = [g for g in groups if g not in counted]
         for group in groups:
             self._state_total(group)
+
+    def _lifetime(self) -> bool:
+        """As in "he now has four plugs in all, two of them from 2019": not the count of this session."""
+        parse = self._parse
+        dated = any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+        return dated and any("part" in phrase.words for phrase in parse.phrases)
 
     def _state_total(self, group: list[DevicePhrase]) -> None:
         """A stated total: "a total of three plugs", "successful closure with two devices"."""
