@@ -326,7 +326,8 @@ def _implants(case: Case, out: Circumstances) -> None:
         for noun in parse.nouns:
             if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
                 continue
-            if source == "implants" and not any(
+            told_apart = noun.means.role == "clip" and not _undone(parse, noun) and not _counted(parse, noun)
+            if (source == "implants" or told_apart) and not any(
                 a.means.event in ("unused", "withdraw") for a in parse.actions
             ):
                 out.other_procedure = out.other_procedure or noun

@@ -23,11 +23,11 @@ def test_sample_notes_demo_is_the_text_of_its_gold_note(path: Path, gold: list[L
     assert path.read_bytes() == texts[path.stem].encode("utf-8")
 
 
-def test_sample_notes_demo_shows_every_status_and_style(gold: list[Labelled]) -> None:
+def test_sample_notes_demo_shows_every_status_and_six_styles(gold: list[Labelled]) -> None:
     shown = [item for item in gold if item.note.note_id in {path.stem for path in DEMO}]
     assert len(shown) == len(DEMO) == 12
     assert {"ready", "review", "none"} <= {status for item in shown for status in item.gold.status}
-    assert {item.style for item in shown} == {item.style for item in gold}
+    assert len({item.style for item in shown}) >= 6
     reasons = {
         reason for item in shown if item.gold.status == {"review"} for reason in item.gold.reasons or ()
     }
