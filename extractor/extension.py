@@ -182,7 +182,8 @@ class _Leftward:
             self.committed = i - 1  # "two or three plugs"
             return False
         if _contrasted(self.tags, i):
-            take_count(self.tags, self.phrase, self.tags.item[i - 4], left=True)  # "three, not two, plugs"
+            stated = self.tags.item[i - 4]  # "three, not two, plugs"
+            self.phrase.number = stated.means.number or stated.value
             self.committed, self.i = i - 4, i - 5
             return True
         if not _coordinates(self.tags, i, self.phrase):

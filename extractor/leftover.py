@@ -32,9 +32,8 @@ def explain_left_over(telling: Telling, phrase: DevicePhrase) -> None:
 
 def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "It", "both": words that name no device by themselves."""
-    if phrase.pronoun or (
-        phrase.headless and not phrase.sizes and phrase.ordinal is None and phrase.number is None
-    ):
+    counts = phrase.number is not None or phrase.ordinal is not None or "another" in phrase.words
+    if phrase.pronoun or (phrase.headless and not phrase.sizes and not counts):
         phrase.explanation = "reference"
         return True
     return False
@@ -56,8 +55,8 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
             _repeat_verb(telling, device, phrase)
     elif "part" in phrase.words and phrase.number and phrase.number > len(live):
         telling.loosen(phrase, phrase.number - len(live))
-    elif phrase.words & {"another", "more"} and not group_negated(telling.parse, phrase):
-        telling.loosen(phrase, phrase.number or 1)
+    elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):
+        telling.loosen(phrase, phrase.number or 1)  # beside a device; "two leaks, and another" is not one
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True

@@ -342,10 +342,8 @@ def test_coder_counts_devices_left_in(text: str, devices: int, why: str) -> None
             2,
             "one",
         ),
-        broken(
-            "'another' without its noun is lost",
-            *("A 12 mm plug was released in the lateral leak and another in the medial leak.", 2, "another"),
-        ),
+        ("A 12 mm plug was released in the lateral leak and another in the medial leak.", 2, "another"),
+        ("The plugs were placed one after another. Two 10 mm plugs were released.", 2, "one after another"),
         (
             "Two plugs were prepared. One of them was released; the other was returned to the shelf.",
             1,
