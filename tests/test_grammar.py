@@ -27,10 +27,6 @@ def words(coder: Coder, text: str) -> list[str]:
     ]
 
 
-def broken(reason: str, *values: object) -> object:
-    return pytest.param(*values, marks=pytest.mark.xfail(strict=False, reason=reason))
-
-
 @pytest.mark.parametrize(
     ("text", "quantity", "sizes", "why"),
     [
@@ -46,9 +42,12 @@ def broken(reason: str, *values: object) -> object:
         ("Plug 2 was deployed.", 1, [], "a label does not count"),
         ("A pair of plugs was deployed.", 2, [], "a pair"),
         ("Both plugs were released.", 2, [], "both"),
-        broken(
-            "the whole is counted, not the part",
-            *("One of the two plugs was recaptured.", 1, [], "a part of a number"),
+        pytest.param(
+            "One of the two plugs was recaptured.",
+            1,
+            [],
+            "a part of a number",
+            marks=pytest.mark.xfail(reason="the whole is counted, not the part"),
         ),
         ("A single 10 mm plug was deployed.", 1, ["10 mm"], "single"),
         ("An 8 and a 10 mm plug were deployed.", 2, ["8 mm", "10 mm"], "two sizes are two devices"),
@@ -89,9 +88,11 @@ def test_grammar_quantity_of_a_phrase(
         ("The latter was removed.", ["The latter"], "the latter"),
         ("A 7 Fr sheath was used.", [], "a sheath is none"),
         ("A 10 mm gap was seen.", [], "a gap is none"),
-        broken(
-            "'attempt' is read as a cue, so the ordinal stands alone",
-            *("The second attempt failed.", [], "an attempt is none"),
+        pytest.param(
+            "The second attempt failed.",
+            [],
+            "an attempt is none",
+            marks=pytest.mark.xfail(reason="'attempt' is read as a cue, so the ordinal stands alone"),
         ),
         ("A Perclose and an Angio-Seal were used.", [], "vascular closure is none"),
         ("Three wires were left in the ventricle.", [], "wires are none"),
@@ -112,7 +113,12 @@ def test_grammar_words_of_a_phrase(coder: Coder, text: str, expected: list[str],
         ("Another plug was deployed.", None, "indefinite"),
         ("Both plugs were deployed.", None, "definite"),
         ("Plug was deployed.", None, "bare"),
-        broken("one device read as two phrases", "The third and last plug was deployed.", 3, "definite"),
+        pytest.param(
+            "The third and last plug was deployed.",
+            3,
+            "definite",
+            marks=pytest.mark.xfail(reason="one device read as two phrases"),
+        ),
         ("A 3rd plug was deployed.", 3, "indefinite"),
     ],
 )

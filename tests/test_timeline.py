@@ -14,10 +14,6 @@ def outcomes(coder: Coder, text: str) -> list[tuple[str | None, str]]:
     return [(device.size, device.outcome) for device in coder.suggest(text).devices]
 
 
-def broken(reason: str, *values: object) -> object:
-    return pytest.param(*values, marks=pytest.mark.xfail(strict=False, reason=reason))
-
-
 LEFT_IN = [
     ("A 12 mm AVP II was deployed and released.", [("12 mm", "implanted")], "the plain case"),
     ("We deployed a 12 mm AVP II.", [("12 mm", "implanted")], "deployed, and nothing undoes it"),
@@ -55,11 +51,11 @@ LEFT_IN = [
         [("8 mm", "implanted"), ("8 mm", "implanted")],
         "one in each of two",
     ),
-    broken(
-        "the number of sheaths hides the verb that follows",
+    pytest.param(
         "Two 8 mm AVP II plugs were advanced through two sheaths, opened simultaneously and released.",
         [("8 mm", "implanted"), ("8 mm", "implanted")],
         "two at once",
+        marks=pytest.mark.xfail(reason="the number of sheaths hides the verb that follows"),
     ),
     ("AVP II 8 mm x2 were deployed.", [("8 mm", "implanted")] * 2, "x2"),
     ("8 mm AVP II x 3 deployed.", [("8 mm", "implanted")] * 3, "x 3"),
@@ -117,11 +113,13 @@ NOT_LEFT_IN = [
         [("12 mm", "removed"), ("10 mm", "implanted")],
         "exchanged",
     ),
-    broken(
-        "'replaced by' takes out only a device that was loaded or opened before",
+    pytest.param(
         "A 12 mm plug proved too large and was replaced by a 10 mm plug. This was released.",
         [("12 mm", "removed"), ("10 mm", "implanted")],
         "replaced by",
+        marks=pytest.mark.xfail(
+            reason="'replaced by' takes out only a device that was loaded or opened before"
+        ),
     ),
     (
         "A 12 mm plug was deployed. We upsized to a 14 mm plug. It was released.",
