@@ -50,7 +50,7 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
         elif mention.means.word == "pronoun":
             if k == first:
                 phrase.words.add("pronoun")
-                phrase.plural = tags.words.words[k] in ("they", "them", "themselves")
+                phrase.plural = mention.plural
                 k = mention.last
             break
         else:

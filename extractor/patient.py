@@ -85,8 +85,6 @@ class Patients:
             before = group[0].first - 1
             if roles.get(before) in ("exchange", "with") or words[before] in ("to", "into"):
                 return group
-            if len(gap) == 0 and words[action.first] in ("exchanged", "upsized", "downsized"):
-                continue
         return None
 
     def patient(self, action: Mention) -> Group | None:
