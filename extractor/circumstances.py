@@ -257,10 +257,7 @@ def _routes(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) 
         clause = parse.clause.get(mention.first)
         cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
         if cues & {"negation", "inability", "plan"} or any(
-            a.means.event == "withdraw"
-            and parse.clause.get(a.first) == clause
-            and parse.words.words[a.first] in ("abandoned", "aborted")
-            for a in parse.actions
+            a.means.undertaking and parse.clause.get(a.first) == clause for a in parse.actions
         ):
             continue
         none = next(

@@ -112,6 +112,8 @@ class ActionMeans(_Strict):
     form: Literal["verb", "noun"] = "verb"
     # Said of occluders only: with an unknown subject it may be a device unaccounted for.
     sure: bool = False
+    # May also be said of an attempt or a route: "abandoned".
+    undertaking: bool = False
 
 
 class CueMeans(_Strict):
