@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from extractor.events import TrackedDevice, same_product, same_size, size_key
 from extractor.grammar import Parse
 from extractor.phrases import DevicePhrase
+from extractor.site import WAY_THROUGH
 from extractor.telling import Telling
-
-_WAY_IN = ("from", "via", "through")
 
 
 def introduce_group(telling: Telling, group: list[DevicePhrase]) -> list[TrackedDevice]:
@@ -164,7 +163,7 @@ def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
         mention = parse.items.get(i)
         if mention is not None and mention.kind == "count" and mention.means.word == "each":
             before = parse.roles.get(i - 1)
-            return before in ("preposition", "with") or parse.words.words[i - 1] in _WAY_IN
+            return before in ("preposition", "with") or parse.words.words[i - 1] in WAY_THROUGH
     return False
 
 

@@ -10,7 +10,7 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.status import negated
 
-_WAY_THROUGH = ("through", "via", "from", "past")
+WAY_THROUGH = ("through", "via", "from", "past")
 
 
 def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
@@ -89,7 +89,7 @@ class Site:
 def _passage(parse: Parse, target: Mention) -> bool:
     """Whether a defect is only a way through: "the wire went through the PFO"."""
     for i in range(max(parse.first, target.first - 3), target.first):
-        if parse.words.words[i] in _WAY_THROUGH:
+        if parse.words.words[i] in WAY_THROUGH:
             return True
     return any(p.none and 0 <= target.first - p.last <= 2 for p in parse.phrases)
 
