@@ -396,7 +396,7 @@ def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeli
                         and size_key(d.size) == size_key(device.size)
                         and d.product == device.product
                     ]
-                    if earlier and "explant" in " ".join(parse.between(parse.first, parse.last)):
+                    if earlier and any(a.means.event == "withdraw" for a in parse.actions):
                         earlier[-1].state = "removed"
                         continue
                 row = " ".join([*parse.between(parse.first, parse.last), str(phrase.first - parse.first)])
