@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from extractor.suggestion import Device, Proof, Span, Suggestion
 
 _STATUS = {
-    "ready": ("bold green", "ready: a coder can accept this with one look"),
+    "ready": ("bold green", "ready: nothing in the note contradicts this; check it"),
     "review": ("bold yellow", "review: a person must decide"),
     "none": ("bold", "none: nothing to code here"),
 }

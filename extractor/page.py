@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from extractor.suggestion import Proof, Span, Suggestion
 
 _STATUS = {
-    "ready": "Ready: a coder can accept this with one look",
+    "ready": "Ready: nothing in the note contradicts this; check it",
     "review": "Review: a person must decide",
     "none": "None: nothing to code here",
 }
