@@ -52,6 +52,8 @@ class Claim:
     section: str
     rule: str
     corrects: bool = False
+    best: int | None = None  # what it comes to, taken as it reads; None: it gives no number
+    stated: bool = False  # said or listed in so many words, and not added up from events
 
     def admits(self, count: int) -> bool:
         """Whether a count agrees with this claim."""
@@ -212,42 +214,50 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
 
 
 def _claims(case: Case, source: Source, timeline: Timeline, others: int, corrected: bool) -> list[Claim]:
-    claims: list[Claim] = []
-    narrates = source == case.narrator
     prior = max((t.prior() for t in case.timelines.values()), default=0)
     left_in = sum(d.in_place for d in case.main.today())
-    low, high = bounds(timeline)
-    detailed = narrates or source == "implants"
-    today = timeline.today()
     corrects = source == "addendum" and corrected
-    if today and source != "equipment":
-        proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
-        if source in ("title", "summary", "findings", "narrative", "log") and not narrates:
-            # Summaries name devices; what they leave out they do not deny.
-            if source == "title" and not any(d.counted for d in today):
-                high = None  # a title that only names the device does not count
-            if low:
-                claims.append(
-                    Claim(source, False, low, high, proof.start, proof.end, proof.section, proof.rule)
-                )
-        elif source == "addendum":
-            if low:
-                claims.append(
-                    Claim(
-                        source, False, low, high, proof.start, proof.end, proof.section, proof.rule, corrects
-                    )
-                )
-        else:
-            claims.append(
-                Claim(source, detailed, low, high, proof.start, proof.end, proof.section, proof.rule)
-            )
-    elif source == "implants" and timeline.devices:
-        proof = timeline.devices[0].events[0]
-        claims.append(Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule))
-    final = sum(d.in_place for d in today)
+    narrates = source == case.narrator
+    claims = _of_devices(source, timeline, narrates, corrects)
+    final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
+
+
+def _of_devices(source: Source, timeline: Timeline, narrates: bool, corrects: bool) -> list[Claim]:
+    """What the devices of a source come to; nothing where it only says that there were some."""
+    today = timeline.today()
+    if not today or source == "equipment":
+        if source != "implants" or not timeline.devices:
+            return []
+        proof = timeline.devices[0].events[0]
+        return [
+            Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule, best=0, stated=True)
+        ]
+    low, high = bounds(timeline)
+    tells = narrates or source == "implants"
+    if not tells and not low:
+        return []  # summaries name devices; what they leave out they do not deny
+    if source == "title" and not narrates and not any(d.counted for d in today):
+        high = None  # a title that only names the device does not count
+    proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
+    many = any(d.many for d in today if d.in_place)
+    return [
+        Claim(
+            source,
+            tells,
+            low,
+            high,
+            proof.start,
+            proof.end,
+            proof.section,
+            proof.rule,
+            corrects,
+            best=None if many or high is None else sum(d.in_place for d in today),
+            stated=source == "implants",
+        )
+    ]
 
 
 def _stated(
@@ -297,6 +307,8 @@ def _stated(
             statement.section,
             statement.rule,
             corrects,
+            best=low if statement.low == statement.high else None,
+            stated=True,
         )
     ]
 

@@ -49,6 +49,7 @@ def reconcile(case: Case) -> Count:
     if not detailed:
         low, high = bounds(case.main)
         return Count(low, high)
+    detailed = _outvoted(detailed)
     low = max(c.low for c in detailed)
     highs = [c.high for c in detailed if c.high is not None]
     high = min(highs) if highs else None
@@ -62,6 +63,8 @@ def reconcile(case: Case) -> Count:
         }
         if len(exact) == 1:
             low = high = exact.pop()
+    if low != high:
+        low, high = _agreed(detailed, low, high)
     for claim in others:
         if low == high and not claim.admits(low):
             witness = next((c for c in detailed if c.admits(low)), detailed[0])
@@ -71,3 +74,22 @@ def reconcile(case: Case) -> Count:
     if low != high:
         return Count(low, high, doubt=detailed[0])
     return Count(low, high)
+
+
+def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:
+    """The count two sources read alike, where each by itself leaves a doubt: a doubt is not shared by chance."""
+    bests = {c.source: c.best for c in detailed if c.best is not None}
+    counts = set(bests.values())
+    count = next(iter(counts)) if len(bests) > 1 and len(counts) == 1 else None
+    if count is not None and low <= count and (high is None or count <= high):
+        return count, count
+    return low, high
+
+
+def _outvoted(detailed: list[Claim]) -> list[Claim]:
+    """Without what was added up from events, where the text and its table both state another count."""
+    stated = [c for c in detailed if c.stated]
+    sources = {c.source for c in stated}
+    if len(sources) > 1 and len({c.best for c in stated}) == 1 and stated[0].best is not None:
+        return stated
+    return detailed

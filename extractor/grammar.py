@@ -104,10 +104,20 @@ class SentenceReader:
 
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
     """All device phrases of a sentence, in text order."""
-    nouns = [m for m in mentions if m.kind == "device" and m.means.head != "weak"]
+    nouns = [
+        m for m in mentions
+        if m.kind == "device" and m.means.head != "weak" and not (m.means.relative and _describes(tags, m))
+    ]  # fmt: skip
     headed = elaborations(tags, appositions(tags, merge([device_phrase(tags, m) for m in nouns])))
     alone = headless_phrases(tags, _covered(headed))
-    return attached(tags, uncorrected(tags, sorted(headed + alone, key=lambda p: p.first)))
+    phrases = attached(tags, uncorrected(tags, sorted(headed + alone, key=lambda p: p.first)))
+    return elaborations(tags, phrases)
+
+
+def _describes(tags: Tags, mention: Mention) -> bool:
+    """As in "a companion wire": a word that may stand for a device says of what kind another noun is."""
+    following = tags.item.get(mention.last) if mention.last < tags.last else None
+    return following is not None and following.kind in ("other_device", "target")
 
 
 def _covered(phrases: list[DevicePhrase]) -> set[int]:

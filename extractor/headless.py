@@ -110,6 +110,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         or (mention is not None and mention.kind not in ("action",))
         or (role == "of")
     )
+    if phrase.sizes and _measures(tags, phrase):
+        return False
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (
@@ -200,6 +202,15 @@ def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return tags.role.get(i) is None and i not in tags.cue and tags.words.words[i].isalpha()
+
+
+def _measures(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "it cleared the left main by a good 9 mm": a distance, where nothing was put in by it."""
+    i = phrase.first - 1
+    if i < tags.first or tags.role.get(i) != "with":
+        return False
+    acts = [tags.item[k] for k in range(tags.first, i) if k in tags.item and tags.item[k].kind == "action"]
+    return not acts or acts[-1].means.event == "check"
 
 
 def _changes(tags: Tags, end: int) -> bool:

@@ -178,6 +178,8 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
         return False
     in_place = [d for d in telling.timeline.today() if d.in_place]
     if number > 1:
-        return len(in_place) >= number
+        sizes = {size_key(size) for size in phrase.sizes}
+        alike = [d for d in in_place if not sizes or d.size is None or size_key(d.size) in sizes]
+        return len(alike) >= number
     same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
     return bool(same) and any(d.paragraph != telling.parse.sentence.paragraph for d in same)

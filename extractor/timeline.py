@@ -251,6 +251,9 @@ class TimelineBuilder:
             or not passive(parse, action)
         ):
             return
+        waiting = [d for d in self.timeline.today() if d.state == "deployed"]
+        if action.means.event == "release" and waiting:
+            return  # one of those on the cable was released, whatever it is called here
         start, end = self._telling.span(action.first, action.last)
         self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
 
