@@ -53,6 +53,7 @@ class TrackedDevice:
     label: int | None = None
     pending: bool = False  # only intended so far
     tried: bool = False
+    unsure: bool = False  # pulled back, and not said how far
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0

@@ -398,6 +398,9 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
+        if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
+            phrase.words.add("none")  # "Device 2: none"
+            return True
         number = means.number or mention.value
         if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
             if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
@@ -483,8 +486,8 @@ def _letter(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     if i + 1 >= tags.last:
         return True
     after = tags.item.get(i + 1)
-    acted = after is not None and after.kind == "action"
-    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or acted
+    told = after is not None and after.kind in ("action", "device", "size", "count")
+    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or told
 
 
 def _starts_next(tags: Tags, i: int) -> bool:

@@ -17,7 +17,8 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     i = tags.first
     while i < tags.last:
         mention = tags.item.get(i)
-        if i in used or mention is None or not _may_stand_alone(mention):
+        again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
+        if i in used or mention is None or again or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)

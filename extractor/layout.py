@@ -42,6 +42,7 @@ _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+_TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +161,7 @@ class LayoutReader:
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
-                if (
-                    role == "findings"
-                    and inline
-                    and starts
-                    and starts[-1][2] in ("description", "body", "other", "log")
-                ):
+                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
                     continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
                 open_field = role in self._FIELD_ROLES and (
@@ -185,6 +181,8 @@ class LayoutReader:
                 if colon is not None:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
+                    if role == "findings" and starts and starts[-1][2] in _TOLD:
+                        continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field = role in self._FIELD_ROLES
         if not starts or starts[0][0] > 0:

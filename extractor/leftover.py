@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from extractor.events import TrackedDevice
+from extractor.events import TrackedDevice, size_key
 from extractor.introduction import introduce
 from extractor.phrases import LETTER_LABELS, DevicePhrase
 from extractor.reference import is_landmark, matching
@@ -164,11 +164,29 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.quantity != 1:
         return False
     match = matching(telling, phrase, telling.active())
+    if match and phrase.sizes and _listed_beside(telling, phrase):
+        return False
     if phrase.label is not None:
         match = [d for d in match if d.label == phrase.label]
     if match:
         phrase.explanation = f"device {telling.timeline.devices.index(match[-1]) + 1}"
     return bool(match)
+
+
+def _listed_beside(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "AVP II 6 mm in the one, AVP II 6 mm in the other": one sentence lists two alike."""
+    alike = [
+        p for p in telling.parse.phrases
+        if p is not phrase and p.last <= phrase.first and p.quantity == 1 and p.determiner != "definite"
+        and p.product and p.product == phrase.product
+        and [size_key(s) for s in p.sizes] == [size_key(s) for s in phrase.sizes]
+    ]  # fmt: skip
+    if not alike:
+        return False
+    gap = range(alike[-1].last, phrase.first)
+    return any(telling.parse.words.words[i] in (",", ";", "+") for i in gap) or any(
+        telling.parse.roles.get(i) == "conjunction" for i in gap
+    )
 
 
 def _known_ordinal(telling: Telling, phrase: DevicePhrase) -> bool:

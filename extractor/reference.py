@@ -15,7 +15,7 @@ from extractor.introduction import introduce
 from extractor.phrases import DevicePhrase
 from extractor.telling import Telling
 
-_ON_KNOWN = ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
+_ON_KNOWN = ("withdraw", "pull", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         return _in_focus(telling, match)
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
-    if act.event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (
+    if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (
         phrase.sizes or phrase.product
     ):
         return []

@@ -105,7 +105,7 @@ class ActionMeans(_Strict):
 
     event: Literal[
         "select", "load", "open", "release", "withdraw", "exchange", "embolize",
-        "capture", "unused", "waste", "reposition", "remain", "close", "check",
+        "capture", "unused", "waste", "reposition", "remain", "close", "check", "pull",
     ]  # fmt: skip
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.

@@ -194,6 +194,8 @@ class TimelineBuilder:
             return
         if event == "close" and self._tells_when(action):
             return
+        if event == "pull" and self._seats(action):
+            event = "check"
         if event == "close":
             event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
@@ -222,6 +224,13 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _seats(self, action: Mention) -> bool:
+        """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
+        i = action.last
+        if i >= self._parse.last:
+            return False
+        return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
 
     def _tells_when(self, action: Mention) -> bool:
         """As in "After closure: two plugs in good position": when it was, not what was done."""
