@@ -11,6 +11,9 @@ from extractor.mentions import Mention
 from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine
 
 
+_PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
+
+
 def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     """The phrases without a noun, in text order."""
     out: list[DevicePhrase] = []
@@ -22,9 +25,10 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
             i += 1
             continue
         phrase = _run(tags, i, used)
-        if phrase.number is not None and _of_them(tags, phrase.last):
-            phrase.words |= {"definite", "part"}
-            phrase.last += 2
+        end = _of_them(tags, phrase.last)
+        if end is not None and (phrase.number is not None or phrase.ordinal or phrase.words & _PARTS):
+            phrase.words |= {"definite", "part"} if phrase.number is not None else {"definite"}
+            phrase.last = end
             alone = True
         else:
             alone = _stands_alone(tags, phrase)
@@ -162,21 +166,36 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             mention is not None and mention.kind == "action" and mention.means.event == "check"
         ):
             return False
+        if "definite" in phrase.words and not noun_follows and _object(tags, phrase):
+            return True  # "released the six"
         return verb and not noun_follows and (mention is None or not tags.words.words[i].endswith("ing"))
     if phrase.number is not None:  # "the twelve was released"
         return verb and bool(phrase.words & {"definite", "article"})
     return bool(phrase.words & {"all", "each"}) and verb
 
 
-def _of_them(tags: Tags, i: int) -> bool:
-    """As in "One of them", "two of these": a part of what is known."""
-    after = tags.item.get(i + 1) if i + 1 < tags.last else None
-    return (
-        tags.role.get(i) == "of"
-        and after is not None
-        and after.kind == "count"
-        and tags.words.words[i + 1] in ("them", "these", "those", "it")
-    )
+def _of_them(tags: Tags, i: int) -> int | None:
+    """Where "of them", "of these", "of the two" ends: a part of what is known; None where it is not said."""
+    if i >= tags.last or tags.role.get(i) != "of":
+        return None
+    k = i + 1
+    while k < tags.last:
+        mention = tags.item.get(k)
+        if mention is None or mention.kind != "count" or mention.means.word == "times":
+            break
+        k = mention.last
+    bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
+    if k == i + 1 or bare or _noun_at(tags, k):
+        return None
+    return k
+
+
+def _noun_at(tags: Tags, i: int) -> bool:
+    if i >= tags.last:
+        return False
+    word, mention, role, cue = tags.at(i)
+    known = mention is not None and mention.kind not in ("action", "count")
+    return known or (mention is None and role is None and cue is None and word.isalpha())
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
@@ -192,6 +211,12 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     )
     known = any(tags.item[k].kind == "device" for k in range(tags.first, phrase.first) if k in tags.item)
     return joined and placed and known
+
+
+def _object(tags: Tags, phrase: DevicePhrase) -> bool:
+    """Whether a verb of what happens to devices stands right before a phrase."""
+    before = tags.item.get(phrase.first - 1) if phrase.first > tags.first else None
+    return before is not None and before.kind == "action" and before.means.event not in ("check", "close")
 
 
 def _trails(tags: Tags, phrase: DevicePhrase) -> bool:

@@ -53,6 +53,8 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     ):
         for device in introduce(telling, phrase):
             _repeat_verb(telling, device, phrase)
+    elif phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase):
+        telling.loosen(phrase, 1)  # "next in the row came a 10 mm"
     elif "part" in phrase.words and phrase.number and phrase.number > len(live):
         telling.loosen(phrase, phrase.number - len(live))
     elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):
@@ -60,6 +62,12 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True
+
+
+def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:
+    """Whether a size without a noun is one already met, or one not taken."""
+    known = [size_key(d.size) for d in telling.timeline.devices]
+    return all(size_key(size) in known for size in phrase.sizes) or group_negated(telling.parse, phrase)
 
 
 def _turn_to(telling: Telling, phrase: DevicePhrase) -> None:

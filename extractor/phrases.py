@@ -22,6 +22,7 @@ _DEFINITE = frozenset(
         "definite",
         "both",
         "all",
+        "all_but",
         "each",
         "same",
         "former",
@@ -82,7 +83,7 @@ class DevicePhrase:
             return self.number
         if len(self.sizes) > 1:
             return len(self.sizes)
-        if self.plural or self.words & {"several", "all", "each"}:
+        if self.plural or self.words & {"several", "all", "all_but", "each"}:
             return None
         return 1
 
@@ -205,7 +206,7 @@ def determine(phrase: DevicePhrase) -> None:
         and "article" in words
         and not words & {"pair", "another"}
     )
-    if singular and phrase.number is not None and phrase.number > 1 and not phrase.sizes:
+    if singular and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
         phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
         phrase.number = None
     if phrase.number is not None and phrase.number > 1:
