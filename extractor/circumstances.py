@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from extractor.approach import Routes, read_routes
 from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
@@ -16,7 +17,6 @@ from extractor.mentions import Mention
 from extractor.site import leak_valves
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
-_ROUTES = ("retrograde", "transseptal", "transapical")
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Circumstances:
     valves: dict[str, Mention] = field(default_factory=dict)  # treated
     title_valves: dict[str, Mention] = field(default_factory=dict)
     body_valves: dict[str, Mention] = field(default_factory=dict)
-    routes: dict[str, Mention] = field(default_factory=dict)
+    routes: Routes = field(default_factory=Routes)
     exposed: Mention | None = None
     other_procedure: Mention | None = None
     surgical: Mention | None = None
@@ -47,8 +47,9 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
     _valves(case, out)
-    _routes(found["approach"], sentence_of, out)
+    _exposure(found["approach"], sentence_of, out)
     _session(found["session"], sentence_of, out)
+    out.routes = read_routes(case, found["approach"], out.valves, out.exposed)
     _implants(case, out)
     _document(layout, found["document"], out)
     out.other_closure = next(
@@ -245,41 +246,15 @@ def _valves(case: Case, out: Circumstances) -> None:
         out.valves = named_at_all if len(named_at_all) == 1 else {}
 
 
-def _routes(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
-    vessels: dict[str, Mention] = {}
+def _exposure(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
+    """A surgical exposure of the heart in this session."""
     for mention in mentions:
-        located = sentence_of(mention)
+        located = sentence_of(mention) if mention.means.use == "open" else None
         if located is None:
             continue
         parse, _, standing = located
-        if standing != "today":
-            continue
-        clause = parse.clause.get(mention.first)
-        cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
-        if cues & {"negation", "inability", "plan"} or any(
-            a.means.undertaking and parse.clause.get(a.first) == clause for a in parse.actions
-        ):
-            continue
-        none = next(
-            (
-                m
-                for m in parse.items.values()
-                if m.kind == "count" and m.means.word == "none" and m.last == mention.first
-            ),
-            None,
-        )
-        if none is not None:
-            continue
-        if mention.means.use == "open":
-            if not _counted(parse, mention):
-                out.exposed = out.exposed or mention
-        elif mention.means.use in ("named", "step") and mention.means.route:
-            out.routes.setdefault(mention.means.route, mention)
-        elif mention.means.use == "vessel" and mention.means.route:
-            vessels.setdefault(mention.means.route, mention)
-    if not out.routes and len(vessels) == 1:
-        out.routes = vessels
-    out.routes = {route: out.routes[route] for route in _ROUTES if route in out.routes}
+        if standing == "today" and not _undone(parse, mention) and not _counted(parse, mention):
+            out.exposed = out.exposed or mention
 
 
 def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:

@@ -386,9 +386,9 @@ def _companions(
     if around.exposed is not None:
         return ()
     route = None
-    if "transapical" in around.routes and share:
+    if "transapical" in around.routes.all and share:
         route = "transapical"
-    elif "transseptal" in around.routes and list(share) == ["aortic"]:
+    elif "aortic" in share and "transseptal" in around.routes.of.get("aortic", {}):
         route = "transseptal"
     if route is None:
         return ()
@@ -398,7 +398,7 @@ def _companions(
             code=rule.code,
             units=1,
             message=f"Left heart reached by {route} puncture.",
-            evidence=(evidence.of_mention(around.routes[route]),),
+            evidence=(evidence.of_mention(around.routes.all[route]),),
         ),
     )
 
@@ -435,7 +435,7 @@ def _result(
         lines=lines,
         reasons=tuple(unique.values()),
         devices=devices,
-        approaches=tuple(around.routes),  # type: ignore[arg-type]
+        approaches=tuple(around.routes.all),  # type: ignore[arg-type]
         companions=companions,
         proof=_proof(book, lines, devices, around, companions, evidence, count),
         rules_version=book.version,
