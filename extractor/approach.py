@@ -48,7 +48,13 @@ class Attempt:
     valve: str | None
     tried: bool = False  # only named as an attempt
     crossed: bool = False
+    placed: bool = False  # a device was put in by it
     failed: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether the leak was crossed by this route, and it was not given up after that."""
+        return self.crossed and not self.failed
 
 
 @dataclass(slots=True)
@@ -107,7 +113,7 @@ def _sentences(case: Case, mentions: list[Mention]) -> Iterable[tuple[Parse, Sou
 def _routes_of(valve: str | None, left: list[str], walk: _Walk, tried: bool) -> dict[str, Mention]:
     """The routes by which the leak of one valve was reached."""
     attempts = [a for a in walk.attempts if _concerns(a, valve, left)]
-    proven = [a for a in attempts if a.crossed]
+    proven = [a for a in attempts if a.proven]
     stated = [
         a for a in walk.stated
         if _concerns(a, valve, left) and not any(b.route == a.route and b.failed for b in attempts)
@@ -120,7 +126,7 @@ def _routes_of(valve: str | None, left: list[str], walk: _Walk, tried: bool) -> 
     found: dict[str, Mention] = {}
     for attempt in taken:
         found.setdefault(attempt.route, attempt.witness)
-    return found or (_by_vessel(valve, walk) if tried else {})
+    return found or (_by_vessel(valve, walk) if tried and valve else {})
 
 
 def _concerns(attempt: Attempt, valve: str | None, left: list[str]) -> bool:
@@ -132,9 +138,9 @@ def _concerns(attempt: Attempt, valve: str | None, left: list[str]) -> bool:
     return {"transseptal": "mitral", "retrograde": "aortic"}[attempt.route] == valve
 
 
-def _by_vessel(valve: str | None, walk: _Walk) -> dict[str, Mention]:
+def _by_vessel(valve: str, walk: _Walk) -> dict[str, Mention]:
     """The route the vessels and tools speak for: the usual one of the valve, or the only one."""
-    usual = {"mitral": "transseptal", "aortic": "retrograde"}.get(valve or "")
+    usual = {"mitral": "transseptal", "aortic": "retrograde"}[valve]
     if usual in walk.vessels:
         return {usual: walk.vessels[usual]}
     if len(walk.vessels) == 1 and valve != "aortic":
@@ -165,16 +171,21 @@ class _Walk:
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
         self._site.read(parse)
-        for mention in mentions:
+        if self._site.target is not None:
+            return  # how another defect was reached
+        # "crossed from the left ventricle": the side belongs to the crossing of its clause.
+        last = ("crossed", "failed")
+        for mention in sorted(mentions, key=lambda m: (parse.clause.get(m.first, 0), m.means.use in last)):
             use = mention.means.use
             if use == "crossed":
                 self._cross(parse, mention)
             elif use == "failed":
-                self._fail(parse, mention, mentions)
+                self._fail(parse, mention)
             elif mention.means.route or use == "side":
                 self._route(parse, source, mention, mentions)
         if self._current is not None and source not in _STATED and _puts_in(parse):
-            self._current.crossed, self._current.failed = True, False
+            self._current.crossed = self._current.placed = True
+            self._current.failed = False
 
     @property
     def _valve(self) -> str | None:
@@ -183,17 +194,19 @@ class _Walk:
     def _cross(self, parse: Parse, mention: Mention) -> None:
         if _denied(parse, mention):
             self.denied = True
-            if self._current is not None and not self._current.crossed:
-                self._current.failed = True
+            self._give_up()
             return
         self.reached = True
         if self._current is not None:
             self._current.crossed, self._current.failed = True, False
 
-    def _fail(self, parse: Parse, mention: Mention, mentions: list[Mention]) -> None:
-        current = self._current
-        if current is not None and not current.crossed and not _denied(parse, mention):
-            current.failed = True
+    def _fail(self, parse: Parse, mention: Mention) -> None:
+        if not _denied(parse, mention):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._current is not None and not self._current.placed:
+            self._current.failed = True
 
     def _route(self, parse: Parse, source: Source, mention: Mention, mentions: list[Mention]) -> None:
         """A word for a route: an attempt, a statement, or only a vessel."""
