@@ -73,10 +73,18 @@ class TargetMeans(_Strict):
 
 
 class ValveMeans(_Strict):
-    """A valve position; ``prosthesis`` when the words name an artificial valve there."""
+    """A valve position; ``prosthesis`` when the words name an artificial valve there.
+
+    ``side`` words ("aortic side") name a place beside a valve, or that valve as a
+    heading; ``field`` words open a field that names the treated valve; ``near`` words
+    name a place that only this valve has.
+    """
 
     valve: Valve | None = None
     prosthesis: bool = False
+    side: Valve | None = None
+    near: Valve | None = None
+    field: bool = False
 
 
 class LeakMeans(_Strict):
@@ -88,6 +96,8 @@ class LeakMeans(_Strict):
 
     term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
     valve: Valve | None = None
+    # "mitral regurgitation": blood that may also flow through the valve.
+    flow: bool = False
 
 
 class ApproachMeans(_Strict):
