@@ -14,7 +14,7 @@ WAY_THROUGH = ("through", "via", "from", "past")
 _PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
-_AFTER_HEADING = frozenset(".:,;()[-–—")
+_AFTER_HEADING = frozenset(".:,;()[]-–—")
 
 
 def spoken_of(parse: Parse) -> list[Mention]:
@@ -33,14 +33,15 @@ def _passed(parse: Parse, valve: Mention) -> bool:
     for i in range(valve.first - 1, max(parse.first, valve.first - 4) - 1, -1):
         if words[i] in _PASSED:
             return True
-        if not words[i].isalpha() or parse.roles.get(i) in ("of", "be", "conjunction") or _noun(parse, i):
+        stops = parse.roles.get(i) in ("of", "be", "conjunction", "preposition")
+        if stops or not words[i].isalpha() or _noun(parse, i):
             return False
     return False
 
 
 def _noun(parse: Parse, i: int) -> bool:
     item = parse.items.get(i)
-    return item is not None and item.kind in ("device", "leak", "other_device", "target", "action")
+    return item is not None and item.kind in ("device", "leak", "other_device", "target")
 
 
 def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
@@ -51,24 +52,38 @@ def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
     return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
 
 
-def heading(parse: Parse) -> str | None:
-    """The valve to which a heading or a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
+def heading(parse: Parse) -> Mention | None:
+    """The valve to which a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
     sides = [m for m in dict.fromkeys(parse.items.values()) if m.kind == "valve" and m.means.side]
     valves = sorted([*spoken_of(parse), *sides], key=lambda m: m.first)
-    named = {m.means.valve or m.means.side for m in valves}
-    if len(named) != 1:
+    if len({valve_of(m) for m in valves}) != 1:
         return None
     first = valves[0]
     if parse.last - parse.first <= _HEADING and not first.means.side:
-        return next(iter(named))
+        return first
     before = range(parse.first, first.first)
     turned = any(c.means.cue == "sequence" and c.first in before for c in parse.cues)
-    plain = not any(_noun(parse, i) for i in before) and "negation" not in parse.cue_kinds()
+    if len(before) > (2 * _OPENING if turned else _OPENING):
+        return None
+    if "negation" in parse.cue_kinds() or any(_says_more(parse, i) for i in before):
+        return None
     behind = parse.words.words[first.last] if first.last < parse.last else "."
-    closed = behind in _AFTER_HEADING or bool(first.means.side) or _part(parse, first.last)
-    if plain and closed and len(before) <= (2 * _OPENING if turned else _OPENING):
-        return next(iter(named))
-    return None
+    return first if behind in _AFTER_HEADING or first.means.side or _part(parse, first.last) else None
+
+
+def valve_of(mention: Mention) -> str | None:
+    """The valve a word names, or turns to."""
+    valve: str | None = mention.means.valve or mention.means.side
+    return valve
+
+
+def _says_more(parse: Parse, i: int) -> bool:
+    """Whether a word before the valve makes a sentence of the heading: a noun, a verb, "no"."""
+    item = parse.items.get(i)
+    return _noun(parse, i) or (
+        item is not None
+        and (item.kind == "action" or (item.kind == "count" and item.means.word in ("none", "none_more")))
+    )
 
 
 def _part(parse: Parse, i: int) -> bool:
@@ -90,8 +105,7 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         if m.kind == "leak" and m.means.term not in ("central", "device") and (flow or not m.means.flow)
     ]
     if not leaks:
-        turned = heading(parse)
-        return {turned} if turned else set()
+        return set()
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
@@ -145,6 +159,9 @@ class Site:
         valves = leak_valves(parse, flow=self.valve is None)
         if len(valves) == 1:
             self.valve = next(iter(valves))
+        elif not valves:
+            turned = heading(parse)
+            self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
         strong = any(m.means.term != "leak" for m in leaks)
         if targets and not strong:

@@ -14,10 +14,10 @@ from extractor.claims import Case
 from extractor.events import TrackedDevice, size_key
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.site import leak_valves, spoken_of
+from extractor.site import heading, leak_valves, spoken_of, valve_of
 
 _MOST = 6  # a larger number is no count of devices
-_FIELD_REACH = 5  # words from the name of a field to the valve in it
+_FIELD_REACH = 8  # words from the name of a field to the valve in it
 
 Named = dict[str, Mention]  # valves, each with the words that name it
 
@@ -164,7 +164,19 @@ def _leaking(case: Case) -> Named:
             witness = _witness(parse, valve)
             if witness is not None:
                 (holes if valve in sure else flows).setdefault(valve, witness)
-    return holes or flows
+    return {**_headed(case), **holes} or flows
+
+
+def _headed(case: Case) -> Named:
+    """The valves to which a heading turned the talk, and a device was left there."""
+    closed = {d.valve for d in case.main.today() if d.in_place}
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        turned = heading(parse) if standing == "today" else None
+        valve = valve_of(turned) if turned is not None else None
+        if turned is not None and valve in closed and valve is not None:
+            found.setdefault(valve, turned)
+    return found
 
 
 def _loose(case: Case) -> Named:
@@ -408,6 +420,8 @@ def _bare(parse: Parse, count: Mention) -> bool:
     if count.means.word is not None or count.means.ordinal is not None:
         return False
     behind = count.last
+    if count.first == parse.first and parse.words.words[behind : behind + 1] in (["."], [")"]):
+        return False  # the number of a list entry
     if behind >= parse.last:
         return True
     item = parse.items.get(behind)
