@@ -14,7 +14,8 @@ from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
-from extractor.treated import Treated, denied, read_treated
+from extractor.site import denied
+from extractor.treated import Treated, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
 

@@ -61,14 +61,13 @@ def heading(parse: Parse) -> Mention | None:
     first = valves[0]
     if parse.last - parse.first <= _HEADING and not first.means.side:
         return first
-    before = range(parse.first, first.first)
-    turned = any(c.means.cue == "sequence" and c.first in before for c in parse.cues)
-    if len(before) > (2 * _OPENING if turned else _OPENING):
+    before = range(_begin(parse), first.first)
+    turns = [c for c in parse.cues if c.means.cue == "sequence" and c.first in before]
+    if len(before) > (2 * _OPENING if turns else _OPENING) or "negation" in parse.cue_kinds():
         return None
-    if "negation" in parse.cue_kinds() or any(_says_more(parse, i) for i in before):
+    if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
         return None
-    behind = parse.words.words[first.last] if first.last < parse.last else "."
-    return first if behind in _AFTER_HEADING or first.means.side or _part(parse, first.last) else None
+    return first if first.means.side or _ends_heading(parse, first) else None
 
 
 def valve_of(mention: Mention) -> str | None:
@@ -77,19 +76,50 @@ def valve_of(mention: Mention) -> str | None:
     return valve
 
 
+def _begin(parse: Parse) -> int:
+    """The first word of a sentence behind the header of its section."""
+    body = parse.sentence.section.body
+    return next((i for i in range(parse.first, parse.last) if parse.words.starts[i] >= body), parse.first)
+
+
 def _says_more(parse: Parse, i: int) -> bool:
     """Whether a word before the valve makes a sentence of the heading: a noun, a verb, "no"."""
     item = parse.items.get(i)
-    return _noun(parse, i) or (
-        item is not None
-        and (item.kind == "action" or (item.kind == "count" and item.means.word in ("none", "none_more")))
-    )
+    if item is None:
+        return False
+    if item.kind == "action":
+        return bool(item.means.event != "close")
+    return _noun(parse, i) or (item.kind == "count" and item.means.word in ("none", "none_more"))
 
 
-def _part(parse: Parse, i: int) -> bool:
-    """As in "I did the aortic one first": the leak or device there, not named."""
+def _ends_heading(parse: Parse, valve: Mention) -> bool:
+    """As in "Aortic: ...", "I did the aortic one first", "the aortic valve was then addressed"."""
+    i = valve.last
+    if i >= parse.last or parse.words.words[i] in _AFTER_HEADING:
+        return True
     item = parse.items.get(i)
-    return item is not None and item.kind == "count" and item.means.number == 1
+    if item is not None and item.kind == "count" and item.means.number == 1:
+        return True
+    if any(parse.roles.get(k) in ("of", "preposition", "clause") for k in range(_begin(parse), valve.first)):
+        return False
+    return any(a.means.event == "close" and abs(a.first - i) <= _HEADING for a in parse.actions)
+
+
+def denied(parse: Parse, mention: Mention) -> bool:
+    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
+    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word == "none":
+            return True
+        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
+            return True
+        if (
+            parse.words.words[i] in (",", ";", ".")
+            or parse.roles.get(i) in ("be", "clause")
+            or (item is not None and item.kind in ("action", "device"))
+        ):
+            return False
+    return False
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
@@ -102,7 +132,10 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     leaks = [
         m
         for m in mentions
-        if m.kind == "leak" and m.means.term not in ("central", "device") and (flow or not m.means.flow)
+        if m.kind == "leak"
+        and m.means.term not in ("central", "device")
+        and (flow or not m.means.flow)
+        and not denied(parse, m)
     ]
     if not leaks:
         return set()
@@ -121,11 +154,12 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
 
 def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
     """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
-    after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
+    after = next((m for m in valves if 0 <= m.first - leak.last <= 5), None)
     before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
     linked = after is not None and any(
         parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)
     )
+    linked = linked or (after is not None and after.first == leak.last)  # "a paravalvular leak mitral"
     nearest = after if linked else before or after
     if nearest is None:
         return set()

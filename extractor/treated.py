@@ -14,7 +14,7 @@ from extractor.claims import Case
 from extractor.events import TrackedDevice, size_key
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.site import heading, leak_valves, spoken_of, valve_of
+from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
 
 _MOST = 6  # a larger number is no count of devices
 _FIELD_REACH = 8  # words from the name of a field to the valve in it
@@ -105,23 +105,6 @@ def _contest(sure: Share, told: Share) -> tuple[Mention, Mention] | None:
 
 def _mentions(parse: Parse) -> list[Mention]:
     return list(dict.fromkeys(parse.items.values()))
-
-
-def denied(parse: Parse, mention: Mention) -> bool:
-    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
-    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
-        item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
-            return True
-        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
-            return True
-        if (
-            parse.words.words[i] in (",", ";", ".")
-            or parse.roles.get(i) in ("be", "clause")
-            or (item is not None and item.kind in ("action", "device"))
-        ):
-            return False
-    return False
 
 
 def _strong(parse: Parse) -> bool:
@@ -236,15 +219,37 @@ def _named_at_all(case: Case) -> Named:
 def _of_talk(case: Case, leaking: Named) -> Share | None:
     """By the valve the narrative was talking about when a device was named."""
     share = Share("narrative", {})
+    talk = _talk(case)
     for device in case.main.today():
         if not device.in_place:
             continue
-        if device.valve in leaking:
-            share.units[device.valve] = share.units.get(device.valve, 0) + 1
-            share.witness.setdefault(device.valve, leaking[device.valve])
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve in leaking:
+            share.units[valve] = share.units.get(valve, 0) + 1
+            share.witness.setdefault(valve, leaking[valve])
         else:
             share.unplaced += 1
     return share if share.units else None
+
+
+def _talk(case: Case) -> dict[int, str]:
+    """The valve that a sentence, or else the talk before it, names for the device first told of in it.
+
+    By the offset of the device's first event; nothing for a sentence that names two.
+    """
+    events = sorted(device.events[0].start for device in case.main.devices)
+    site = Site()
+    found: dict[int, str] = {}
+    for parse, source, standing in case.parses:
+        if source != case.narrator or standing != "today":
+            continue
+        site.read(parse)
+        here = {m.means.valve for m in _valves_named(parse)}
+        if site.valve is None or len(here) > 1:
+            continue
+        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+        found.update({at: site.valve for at in events if start <= at < end})
+    return found
 
 
 @dataclass(frozen=True, slots=True)
