@@ -192,7 +192,8 @@ def _devices(tracked: list[TrackedDevice], around: Circumstances, evidence: Evid
     out = []
     for number, device in enumerate(tracked, 1):
         outcome = _outcome(device)
-        valve = (only or device.valve) if outcome in ("implanted", "removed", "unknown") else device.valve
+        own = around.treated.valve_of.get(id(device), device.valve)
+        valve = (only or own) if outcome in ("implanted", "removed", "unknown") else device.valve
         out.append(
             Device(
                 number=number,

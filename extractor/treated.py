@@ -299,6 +299,7 @@ def _of_rows(rows: list[_Row]) -> Share | None:
 def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
     """The valve of each device: that of a table row with the same size, else the one talked about."""
     left = [row for row in rows if row.valve is not None]
+    talk = _talk(case)
     found: dict[int, str] = {}
     for device in case.main.devices:
         match = next(
@@ -313,8 +314,10 @@ def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
         if match is not None and match.valve is not None and device.size is not None:
             left.remove(match)
             found[id(device)] = match.valve.means.valve
-        elif device.valve is not None:
-            found[id(device)] = device.valve
+            continue
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve is not None:
+            found[id(device)] = valve
     return found
 
 
