@@ -62,6 +62,7 @@ class Routes:
     """The routes of each treated valve, and the surgical exposure of the heart, with their words."""
 
     of: dict[str | None, dict[str, Mention]] = field(default_factory=dict)
+    sought: bool = False  # a sentence tells that the leak was crossed, or could not be
 
     @property
     def all(self) -> dict[str, Mention]:
@@ -99,7 +100,8 @@ def read_routes(
     if exposed is not None and any(m.means.route == "transapical" for m in mentions):
         walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
     tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
-    return Routes({valve: _routes_of(valve, left, walk, tried) for valve in left or [None]})
+    routes = {valve: _routes_of(valve, left, walk, tried) for valve in left or [None]}
+    return Routes(routes, sought=walk.reached or walk.denied)
 
 
 def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:

@@ -67,6 +67,7 @@ def suggest(
     occurred = around.leak is not None and (
         bool(today)
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
+        or (around.attempted and around.routes.sought)
     )
     if around.ring is not None and not around.leak and today:
         occurred = True
@@ -79,7 +80,8 @@ def suggest(
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
     surgery = around.surgical or around.exposed
-    if around.surgical is not None and not any(d.in_place for d in today):
+    operated = around.surgical is not None and around.exposed is not None and not around.routes.all
+    if operated or (around.surgical is not None and not any(d.in_place for d in today)):
         return _nothing(note_id, book, devices, around, evidence)
     if surgery is not None and not _opened(case) and _taken_out(case):
         return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
