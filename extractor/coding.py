@@ -26,11 +26,10 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
+from extractor.site import ACCESS
 from extractor.treated import Share, Treated
 
 _LEFT_VALVES = ("mitral", "aortic")
-# Where the way in is closed again: part of closing a leak, and no defect of its own.
-_ACCESS = (None, "apical_tract", "septal_access", "vessel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def suggest(
             )
         ]
     elsewhere = next(
-        (d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None
+        (d for d in case.main.devices if d.target not in (None, *ACCESS) and d.standing == "today"), None
     )
     if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(

@@ -10,6 +10,8 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.status import negated
 
+# Where the way in is closed again: part of closing a leak, and no defect of its own.
+ACCESS = ("apical_tract", "septal_access", "vessel")
 WAY_THROUGH = ("through", "via", "from", "past")
 _PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
 _OPENING = 3  # words before the valve in a heading
