@@ -192,7 +192,8 @@ class Site:
             m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
         ]
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
-        valves = leak_valves(parse, flow=self.valve is None)
+        opening = self.valve is None
+        valves = leak_valves(parse, tied=not opening, flow=opening)
         if len(valves) == 1:
             self.valve = next(iter(valves))
         elif not valves:
