@@ -215,7 +215,11 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
         return False
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
     between = range(min(action.last, noun.last), max(action.first, noun.first))
-    if noun.means.surgical and "," in parse.between(between.start, between.stop) and not passive(parse, action):
+    if (
+        noun.means.surgical
+        and "," in parse.between(between.start, between.stop)
+        and not passive(parse, action)
+    ):
         return False  # "a bileaflet valve, both discs opening"
     return near and not any(
         (i in parse.items and parse.items[i].kind in ("device", "leak"))
