@@ -15,11 +15,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice, size_key
+from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.timeline import TimelineBuilder
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]

@@ -8,8 +8,7 @@ stand alone: no other noun follows that they could belong to.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine
-
+from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
@@ -124,6 +123,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         )
         return not noun_follows and (
             determined
+            or _known_size(tags, phrase)
             or (
                 _changes(tags, i)
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
@@ -228,6 +228,24 @@ def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return tags.role.get(i) is None and i not in tags.cue and tags.words.words[i].isalpha()
+
+
+def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "8 x 4 along the ring, released": a device of the note by its size, where a statement opens."""
+    if not all(size_key(size) in tags.sizes for size in phrase.sizes):
+        return False
+    elsewhere = any(
+        tags.item[k].kind in ("leak", "target") for k in range(tags.first, tags.last) if k in tags.item
+    )
+    if elsewhere:
+        return False  # it may be the size of that
+    i = phrase.first - 1
+    if i < tags.first:
+        return True
+    word, mention, role, _ = tags.at(i)
+    acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
+    oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 
 def _measures(tags: Tags, phrase: DevicePhrase) -> bool:

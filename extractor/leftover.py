@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from extractor.events import TrackedDevice, size_key
+from extractor.events import TrackedDevice
 from extractor.introduction import introduce
-from extractor.phrases import LETTER_LABELS, DevicePhrase
+from extractor.phrases import LETTER_LABELS, DevicePhrase, size_key
 from extractor.reference import is_landmark, matching
 from extractor.status import group_negated, negated
 from extractor.telling import Telling
@@ -41,7 +41,7 @@ def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The latter", "another", "a second": a reference, unless it tells of one more."""
-    if not phrase.headless:
+    if not phrase.headless or (phrase.sizes and phrase.determiner == "bare"):
         return False
     phrase.explanation = "reference"
     _turn_to(telling, phrase)

@@ -7,6 +7,7 @@ and determiner. The other modules of the grammar build these phrases.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,6 +35,24 @@ _DEFINITE = frozenset(
     }
 )
 _INDEFINITE = frozenset({"article", "another", "several", "more", "pair"})
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
+# A size spoken in a dictation, as the note writes it.
+_SPOKEN = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
+
+
+def size_key(size: str | None) -> tuple[str, ...]:
+    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
+    if not size:
+        return ()
+    digits = _DIGITS.findall(size)
+    if not digits:
+        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
+    return tuple(d.replace(",", ".") for d in digits)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +121,7 @@ class Tags:
     cue: dict[int, Mention]
     first: int
     last: int
+    sizes: frozenset[tuple[str, ...]] = frozenset()  # of devices named elsewhere in the note
 
     def at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
         """The word at ``i``, its mention, its role in grammar and its cue."""
