@@ -419,6 +419,14 @@ class _Rightward:
             phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
             return True
         if (
+            mention.value is not None
+            and self.i == phrase.last
+            and phrase.sizes == [f"{tags.words.words[self.i - 1]} mm"]
+            and mention.start == tags.words.ends[self.i - 1] + 1
+        ):
+            phrase.sizes = [f"{tags.words.words[self.i - 1]} / {mention.value}"]  # "MFO 8-6"
+            return True
+        if (
             number
             and means.word is None
             and not self.opened

@@ -36,6 +36,9 @@ _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
 _IN_WORD = re.compile(r"\w")
 _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_FRAMED = re.compile(
+    r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
+)
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
@@ -246,6 +249,9 @@ class LayoutReader:
         words = line.text[begin:].strip()
         if re.fullmatch(r"[^\W\d][^.:;,|]{2,50}:", words) and len(words.split()) <= 6:
             return line.end, "other", words[:-1]
+        framed = _FRAMED.fullmatch(line.text)
+        if framed is not None and len(framed[1].split()) <= 6:
+            return line.end, "other", framed[1]
         return None
 
 
@@ -269,7 +275,7 @@ def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
     if n == 0 or lines[n - 1].text.strip() or not after:
         return None
     if (
-        re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words)
+        re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words)
         and len(words.split()) <= 6
         and len(after.split()) >= 8
         and len(after) > len(words)

@@ -237,6 +237,13 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
         return False
     if phrase.label is not None and _unheard_label(telling, phrase.label):
+        if _verbless(telling) and telling.parse.words.words[phrase.last : phrase.last + 1] in (
+            [":"],
+            ["="],
+            [],
+        ):
+            phrase.explanation = "blank field"  # "Device 3: ___"
+            return True
         return False  # "Plug C was too long": the next device
     if phrase.product and not telling.active() and not telling.listing:
         telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
