@@ -94,7 +94,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
-    verb = role in ("be", "modal") or (
+    verb = role in ("be", "modal", "verb") or (
         mention is not None
         and mention.kind == "action"
         and (
@@ -109,8 +109,9 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True
+    told = i < tags.last and tags.verb_at(i)
     noun_follows = (
-        (i < tags.last and role is None and cue is None and mention is None and word.isalnum())
+        (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
         or (mention is not None and mention.kind not in ("action",))
         or (role == "of")
     )

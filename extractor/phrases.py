@@ -134,11 +134,19 @@ class Tags:
         """The words of a mention."""
         return " ".join(self.words.words[mention.first : mention.last])
 
+    def verb_at(self, i: int) -> bool:
+        """Whether the word at ``i`` is a verb no rule gives an event: by rule, or by its ending."""
+        word, mention, role, cue = self.at(i)
+        known = mention is not None or cue is not None or role not in (None, "verb")
+        return role == "verb" or (not known and len(word) > 4 and word.endswith("ed"))
+
     def verb_follows(self, i: int) -> bool:
         """Whether a verb stands within a dozen words from ``i``."""
         for k in range(i, min(self.last, i + 12)):
             mention = self.item.get(k)
-            if self.role.get(k) in ("be", "modal") or (mention is not None and mention.kind == "action"):
+            if self.role.get(k) in ("be", "modal", "verb") or (
+                mention is not None and mention.kind == "action"
+            ):
                 return True
         return False
 

@@ -147,7 +147,7 @@ class GrammarMeans(_Strict):
 
     role: Literal[
         "be", "preposition", "conjunction", "modal", "adverb", "relative", "with",
-        "exchange", "of", "subject", "adjective", "clause",
+        "exchange", "of", "subject", "adjective", "clause", "verb",
     ]  # fmt: skip
 
 
