@@ -20,7 +20,7 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     while i < tags.last:
         mention = tags.item.get(i)
         again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
-        if i in used or mention is None or again or not _may_stand_alone(mention):
+        if i in used or mention is None or again or _compares(tags, i) or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)
@@ -84,6 +84,24 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         phrase.number = number
 
 
+def _compares(tags: Tags, i: int) -> bool:
+    """As in "rather more than usual": a comparison, and nothing more."""
+    mention = tags.item[i]
+    following = tags.words.words[i + 1 : i + 2]
+    return mention.kind == "count" and mention.means.word == "more" and following == ["than"]
+
+
+def _of_the_same(tags: Tags, i: int) -> bool:
+    """As in "a 12 x 5 of the same family": of what has been told."""
+    after = tags.item.get(i + 1) if i + 1 < tags.last else None
+    return (
+        tags.role.get(i) == "of"
+        and after is not None
+        and after.kind == "count"
+        and after.means.word == "same"
+    )
+
+
 def _may_stand_alone(mention: Mention) -> bool:
     return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
         mention.kind == "size" and mention.means.form == "device"
@@ -113,7 +131,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     noun_follows = (
         (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
         or (mention is not None and mention.kind not in ("action",))
-        or (role == "of")
+        or (role == "of" and not _of_the_same(tags, i))
     )
     if phrase.sizes and _measures(tags, phrase):
         return False
