@@ -221,6 +221,9 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    if prior and not narrates and source != "implants":
+        # "he now has three devices in all": a lifetime total
+        claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)

@@ -204,17 +204,9 @@ def _of_them(tags: Tags, i: int) -> int | None:
             break
         k = mention.last
     bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
-    if k == i + 1 or bare or _noun_at(tags, k):
+    if k == i + 1 or bare or tags.noun_at(k):
         return None
     return k
-
-
-def _noun_at(tags: Tags, i: int) -> bool:
-    if i >= tags.last:
-        return False
-    word, mention, role, cue = tags.at(i)
-    known = mention is not None and mention.kind not in ("action", "count")
-    return known or (mention is None and role is None and cue is None and word.isalpha())
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:

@@ -62,8 +62,12 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
-    return vague and telling.other_implant and not telling.timeline.today()
+    if telling.timeline.today() or phrase.product:
+        return False
+    if phrase.headless:
+        return telling.appendage
+    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes
+    return vague and telling.other_implant
 
 
 def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevice]) -> list[TrackedDevice]:

@@ -138,7 +138,18 @@ class Tags:
         """Whether the word at ``i`` is a verb no rule gives an event: by rule, or by its ending."""
         word, mention, role, cue = self.at(i)
         known = mention is not None or cue is not None or role not in (None, "verb")
-        return role == "verb" or (not known and len(word) > 4 and word.endswith("ed"))
+        if role == "verb":
+            return True
+        return not known and len(word) > 4 and word.endswith("ed") and not self.noun_at(i + 1)
+
+    def noun_at(self, i: int) -> bool:
+        """Whether the word at ``i`` may be a noun: one of a rule, or a word no rule knows."""
+        if i >= self.last:
+            return False
+        word, mention, role, cue = self.at(i)
+        if mention is not None:
+            return mention.kind not in ("action", "count")
+        return role is None and cue is None and word.isalpha()
 
     def verb_follows(self, i: int) -> bool:
         """Whether a verb stands within a dozen words from ``i``."""

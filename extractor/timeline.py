@@ -311,6 +311,8 @@ class TimelineBuilder:
             return
         if old is not None and old is subject and self._patients.subject_is_other(action):
             return
+        if old is None and new is not None and new[0].headless and not self.timeline.today():
+            return  # "6 French, later exchanged for an 8": of nothing that was told
         devices = self._taken_out(old, action)
         if new is None and (
             not devices or old is None or (old[0].pronoun and action.first - old[-1].last > 4)
