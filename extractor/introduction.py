@@ -62,8 +62,10 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    if telling.timeline.today() or phrase.product:
+    if telling.timeline.today() or phrase.product or phrase.label is not None:
         return False
+    if phrase.too_large:
+        return True
     if phrase.headless:
         return telling.appendage
     vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes

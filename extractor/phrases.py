@@ -96,6 +96,11 @@ class DevicePhrase:
         return self.head is None
 
     @property
+    def too_large(self) -> bool:
+        """Whether it has a size that only other implants have."""
+        return any(float(number) > LARGEST_SIZE for size in self.sizes for number in size_key(size))
+
+    @property
     def quantity(self) -> int | None:
         """How many devices the phrase denotes; None when it does not say."""
         if self.number is not None:

@@ -206,6 +206,7 @@ def cued(parse: Parse, action: Mention, kind: str) -> bool:
         and parse.clause.get(cue.first) == clause
         and not (kind == "negation" and _stops_negation(parse, cue, action))
         and not (kind in ("inability", "intent") and _acted_between(parse, cue, action))
+        and not (kind == "inability" and "," in parse.between(cue.last, action.first))
         for cue in parse.cues
     )
 
