@@ -15,11 +15,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice, size_key
+from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.timeline import TimelineBuilder
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
@@ -68,6 +68,7 @@ class Case:
     claims: list[Claim] = field(default_factory=list)
     narrator: Source | None = None
     parses: list[tuple[Parse, Source, Standing]] = field(default_factory=list)
+    listed: bool = False  # a part of the note lists implants, and not only supplies
 
     @property
     def main(self) -> Timeline:
@@ -131,6 +132,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         mine = [parse for parse, its in rows if its == source]
         if mine:
             case.timelines[source] = _table(mine, tables, source)
+    case.listed = any(p.sentence.section.role == "implants" for p, s in rows if s == "implants")
     case.narrator = _narrator(case)
     _share_targets(case)
     others = _other_implants(parses)
@@ -203,7 +205,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
-            low += not (device.doubtful or device.only_named)
+            low += not (device.doubtful or device.unsure or device.only_named)
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True
@@ -218,19 +220,22 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     left_in = sum(d.in_place for d in case.main.today())
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
-    claims = _of_devices(source, timeline, narrates, corrects)
+    claims = _of_devices(source, timeline, narrates, corrects, case.listed)
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
 
 
-def _of_devices(source: Source, timeline: Timeline, narrates: bool, corrects: bool) -> list[Claim]:
+def _of_devices(
+    source: Source, timeline: Timeline, narrates: bool, corrects: bool, listed: bool
+) -> list[Claim]:
     """What the devices of a source come to; nothing where it only says that there were some."""
     today = timeline.today()
-    if not today or source == "equipment":
-        if source != "implants" or not timeline.devices:
-            return []
+    only_out = source == "implants" and not any(d.in_place for d in today) and not listed
+    if not today or source == "equipment" or only_out:
+        if source != "implants" or not timeline.devices or only_out:
+            return []  # a supply list that marks what was taken out does not list what stayed
         proof = timeline.devices[0].events[0]
         return [
             Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule, best=0, stated=True)

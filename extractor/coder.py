@@ -89,7 +89,7 @@ class Coder:
         words = self._finder.words(text)
         found = self._finder.find(text, words)
         reader = SentenceReader(words, found)
-        parses = [reader.read(sentence) for sentence in layout.sentences]
+        parses = reader.read_all(layout.sentences)
         case = build_case(parses, found["table"])
         return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 

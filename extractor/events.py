@@ -15,11 +15,10 @@ out (coding-policy section 1.2).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 
 State = Literal["named", "loaded", "deployed", "released", "embolized", "removed", "unused"]
 Standing = Literal["today", "prior", "planned"]
@@ -53,6 +52,7 @@ class TrackedDevice:
     label: int | None = None
     pending: bool = False  # only intended so far
     tried: bool = False
+    unsure: bool = False  # pulled back, and not said how far
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
@@ -116,24 +116,6 @@ class Timeline:
     def today(self) -> list[TrackedDevice]:
         """Devices of this session put at the leak."""
         return [d for d in self.devices if d.standing == "today" and d.target is None]
-
-
-_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
-# A size spoken in a dictation, as the note writes it.
-_SPOKEN = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-)
-_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
-
-
-def size_key(size: str | None) -> tuple[str, ...]:
-    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
-    if not size:
-        return ()
-    digits = _DIGITS.findall(size)
-    if not digits:
-        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
-    return tuple(d.replace(",", ".") for d in digits)
 
 
 def same_size(a: str | None, b: str | None) -> bool:

@@ -7,7 +7,15 @@ over the sizes, counts and adjectives to its left and right.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, LARGEST_SIZE, DevicePhrase, Tags, determine, take_count
+from extractor.phrases import (
+    LARGEST_COUNT,
+    LARGEST_SIZE,
+    LETTER_LABELS,
+    DevicePhrase,
+    Tags,
+    determine,
+    take_count,
+)
 
 _MOST_UNKNOWN = 2  # words no rule knows, between a noun and its article
 _FURTHEST = 4  # words between a noun and what describes it
@@ -338,7 +346,7 @@ class _Rightward:
         if mention is not None and (self._size(mention) or self._count(mention)):
             return self._commit(mention)
         if _letter(self.tags, self.phrase, self.i):
-            self.phrase.label = 100 + ord(word)
+            self.phrase.label = LETTER_LABELS + ord(word) - ord("a") + 1
             self.i += 1
             self.phrase.last = self.i
             return True
@@ -390,6 +398,9 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
+        if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
+            phrase.words.add("none")  # "Device 2: none"
+            return True
         number = means.number or mention.value
         if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
             if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
@@ -406,6 +417,14 @@ class _Rightward:
             and self.i == phrase.last
         ):
             phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
+            return True
+        if (
+            mention.value is not None
+            and self.i == phrase.last
+            and phrase.sizes == [f"{tags.words.words[self.i - 1]} mm"]
+            and mention.start == tags.words.ends[self.i - 1] + 1
+        ):
+            phrase.sizes = [f"{tags.words.words[self.i - 1]} / {mention.value}"]  # "MFO 8-6"
             return True
         if (
             number
@@ -475,8 +494,8 @@ def _letter(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     if i + 1 >= tags.last:
         return True
     after = tags.item.get(i + 1)
-    acted = after is not None and after.kind == "action"
-    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or acted
+    told = after is not None and after.kind in ("action", "device", "size", "count")
+    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or told
 
 
 def _starts_next(tags: Tags, i: int) -> bool:

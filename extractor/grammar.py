@@ -8,6 +8,7 @@ after (headless), and neighbours that say the same are joined.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extractor.extension import device_phrase
@@ -15,7 +16,7 @@ from extractor.headless import headless_phrases
 from extractor.joining import appositions, attached, elaborations, merge, uncorrected
 from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
-from extractor.phrases import DevicePhrase, Tags
+from extractor.phrases import DevicePhrase, Tags, size_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,23 @@ class SentenceReader:
                 if i not in self._item or self._item[i].kind == "count":
                     self._role[i] = mention.means.role
 
-    def read(self, sentence: Sentence) -> Parse:
-        """Parse of one sentence."""
+    def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
+        """Parses of all sentences of the note.
+
+        A second look is taken where a size stands alone ("8 x 4 along the ring, released"):
+        it is a device when the note gives one of that size elsewhere.
+        """
+        parses = [self.read(sentence) for sentence in sentences]
+        sizes = frozenset(
+            size_key(size) for parse in parses for phrase in parse.phrases if phrase.head
+            for size in phrase.sizes
+        )  # fmt: skip
+        return [self.read(parse.sentence, sizes) if _bare_sizes(parse, sizes) else parse for parse in parses]
+
+    def read(self, sentence: Sentence, sizes: frozenset[tuple[str, ...]] = frozenset()) -> Parse:
+        """Parse of one sentence; ``sizes`` are those of devices of the note."""
         first, last = self._words.at(sentence.start, sentence.end)
-        tags = Tags(self._words, self._item, self._role, self._cue, first, last)
+        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes)
         items = {
             i: m
             for i, m in ((i, self._item[i]) for i in range(first, last) if i in self._item)
@@ -102,11 +116,21 @@ class SentenceReader:
         )
 
 
+def _bare_sizes(parse: Parse, sizes: frozenset[tuple[str, ...]]) -> bool:
+    """Whether a size of a device stands in no phrase of a sentence."""
+    used = _covered(parse.phrases)
+    return any(
+        m.kind == "size" and m.means.form == "device" and m.first not in used
+        and size_key(" ".join(parse.words.words[m.first : m.last])) in sizes
+        for m in parse.items.values()
+    )  # fmt: skip
+
+
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
     """All device phrases of a sentence, in text order."""
     nouns = [
         m for m in mentions
-        if m.kind == "device" and m.means.head != "weak" and not (m.means.relative and _describes(tags, m))
+        if m.kind == "device" and m.means.head != "weak" and not _describes(tags, m)
     ]  # fmt: skip
     headed = elaborations(tags, appositions(tags, merge([device_phrase(tags, m) for m in nouns])))
     alone = headless_phrases(tags, _covered(headed))
@@ -115,9 +139,16 @@ def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
 
 
 def _describes(tags: Tags, mention: Mention) -> bool:
-    """As in "a companion wire": a word that may stand for a device says of what kind another noun is."""
-    following = tags.item.get(mention.last) if mention.last < tags.last else None
-    return following is not None and following.kind in ("other_device", "target")
+    """As in "a companion wire", "two device representatives": it only says of what kind another noun is."""
+    if mention.last >= tags.last:
+        return False
+    word, following, role, cue = tags.at(mention.last)
+    if mention.means.relative:
+        return following is not None and following.kind in ("other_device", "target")
+    before = tags.item.get(mention.first - 1)
+    counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
+    unknown = following is None and role is None and cue is None and word.isalpha()
+    return counted and unknown and not mention.plural and not mention.means.product
 
 
 def _covered(phrases: list[DevicePhrase]) -> set[int]:

@@ -8,7 +8,9 @@ stand alone: no other noun follows that they could belong to.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine
+from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
+
+_PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
 
 def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
@@ -17,13 +19,15 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     i = tags.first
     while i < tags.last:
         mention = tags.item.get(i)
-        if i in used or mention is None or not _may_stand_alone(mention):
+        again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
+        if i in used or mention is None or again or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)
-        if phrase.number is not None and _of_them(tags, phrase.last):
-            phrase.words |= {"definite", "part"}
-            phrase.last += 2
+        end = _of_them(tags, phrase.last)
+        if end is not None and (phrase.number is not None or phrase.ordinal or phrase.words & _PARTS):
+            phrase.words |= {"definite", "part"} if phrase.number is not None else {"definite"}
+            phrase.last = end
             alone = True
         else:
             alone = _stands_alone(tags, phrase)
@@ -101,7 +105,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         verb = True
     if phrase.pronoun:
         return True
-    if phrase.ordinal is not None and phrase.number == 1 and phrase.words & {"definite", "article"}:
+    if phrase.ordinal is not None and phrase.number == 1:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True
@@ -119,6 +123,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         )
         return not noun_follows and (
             determined
+            or _known_size(tags, phrase)
             or (
                 _changes(tags, i)
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
@@ -161,21 +166,36 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             mention is not None and mention.kind == "action" and mention.means.event == "check"
         ):
             return False
+        if "definite" in phrase.words and not noun_follows and _object(tags, phrase):
+            return True  # "released the six"
         return verb and not noun_follows and (mention is None or not tags.words.words[i].endswith("ing"))
     if phrase.number is not None:  # "the twelve was released"
         return verb and bool(phrase.words & {"definite", "article"})
     return bool(phrase.words & {"all", "each"}) and verb
 
 
-def _of_them(tags: Tags, i: int) -> bool:
-    """As in "One of them", "two of these": a part of what is known."""
-    after = tags.item.get(i + 1) if i + 1 < tags.last else None
-    return (
-        tags.role.get(i) == "of"
-        and after is not None
-        and after.kind == "count"
-        and tags.words.words[i + 1] in ("them", "these", "those", "it")
-    )
+def _of_them(tags: Tags, i: int) -> int | None:
+    """Where "of them", "of these", "of the two" ends: a part of what is known; None where it is not said."""
+    if i >= tags.last or tags.role.get(i) != "of":
+        return None
+    k = i + 1
+    while k < tags.last:
+        mention = tags.item.get(k)
+        if mention is None or mention.kind != "count" or mention.means.word == "times":
+            break
+        k = mention.last
+    bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
+    if k == i + 1 or bare or _noun_at(tags, k):
+        return None
+    return k
+
+
+def _noun_at(tags: Tags, i: int) -> bool:
+    if i >= tags.last:
+        return False
+    word, mention, role, cue = tags.at(i)
+    known = mention is not None and mention.kind not in ("action", "count")
+    return known or (mention is None and role is None and cue is None and word.isalpha())
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
@@ -193,6 +213,12 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     return joined and placed and known
 
 
+def _object(tags: Tags, phrase: DevicePhrase) -> bool:
+    """Whether a verb of what happens to devices stands right before a phrase."""
+    before = tags.item.get(phrase.first - 1) if phrase.first > tags.first else None
+    return before is not None and before.kind == "action" and before.means.event not in ("check", "close")
+
+
 def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a bare number ends another noun: "wire 2 was put"."""
     i = phrase.first - 1
@@ -202,6 +228,24 @@ def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return tags.role.get(i) is None and i not in tags.cue and tags.words.words[i].isalpha()
+
+
+def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "8 x 4 along the ring, released": a device of the note by its size, where a statement opens."""
+    if not all(size_key(size) in tags.sizes for size in phrase.sizes):
+        return False
+    elsewhere = any(
+        tags.item[k].kind in ("leak", "target") for k in range(tags.first, tags.last) if k in tags.item
+    )
+    if elsewhere:
+        return False  # it may be the size of that
+    i = phrase.first - 1
+    if i < tags.first:
+        return True
+    word, mention, role, _ = tags.at(i)
+    acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
+    oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 
 def _measures(tags: Tags, phrase: DevicePhrase) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.events import TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.site import WAY_THROUGH
 from extractor.telling import Telling
 

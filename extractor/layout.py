@@ -36,12 +36,16 @@ _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
 _IN_WORD = re.compile(r"\w")
 _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_FRAMED = re.compile(
+    r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
+)
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+_TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +164,7 @@ class LayoutReader:
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
-                if (
-                    role == "findings"
-                    and inline
-                    and starts
-                    and starts[-1][2] in ("description", "body", "other", "log")
-                ):
+                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
                     continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
                 open_field = role in self._FIELD_ROLES and (
@@ -185,6 +184,8 @@ class LayoutReader:
                 if colon is not None:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
+                    if role == "findings" and starts and starts[-1][2] in _TOLD:
+                        continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field = role in self._FIELD_ROLES
         if not starts or starts[0][0] > 0:
@@ -248,6 +249,9 @@ class LayoutReader:
         words = line.text[begin:].strip()
         if re.fullmatch(r"[^\W\d][^.:;,|]{2,50}:", words) and len(words.split()) <= 6:
             return line.end, "other", words[:-1]
+        framed = _FRAMED.fullmatch(line.text)
+        if framed is not None and len(framed[1].split()) <= 6:
+            return line.end, "other", framed[1]
         return None
 
 
@@ -271,7 +275,7 @@ def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
     if n == 0 or lines[n - 1].text.strip() or not after:
         return None
     if (
-        re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words)
+        re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words)
         and len(words.split()) <= 6
         and len(after.split()) >= 8
         and len(after) > len(words)

@@ -7,6 +7,7 @@ and determiner. The other modules of the grammar build these phrases.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,12 +16,14 @@ from extractor.mentions import Mention, Words
 Determiner = Literal["indefinite", "definite", "bare"]
 
 LARGEST_SIZE = 22  # mm: a larger number is no size of an occluder
+LETTER_LABELS = 196  # "plug A" is labelled 197, "plug B" 198: beyond any number
 LARGEST_COUNT = 6  # a larger number beside a device is its size
 _DEFINITE = frozenset(
     {
         "definite",
         "both",
         "all",
+        "all_but",
         "each",
         "same",
         "former",
@@ -32,6 +35,24 @@ _DEFINITE = frozenset(
     }
 )
 _INDEFINITE = frozenset({"article", "another", "several", "more", "pair"})
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
+# A size spoken in a dictation, as the note writes it.
+_SPOKEN = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
+
+
+def size_key(size: str | None) -> tuple[str, ...]:
+    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
+    if not size:
+        return ()
+    digits = _DIGITS.findall(size)
+    if not digits:
+        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
+    return tuple(d.replace(",", ".") for d in digits)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +102,7 @@ class DevicePhrase:
             return self.number
         if len(self.sizes) > 1:
             return len(self.sizes)
-        if self.plural or self.words & {"several", "all", "each"}:
+        if self.plural or self.words & {"several", "all", "all_but", "each"}:
             return None
         return 1
 
@@ -100,6 +121,7 @@ class Tags:
     cue: dict[int, Mention]
     first: int
     last: int
+    sizes: frozenset[tuple[str, ...]] = frozenset()  # of devices named elsewhere in the note
 
     def at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
         """The word at ``i``, its mention, its role in grammar and its cue."""
@@ -188,7 +210,9 @@ def determine(phrase: DevicePhrase) -> None:
         words.discard("more")  # "the more posterior device"
     if "none_more" in words:
         words.add("none")
-    if phrase.head is not None and phrase.head.means.relative:
+    if phrase.headless and phrase.ordinal is not None and phrase.number == 1 and not words:
+        phrase.determiner = "definite"  # "second one"
+    elif phrase.head is not None and phrase.head.means.relative:
         phrase.determiner = "indefinite"
     elif words & _DEFINITE:
         phrase.determiner = "definite"
@@ -202,7 +226,7 @@ def determine(phrase: DevicePhrase) -> None:
         and "article" in words
         and not words & {"pair", "another"}
     )
-    if singular and phrase.number is not None and phrase.number > 1 and not phrase.sizes:
+    if singular and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
         phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
         phrase.number = None
     if phrase.number is not None and phrase.number > 1:

@@ -105,7 +105,7 @@ class ActionMeans(_Strict):
 
     event: Literal[
         "select", "load", "open", "release", "withdraw", "exchange", "embolize",
-        "capture", "unused", "waste", "reposition", "remain", "close", "check",
+        "capture", "unused", "waste", "reposition", "remain", "close", "check", "pull",
     ]  # fmt: skip
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.
@@ -134,7 +134,7 @@ class CountMeans(_Strict):
     ordinal: int | None = None
     word: (
         Literal[
-            "article", "another", "both", "all", "each", "several", "pair", "none",
+            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
             "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]

@@ -107,6 +107,10 @@ class Telling:
             self.opened_in = self.parse.sentence.paragraph
         if event in ("open", "release") or (event == "remain" and state in ("named", "loaded", "deployed")):
             device.pending = False
+        if event in ("open", "release", "remain", "reposition"):
+            device.unsure = False
+        elif event == "pull":
+            device.unsure = device.in_place
         device.state = next_state(state, event, named=bool(group))
         self.log(device, event, action, group)
 
