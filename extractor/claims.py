@@ -247,8 +247,8 @@ def _of_devices(
     tells = narrates or source == "implants"
     if not tells and not low:
         return []  # summaries name devices; what they leave out they do not deny
-    if source in ("title", "summary") and not narrates and not any(d.counted for d in today):
-        high = None  # a title or a summary that only names the device does not count
+    if source in ("title", "summary", "findings") and not narrates and not any(d.counted for d in today):
+        high = None  # what only names the device does not count
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
     return [

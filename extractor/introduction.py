@@ -77,6 +77,8 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
     if phrase.head is not None and phrase.head.means.relative:
         return []
     size = phrase.sizes[0] if phrase.sizes else None
+    further = bool(phrase.words & {"another", "more"})
+    named_here = [d for devices in telling.known.values() for d in devices] if further else []
     return [
         d
         for d in telling.timeline.today()
@@ -87,7 +89,7 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not phrase.words & {"another", "more"} or d.pending)
+        and (not further or (d.pending and d not in named_here))
     ]
 
 

@@ -134,7 +134,7 @@ class CountMeans(_Strict):
     ordinal: int | None = None
     word: (
         Literal[
-            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none",
+            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none", "nothing",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
             "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]

@@ -48,9 +48,7 @@ class Telling:
         self.parse = parse
         self.known = {}
         self.site.read(parse)
-        self.appendage |= any(
-            m.kind == "other_device" and m.means.role == "appendage" for m in parse.nouns
-        )
+        self.appendage |= any(m.kind == "other_device" and m.means.role == "appendage" for m in parse.nouns)
         self.other_implant |= any(
             m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure")
             for m in parse.nouns
