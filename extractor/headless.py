@@ -180,6 +180,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (word != "," or ("article" in phrase.words and tags.verb_follows(i)))
             )
         )
+    if "nothing" in phrase.words:
+        return mention is not None and mention.kind == "action" or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"

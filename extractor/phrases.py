@@ -88,7 +88,7 @@ class DevicePhrase:
     @property
     def none(self) -> bool:
         """Whether it says that there is no such device."""
-        return bool(self.words & {"none", "none_more"})
+        return bool(self.words & {"none", "none_more", "nothing"})
 
     @property
     def headless(self) -> bool:

@@ -99,8 +99,7 @@ class TimelineBuilder:
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
         return (
-            "none" in first.words
-            and first.head is not None
+            ("nothing" in first.words or ("none" in first.words and first.head is not None))
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
