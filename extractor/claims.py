@@ -263,9 +263,15 @@ def _of_devices(
             proof.rule,
             corrects,
             best=None if many or high is None else sum(d.in_place for d in today),
-            stated=source == "implants",
+            stated=source == "implants" or _confirmed(timeline),
         )
     ]
+
+
+def _confirmed(timeline: Timeline) -> bool:
+    """As in "Both plugs were released": the text counts the devices that its events leave in."""
+    final = sum(d.in_place for d in timeline.today())
+    return any(s.low == s.high == s.at == final for s in timeline.statements)
 
 
 def _stated(
@@ -280,7 +286,7 @@ def _stated(
 ) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
-    if statement.low == statement.high == statement.at == 0 and final:
+    if statement.low == statement.high == statement.at == 0 and (final or left_in):
         return []  # "no device was placed then", and later one was
     if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
         return []  # what earlier sessions left is seen again
