@@ -286,7 +286,8 @@ def _stated(
 ) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
-    if statement.low == statement.high == statement.at == 0 and (final or left_in):
+    told_later = final or (left_in and source in ("narrative", "log"))
+    if statement.low == statement.high == statement.at == 0 and told_later:
         return []  # "no device was placed then", and later one was
     if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
         return []  # what earlier sessions left is seen again
