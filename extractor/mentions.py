@@ -47,6 +47,7 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_COLON = re.compile(r"[ \t]*:")
 _SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
@@ -187,6 +188,8 @@ class MentionFinder:
             rule, plural = self._rules[key]
             if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
                 continue  # words of two paragraphs are no phrase
+            if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
+                continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
@@ -209,6 +212,11 @@ class MentionFinder:
             for name, mentions in found.items():
                 found[name] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
         return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
+
+
+def _opens_field(text: str, start: int, end: int) -> bool:
+    """Whether words run over a line break into the name of a field."""
+    return "\n" in text[start:end] and _COLON.match(text, end) is not None
 
 
 def _lower(text: str) -> str:
