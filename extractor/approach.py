@@ -263,7 +263,9 @@ class _Walk:
             return False
         crosses = any(m.means.use == "crossed" for m in mentions)
         carried = any(
-            m.kind == "other_device" and m.means.role in ("sheath", "catheter") and parse.clause.get(m.first) == clause
+            m.kind == "other_device"
+            and m.means.role in ("sheath", "catheter")
+            and parse.clause.get(m.first) == clause
             for m in parse.nouns
         ) or any(parse.clause.get(p.first) == clause for p in parse.phrases)
         if side == "vein":
@@ -327,9 +329,7 @@ def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
         return "not"
     if any(m.means.use == "failed" for m in here):
         return "failed"
-    inability = any(
-        c.means.cue == "inability" and parse.clause.get(c.first) == clause for c in parse.cues
-    )
+    inability = any(c.means.cue == "inability" and parse.clause.get(c.first) == clause for c in parse.cues)
     if inability or any(m.means.use == "tried" for m in here):
         return "tried"
     return "taken"
@@ -342,7 +342,9 @@ def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
             continue
         kind, gap = cue.means.cue, mention.first - cue.last
         behind = cue.first - mention.last
-        if kind == "negation" and (0 <= gap <= 5 or (0 <= behind <= 2 and parse.roles.get(cue.first) == "be")):
+        if kind == "negation" and (
+            0 <= gap <= 5 or (0 <= behind <= 2 and parse.roles.get(cue.first) == "be")
+        ):
             return True
         if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4):
             return True
@@ -374,5 +376,6 @@ def _for_snare(mention: Mention, mentions: list[Mention]) -> bool:
         return False
     snares = [m for m in mentions if m.means.use == "snare"]
     return bool(snares) and not any(
-        m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first for m in mentions
+        m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
+        for m in mentions
     )

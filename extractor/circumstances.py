@@ -122,7 +122,7 @@ def _any_leak(case: Case) -> Mention | None:
     )
     if not placed or not (prosthesis or valve):
         return None
-    if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
+    if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(
         m.kind == "leak" and m.means.term == "device"
@@ -131,7 +131,7 @@ def _any_leak(case: Case) -> Mention | None:
     ):
         return None
     for parse, _, standing in case.parses:
-        if any(m.kind == "target" for m in parse.nouns):
+        if any(_elsewhere(m) for m in parse.nouns):
             continue
         for mention in dict.fromkeys(parse.items.values()):
             if (
@@ -145,6 +145,11 @@ def _any_leak(case: Case) -> Mention | None:
         m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns
     )
     return None if elsewhere else prosthesis
+
+
+def _elsewhere(noun: Mention) -> bool:
+    """Whether a noun is another defect, or an appendage device, whose leak may be meant."""
+    return noun.kind == "target" or (noun.kind == "other_device" and noun.means.role == "appendage")
 
 
 def _undone(parse: Parse, mention: Mention) -> bool:

@@ -286,6 +286,8 @@ def _stated(
 ) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
+    if statement.high == 0 < statement.at:
+        return []  # "nothing was put in the septum", with devices in place
     told_later = final or (left_in and source in ("narrative", "log"))
     if statement.low == statement.high == statement.at == 0 and told_later:
         return []  # "no device was placed then", and later one was

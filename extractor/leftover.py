@@ -320,7 +320,10 @@ def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:
     )
     acts = [a for a in parse.actions if a.last <= phrase.first]
     return (
-        joined and bool(acts) and acts[-1].means.event in ("open", "release") and not negated(parse, acts[-1])
+        joined
+        and bool(acts)
+        and acts[-1].means.event in ("open", "release", "remain")
+        and not negated(parse, acts[-1])
     )
 
 

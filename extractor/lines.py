@@ -27,6 +27,8 @@ _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _LEAST_BREAKS = 3  # that must speak for a width
+_HANGING = 2  # blanks that indent the rest of an entry
+_HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,18 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
     lower_case = not any(c.isupper() for c in text)
     lines: list[Line] = []
     for before, piece in zip([None, *pieces], pieces, strict=False):
-        if before is None or not _full(before, piece, width) or not _continues(lines[-1], before, piece):
+        hangs = before is not None and bool(before.form) and _hangs(lines[-1], piece)
+        if not hangs and (
+            before is None or not _full(before, piece, width) or not _continues(lines[-1], before, piece)
+        ):
             lines.append(piece)
             continue
-        opens = lower_case or not _in_mid_sentence(before, piece)
+        opens = not hangs and (lower_case or before is None or not _in_mid_sentence(before, piece))
         if (opens and header_end(piece.text) is not None) or (
-            before is lines[-1] and (header_end(before.text) or 0) >= _length(before)
+            before is not None
+            and before is lines[-1]
+            and not hangs
+            and (header_end(before.text) or 0) >= _length(before)
         ):
             lines.append(piece)
             continue
@@ -76,7 +84,7 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
 def _pieces(text: str) -> list[Line]:
     """The lines as they stand."""
     pieces, start = [], 0
-    for raw in text.splitlines(keepends=True):
+    for raw in (part for line in text.splitlines(keepends=True) for part in _HL7_BREAK.split(line) if part):
         body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
         pieces.append(Line(start, start + len(body), body, _form(body)))
         start += len(raw)
@@ -124,6 +132,15 @@ def _width(pieces: list[Line]) -> int:
         return widest
     width = min(b for a, b in breaks if a <= best < b) - 1
     return width if prose <= width else widest
+
+
+def _hangs(line: Line, piece: Line) -> bool:
+    """Whether a piece is indented under the log line it goes on with."""
+    return line.form == "log" and piece.form == "prose" and _indent(piece) >= _indent(line) + _HANGING
+
+
+def _indent(line: Line) -> int:
+    return len(line.text) - len(line.text.lstrip())
 
 
 def _in_mid_sentence(before: Line, piece: Line) -> bool:

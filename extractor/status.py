@@ -15,7 +15,6 @@ from extractor.phrases import DevicePhrase
 
 NONE = "none: says there is no such device"
 _NEGATION_REACH = 5  # words
-_FRONT = 12  # words of a sentence before its first comma
 _SINCE = ("in", "since", "of", "from")
 
 
@@ -155,14 +154,15 @@ def dated(parse: Parse, clause: int | None) -> bool:
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
-    """As in "in 2017, I placed two plugs": a date before the comma that opens a clause."""
-    i = date.last
+    """As in "In March 2018 at the affiliate, two plugs were placed": a date in front, of what the comma opens."""
+    of_date = parse.clause.get(date.first)
+    if clause is None or of_date is None or clause != of_date + 1:
+        return False
+    front = [i for i in range(parse.first, parse.last) if parse.clause.get(i) == of_date]
     return (
-        clause is not None
-        and i < parse.last
-        and parse.words.words[i] == ","
-        and parse.clause.get(i + 1) == clause
-        and i - parse.first <= _FRONT
+        parse.words.words[front[-1] + 1] == ","
+        and not any(parse.roles.get(i) in ("be", "verb") for i in front)
+        and not any(parse.clause.get(a.first) == of_date for a in parse.actions)
     )
 
 
