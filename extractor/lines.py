@@ -24,6 +24,7 @@ TIME = re.compile(
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
+_CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _NARROWEST = 55  # no system wraps at less
@@ -111,7 +112,7 @@ def _full(line: Line, following: Line, width: int) -> bool:
 
 
 def _width(pieces: list[Line]) -> int:
-    """The width at which a note is wrapped: no prose is longer, and most long lines broken in mid-sentence are full."""
+    """The width at which a note is wrapped: no prose is longer, most long lines in mid-sentence are full."""
     breaks = [
         (_length(a), _with_next_word(a, b))
         for a, b in pairwise(pieces)
@@ -120,13 +121,14 @@ def _width(pieces: list[Line]) -> int:
     votes = {width: sum(a <= width < b for a, b in breaks) for width, _ in breaks}
     best = max(votes, key=lambda width: (votes[width], width), default=0)
     long = sum(0.6 * best <= a for a, _ in breaks)
-    prose = max((_length(p) for p in pieces if p.form == "prose" and not _COLUMNS.search(p.text)), default=0)
+    plain = [p for p in pieces if not _CELLS.search(p.text)]
+    prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
     if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
         width = min(b for a, b in breaks if a <= best < b) - 1
         if prose <= width:
             return width
-    wrapped = [p for p in pieces if p.form == "prose" or (p.form == "item" and not BULLET.match(p.text))]
-    widest = max((_length(p) for p in wrapped if not _COLUMNS.search(p.text)), default=0)
+    fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
+    widest = max(prose, fields)
     return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)
 
 
