@@ -16,7 +16,7 @@ from extractor.rules import RuleBook, spellings
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -70,6 +70,7 @@ class Layout:
     sections: tuple[Section, ...]
     sentences: tuple[Sentence, ...]
     opening: tuple[tuple[int, int], ...] = ()  # spans of the first lines
+    line_starts: tuple[int, ...] = ()  # of the lines as meant, wrapping undone
 
 
 class LayoutReader:
@@ -129,7 +130,8 @@ class LayoutReader:
         lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
-        return Layout(sections, tuple(_sentences(text, lines, sections)), opening)
+        sentences = tuple(_sentences(text, lines, sections))
+        return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
     def _sections(self, text: str, lines: list[Line]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
@@ -282,6 +284,12 @@ def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> l
     return out
 
 
+def _abbreviated(text: str, begin: int, end: int) -> bool:
+    """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
+    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
+
+
 def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
     """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number.
 
@@ -291,9 +299,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
-        if match.group().startswith(".") and _ABBREVIATION.search(
-            text, max(begin, match.start() - 8), match.start() + 1
-        ):
+        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none

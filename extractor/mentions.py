@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -176,8 +177,11 @@ class MentionFinder:
         """The words of a text."""
         return words_of(self._tokenizer(text))
 
-    def find(self, text: str, words: Words) -> dict[str, list[Mention]]:
-        """Mentions by layer, in text order, not overlapping inside a layer."""
+    def find(self, text: str, words: Words, line_starts: Sequence[int] = ()) -> dict[str, list[Mention]]:
+        """Mentions by layer, in text order, not overlapping inside a layer.
+
+        None runs over a blank line, or over one of ``line_starts``.
+        """
         doc = Doc(self._vocab, words=words.words)
         found: dict[str, list[Mention]] = {layer: [] for layer in LAYERS}
         hits = self._phrases(doc)
@@ -205,10 +209,17 @@ class MentionFinder:
                     if value is None and rule.kind == "count" and match.group().isdigit():
                         value = int(match.group())
                     layer.append(Mention(start, end, first, last, rule, False, value))
+        for name, mentions in found.items():
+            found[name] = [m for m in mentions if not _runs_over(m, line_starts)]
         if offered:
             for name, mentions in found.items():
                 found[name] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
         return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
+
+
+def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:
+    following = bisect_right(line_starts, mention.start)
+    return following < len(line_starts) and line_starts[following] < mention.end
 
 
 def _lower(text: str) -> str:

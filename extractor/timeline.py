@@ -100,6 +100,7 @@ class TimelineBuilder:
         """As in "No device was left in": a count of zero."""
         return (
             "none" in first.words
+            and "none_more" not in first.words
             and first.head is not None
             and not first.sizes
             and not self._telling.site.target
