@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from extractor.lines import FIELD, TIME, Line, read_lines
+from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
 
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
-_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
@@ -127,6 +127,7 @@ class LayoutReader:
 
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
+        text = written(text)
         lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
@@ -247,7 +248,7 @@ def _words(header: str) -> str:
 
 
 def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
-    """A heading without a colon: a few words between a blank line and running text."""
+    """A heading without a colon: a few words between a blank line and running text or entries."""
     words = lines[n].text.strip()
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     if n == 0 or lines[n - 1].text.strip() or not after:
@@ -255,11 +256,14 @@ def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
     if (
         re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words)
         and len(words.split()) <= 6
-        and len(after.split()) >= 8
-        and len(after) > len(words)
+        and (_runs(after, words) or (":" not in words and lines[n + 1].form in ("item", "row")))
     ):
         return lines[n].start, "other", words
     return None
+
+
+def _runs(words: str, heading: str) -> bool:
+    return len(words.split()) >= 8 and len(words) > len(heading)
 
 
 def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> list[Sentence]:

@@ -27,6 +27,9 @@ _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
+_SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
+_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+_LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
 
@@ -43,6 +46,20 @@ class Line:
     end: int
     text: str
     form: str
+
+
+def written(text: str) -> str:
+    """The text with the marks of a dictation that spells them out; every character keeps its place.
+
+    Examples
+    --------
+    >>> written("One plug comma then comma released period Done period").split()
+    ['One', 'plug', ',', 'then', ',', 'released', '.', 'Done', '.']
+    """
+    if len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
+        return text
+    # No-break spaces fill the place: unlike blanks they part no columns.
+    return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
 
 
 def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]:

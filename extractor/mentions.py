@@ -20,6 +20,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from extractor.lines import written
 from extractor.rules import Rule, RuleBook, spellings
 
 # Mentions compete for words inside a layer: the longest wins, then the earlier kind.
@@ -48,7 +49,6 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
-_SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
@@ -117,24 +117,14 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
     )
 
 
-_SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
-
-
-def _spoken(text: str) -> bool:
-    """Whether a dictation spells its punctuation out ("comma", "period")."""
-    return len(_SPOKEN.findall(text)) >= 4
-
-
 def words_of(doc: Doc) -> Words:
     """The words of a Doc."""
     words, starts, ends = [], [], []
-    spoken = _spoken(doc.text)
     for token in doc:
         text = token.text
         if text in ("-", "_") or text.isspace():
             continue
-        word = text.lower()
-        words.append(_SPOKEN_MARKS.get(word, word) if spoken else word)
+        words.append(text.lower())
         starts.append(token.idx)
         ends.append(token.idx + len(text))
     return Words(words, starts, ends)
@@ -175,13 +165,14 @@ class MentionFinder:
 
     def words(self, text: str) -> Words:
         """The words of a text."""
-        return words_of(self._tokenizer(text))
+        return words_of(self._tokenizer(written(text)))
 
     def find(self, text: str, words: Words, line_starts: Sequence[int] = ()) -> dict[str, list[Mention]]:
         """Mentions by layer, in text order, not overlapping inside a layer.
 
         None runs over a blank line, or over one of ``line_starts``.
         """
+        text = written(text)
         doc = Doc(self._vocab, words=words.words)
         found: dict[str, list[Mention]] = {layer: [] for layer in LAYERS}
         hits = self._phrases(doc)
