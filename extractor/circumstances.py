@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from extractor.approach import Routes, read_routes
 from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
-from extractor.site import leak_valves
+from extractor.treated import Treated, denied, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
-_ROUTES = ("retrograde", "transseptal", "transapical")
 
 
 @dataclass(slots=True)
@@ -27,15 +27,12 @@ class Circumstances:
     closure: Mention | None = None  # its closure, named as today's procedure
     attempted: bool = False
     other_closure: Mention | None = None  # the title names the closure of another defect
-    valves: dict[str, Mention] = field(default_factory=dict)  # treated
-    title_valves: dict[str, Mention] = field(default_factory=dict)
-    body_valves: dict[str, Mention] = field(default_factory=dict)
-    routes: dict[str, Mention] = field(default_factory=dict)
+    treated: Treated = field(default_factory=Treated)
+    routes: Routes = field(default_factory=Routes)
     exposed: Mention | None = None
     other_procedure: Mention | None = None
     surgical: Mention | None = None
     ring: Mention | None = None
-    prosthesis: bool = False
     document: Mention | None = None
     cancelled: Mention | None = None
 
@@ -46,9 +43,10 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     sentence_of = _Locator(case)
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
-    _valves(case, out)
-    _routes(found["approach"], sentence_of, out)
+    out.treated = read_treated(case)
+    _exposure(found["approach"], sentence_of, out)
     _session(found["session"], sentence_of, out)
+    out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
     _document(layout, found["document"], out)
     out.other_closure = next(
@@ -86,29 +84,12 @@ class _Locator:
         return None if k is None else self._parses[k]
 
 
-def _negated(parse: Parse, mention: Mention) -> bool:
-    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
-    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
-        item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
-            return True
-        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
-            return True
-        if (
-            parse.words.words[i] in (",", ";", ".")
-            or parse.roles.get(i) in ("be", "clause")
-            or (item is not None and item.kind in ("action", "device"))
-        ):
-            return False
-    return False
-
-
 def _leak(case: Case, out: Circumstances) -> None:
     for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind != "leak" or mention.means.term not in ("paravalvular", "closure", "ring"):
                 continue
-            if _negated(parse, mention):
+            if denied(parse, mention):
                 continue
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
@@ -156,7 +137,7 @@ def _any_leak(case: Case) -> Mention | None:
                 mention.kind == "leak"
                 and mention.means.term == "leak"
                 and standing != "planned"
-                and not _negated(parse, mention)
+                and not denied(parse, mention)
             ):
                 return mention
     elsewhere = any(
@@ -173,113 +154,15 @@ def _undone(parse: Parse, mention: Mention) -> bool:
     )
 
 
-def _valves(case: Case, out: Circumstances) -> None:
-    """Valves by their leak; in doubt those of the devices left in."""
-    prostheses: dict[str, Mention] = {}
-    loose: dict[str, Mention] = {}  # only in the same sentence as a leak
-    for parse, source, standing in case.parses:
-        for mention in dict.fromkeys(parse.items.values()):
-            if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
-                mention.kind == "other_device" and mention.means.valve
-            ):
-                prostheses.setdefault(mention.means.valve, mention)
-        if standing == "planned":
-            continue
-        named = sorted(leak_valves(parse))
-        tied = leak_valves(parse, tied=True)
-        for valve in named:
-            witness = next(
-                (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve),
-                None,
-            )
-            if witness is None or (witness.kind == "leak" and _negated(parse, witness)):
-                continue
-            if witness.kind == "valve":
-                leak = next(
-                    (
-                        m
-                        for m in parse.items.values()
-                        if m.kind == "leak" and m.means.term not in ("central", "device")
-                    ),
-                    None,
-                )
-                if leak is not None and _negated(parse, leak):
-                    continue
-            strong = any(
-                m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values()
-            )
-            if valve not in tied:
-                loose.setdefault(valve, witness)
-                continue
-            if source == "title" and standing == "today":
-                if strong:
-                    out.title_valves.setdefault(valve, witness)
-            elif strong or standing == "today":
-                out.body_valves.setdefault(valve, witness)
-    if not out.body_valves and not out.title_valves:
-        out.body_valves = loose
-    out.prosthesis = bool(prostheses)
-    closed: dict[str, Mention] = {}
-    for device in case.main.today():
-        if device.in_place and device.valve in out.body_valves:
-            closed.setdefault(device.valve, out.body_valves[device.valve])
-    if len(out.title_valves) > 1:
-        out.valves = dict(out.title_valves)
-    elif len(out.body_valves) == 1:
-        out.valves = dict(out.body_valves)
-    elif closed:
-        out.valves = closed
-    elif out.title_valves:
-        out.valves = dict(out.title_valves)
-    elif out.body_valves:
-        out.valves = dict(out.body_valves)
-    if not out.valves and len(prostheses) == 1:
-        out.valves = prostheses
-    if not out.valves and not prostheses:
-        named_at_all = {
-            m.means.valve: m
-            for parse, _, _ in reversed(case.parses)
-            for m in parse.items.values()
-            if m.kind == "valve" and m.means.valve
-        }
-        out.valves = named_at_all if len(named_at_all) == 1 else {}
-
-
-def _routes(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
-    vessels: dict[str, Mention] = {}
+def _exposure(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
+    """A surgical exposure of the heart in this session."""
     for mention in mentions:
-        located = sentence_of(mention)
+        located = sentence_of(mention) if mention.means.use == "open" else None
         if located is None:
             continue
         parse, _, standing = located
-        if standing != "today":
-            continue
-        clause = parse.clause.get(mention.first)
-        cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
-        if cues & {"negation", "inability", "plan"} or any(
-            a.means.undertaking and parse.clause.get(a.first) == clause for a in parse.actions
-        ):
-            continue
-        none = next(
-            (
-                m
-                for m in parse.items.values()
-                if m.kind == "count" and m.means.word == "none" and m.last == mention.first
-            ),
-            None,
-        )
-        if none is not None:
-            continue
-        if mention.means.use == "open":
-            if not _counted(parse, mention):
-                out.exposed = out.exposed or mention
-        elif mention.means.use in ("named", "step") and mention.means.route:
-            out.routes.setdefault(mention.means.route, mention)
-        elif mention.means.use == "vessel" and mention.means.route:
-            vessels.setdefault(mention.means.route, mention)
-    if not out.routes and len(vessels) == 1:
-        out.routes = vessels
-    out.routes = {route: out.routes[route] for route in _ROUTES if route in out.routes}
+        if standing == "today" and not _undone(parse, mention) and not _counted(parse, mention):
+            out.exposed = out.exposed or mention
 
 
 def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:

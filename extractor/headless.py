@@ -20,7 +20,7 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     while i < tags.last:
         mention = tags.item.get(i)
         again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
-        if i in used or mention is None or again or not _may_stand_alone(mention):
+        if i in used or mention is None or again or _compares(tags, i) or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)
@@ -84,6 +84,24 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         phrase.number = number
 
 
+def _compares(tags: Tags, i: int) -> bool:
+    """As in "rather more than usual": a comparison, and nothing more."""
+    mention = tags.item[i]
+    following = tags.words.words[i + 1 : i + 2]
+    return mention.kind == "count" and mention.means.word == "more" and following == ["than"]
+
+
+def _of_the_same(tags: Tags, i: int) -> bool:
+    """As in "a 12 x 5 of the same family": of what has been told."""
+    after = tags.item.get(i + 1) if i + 1 < tags.last else None
+    return (
+        tags.role.get(i) == "of"
+        and after is not None
+        and after.kind == "count"
+        and after.means.word == "same"
+    )
+
+
 def _may_stand_alone(mention: Mention) -> bool:
     return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
         mention.kind == "size" and mention.means.form == "device"
@@ -94,7 +112,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
-    verb = role in ("be", "modal") or (
+    verb = role in ("be", "modal", "verb") or (
         mention is not None
         and mention.kind == "action"
         and (
@@ -109,10 +127,11 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True
+    told = i < tags.last and tags.verb_at(i)
     noun_follows = (
-        (i < tags.last and role is None and cue is None and mention is None and word.isalnum())
+        (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
         or (mention is not None and mention.kind not in ("action",))
-        or (role == "of")
+        or (role == "of" and not _of_the_same(tags, i))
     )
     if phrase.sizes and _measures(tags, phrase):
         return False
@@ -161,6 +180,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (word != "," or ("article" in phrase.words and tags.verb_follows(i)))
             )
         )
+    if "nothing" in phrase.words:
+        return mention is not None and mention.kind == "action" or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
@@ -185,17 +206,9 @@ def _of_them(tags: Tags, i: int) -> int | None:
             break
         k = mention.last
     bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
-    if k == i + 1 or bare or _noun_at(tags, k):
+    if k == i + 1 or bare or tags.noun_at(k):
         return None
     return k
-
-
-def _noun_at(tags: Tags, i: int) -> bool:
-    if i >= tags.last:
-        return False
-    word, mention, role, cue = tags.at(i)
-    known = mention is not None and mention.kind not in ("action", "count")
-    return known or (mention is None and role is None and cue is None and word.isalpha())
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:

@@ -62,8 +62,14 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
-    return vague and telling.other_implant and not telling.timeline.today()
+    if telling.timeline.today() or phrase.product or phrase.label is not None:
+        return False
+    if phrase.too_large:
+        return True
+    if phrase.headless:
+        return telling.appendage
+    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes
+    return vague and telling.other_implant
 
 
 def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevice]) -> list[TrackedDevice]:
@@ -71,6 +77,8 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
     if phrase.head is not None and phrase.head.means.relative:
         return []
     size = phrase.sizes[0] if phrase.sizes else None
+    further = bool(phrase.words & {"another", "more"})
+    named_here = [d for devices in telling.known.values() for d in devices] if further else []
     return [
         d
         for d in telling.timeline.today()
@@ -81,7 +89,7 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not phrase.words & {"another", "more"} or d.pending)
+        and (not further or (d.pending and d not in named_here))
     ]
 
 

@@ -100,6 +100,17 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     for phrase in phrases:
         before = kept[-1] if kept else None
         gap = tags.words.words[before.last : phrase.first] if before is not None else []
+        if (
+            before is not None
+            and before.head is not None
+            and before.head.means.relative
+            and not before.sizes
+            and phrase.headless
+            and phrase.sizes
+            and set(gap) <= {",", "also", "again"}
+        ):
+            before.sizes, before.last = phrase.sizes, phrase.last  # "its twin, also a 10"
+            continue
         if before is not None and gap in ([","], ["was"], ["is"], [":"]):
             if (
                 phrase.headless

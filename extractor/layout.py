@@ -25,6 +25,14 @@ _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
 _IN_WORD = re.compile(r"\w")
 _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_PART_LEAD = re.compile(
+    r"\s*(?:[<>*=~#:|_-]{2,}|\[\d{1,2}\]|(?:doc|document|entry|part|obx|msg)\s*[\w-]{1,8}(?=\s)"
+    r"|.{0,40}\b(?:document|note|report) type:)\s*",
+    re.I,
+)
+_PART_ROLES = frozenset({"log", "findings", "description", "summary", "implants", "equipment", "addendum"})
+_LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
     r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
 )
@@ -33,7 +41,7 @@ _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
 # Headers of these roles may say something themselves: "Aortic leak closure:".
-_TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+_TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
 
 
@@ -144,7 +152,7 @@ class LayoutReader:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
                 continue
-            found = self._line_header(line) or _standing_alone(lines, n)
+            found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
@@ -220,6 +228,25 @@ class LayoutReader:
             opened = longer
         return line.start + end + opened.end(), self._role(header), header
 
+    def _part_header(self, lines: list[Line], n: int) -> tuple[int, str, str] | None:
+        """The heading of an author's part: framed ("<<< NURSING RECORD >>>"), or a short line by itself.
+
+        Known words count wherever they stand in it.
+        """
+        line = lines[n]
+        framed = _PART_LEAD.match(line.text)
+        words = line.text.split()
+        if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
+            return None
+        if framed is None and not _alone(lines, n):
+            return None
+        for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
+            end = self._header_end(line.text, word.start())
+            role = self._role(line.text[word.start() : end]) if end else ""
+            if end and role in _PART_ROLES:
+                return line.end, role, line.text[word.start() : end]
+        return None
+
     def _late_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:
         """As in "Staged plan:", "Left heart findings:": known words behind one or two others."""
         first = _LEADING_WORD.match(line.text, begin)
@@ -247,17 +274,21 @@ def _words(header: str) -> str:
     return " ".join(header.lower().replace("-", " ").split())
 
 
+def _alone(lines: list[Line], n: int) -> bool:
+    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
+    words = lines[n].text.strip()
+    after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
+    before = lines[n - 1].text.strip() if n else ""
+    return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
+
+
 def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
     """A heading without a colon: a few words between a blank line and running text or entries."""
     words = lines[n].text.strip()
-    after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
-    if n == 0 or lines[n - 1].text.strip() or not after:
+    if not _alone(lines, n) or not re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words):
         return None
-    if (
-        re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words)
-        and len(words.split()) <= 6
-        and (_runs(after, words) or (":" not in words and lines[n + 1].form in ("item", "row")))
-    ):
+    entries = ":" not in words and lines[n + 1].form in ("item", "row")
+    if len(words.split()) <= 6 and (entries or _runs(lines[n + 1].text.strip(), words)):
         return lines[n].start, "other", words
     return None
 

@@ -49,6 +49,7 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_COLON = re.compile(r"[ \t]*:")
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
@@ -182,6 +183,8 @@ class MentionFinder:
             rule, plural = self._rules[key]
             if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
                 continue  # words of two paragraphs are no phrase
+            if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
+                continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
@@ -211,6 +214,11 @@ class MentionFinder:
 def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:
     following = bisect_right(line_starts, mention.start)
     return following < len(line_starts) and line_starts[following] < mention.end
+
+
+def _opens_field(text: str, start: int, end: int) -> bool:
+    """Whether words run over a line break into the name of a field."""
+    return "\n" in text[start:end] and _COLON.match(text, end) is not None
 
 
 def _lower(text: str) -> str:

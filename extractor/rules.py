@@ -73,10 +73,18 @@ class TargetMeans(_Strict):
 
 
 class ValveMeans(_Strict):
-    """A valve position; ``prosthesis`` when the words name an artificial valve there."""
+    """A valve position; ``prosthesis`` when the words name an artificial valve there.
+
+    ``side`` words ("aortic side") name a place beside a valve, or that valve as a
+    heading; ``field`` words open a field that names the treated valve; ``near`` words
+    name a place that only this valve has.
+    """
 
     valve: Valve | None = None
     prosthesis: bool = False
+    side: Valve | None = None
+    near: Valve | None = None
+    field: bool = False
 
 
 class LeakMeans(_Strict):
@@ -88,16 +96,26 @@ class LeakMeans(_Strict):
 
     term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
     valve: Valve | None = None
+    # "mitral regurgitation": blood that may also flow through the valve.
+    flow: bool = False
 
 
 class ApproachMeans(_Strict):
-    """A route to the leak. ``use`` says what the words prove: the route by name, a
-    step of taking it, a rail (no route by itself), or surgical exposure.
+    """A word about a route to the leak. ``use`` says what it proves: a route by ``named``
+    or a ``step`` of taking it; a ``side`` the leak was crossed from; a ``site`` that is
+    a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
+    a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
+    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``.
     """
 
     route: Route | None = None
-    use: Literal["named", "step", "rail", "open", "vessel"]
-    valve: Valve | None = None
+    use: Literal[
+        "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
+        "crossed", "tried", "failed", "barred", "purpose",
+    ]  # fmt: skip
+    side: Literal[
+        "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",
+    ] | None = None  # fmt: skip
 
 
 class ActionMeans(_Strict):
@@ -134,7 +152,7 @@ class CountMeans(_Strict):
     ordinal: int | None = None
     word: (
         Literal[
-            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none",
+            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none", "nothing",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
             "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]
@@ -147,7 +165,7 @@ class GrammarMeans(_Strict):
 
     role: Literal[
         "be", "preposition", "conjunction", "modal", "adverb", "relative", "with",
-        "exchange", "of", "subject", "adjective", "clause",
+        "exchange", "of", "subject", "adjective", "clause", "verb",
     ]  # fmt: skip
 
 

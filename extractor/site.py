@@ -11,50 +11,120 @@ from extractor.mentions import Mention
 from extractor.status import negated
 
 WAY_THROUGH = ("through", "via", "from", "past")
+_PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
+_OPENING = 3  # words before the valve in a heading
+_HEADING = 5  # words of a sentence that is one
+_AFTER_HEADING = frozenset(".:,;()[-–—")
 
 
-def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
+def spoken_of(parse: Parse) -> list[Mention]:
+    """The words of a sentence that name a valve; not one passed through, not a box left empty."""
+    valves = [
+        m
+        for m in dict.fromkeys(parse.items.values())
+        if m.kind == "valve" and m.means.valve and not _passed(parse, m)
+    ]
+    return _ticked(parse, valves)
+
+
+def _passed(parse: Parse, valve: Mention) -> bool:
+    """As in "through the native mitral valve": a valve on the way."""
+    words = parse.words.words
+    for i in range(valve.first - 1, max(parse.first, valve.first - 4) - 1, -1):
+        if words[i] in _PASSED:
+            return True
+        if not words[i].isalpha() or parse.roles.get(i) in ("of", "be", "conjunction") or _noun(parse, i):
+            return False
+    return False
+
+
+def _noun(parse: Parse, i: int) -> bool:
+    item = parse.items.get(i)
+    return item is not None and item.kind in ("device", "leak", "other_device", "target", "action")
+
+
+def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
+    """As in "Mitral [x]  Aortic [ ]": without the valves whose box behind them is empty."""
+    words = parse.words.words
+    if not valves or words[valves[0].last : valves[0].last + 1] not in (["["], ["("]):
+        return valves
+    return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
+
+
+def heading(parse: Parse) -> str | None:
+    """The valve to which a heading or a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
+    sides = [m for m in dict.fromkeys(parse.items.values()) if m.kind == "valve" and m.means.side]
+    valves = sorted([*spoken_of(parse), *sides], key=lambda m: m.first)
+    named = {m.means.valve or m.means.side for m in valves}
+    if len(named) != 1:
+        return None
+    first = valves[0]
+    if parse.last - parse.first <= _HEADING and not first.means.side:
+        return next(iter(named))
+    before = range(parse.first, first.first)
+    turned = any(c.means.cue == "sequence" and c.first in before for c in parse.cues)
+    plain = not any(_noun(parse, i) for i in before) and "negation" not in parse.cue_kinds()
+    behind = parse.words.words[first.last] if first.last < parse.last else "."
+    closed = behind in _AFTER_HEADING or bool(first.means.side) or _part(parse, first.last)
+    if plain and closed and len(before) <= (2 * _OPENING if turned else _OPENING):
+        return next(iter(named))
+    return None
+
+
+def _part(parse: Parse, i: int) -> bool:
+    """As in "I did the aortic one first": the leak or device there, not named."""
+    item = parse.items.get(i)
+    return item is not None and item.kind == "count" and item.means.number == 1
+
+
+def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
     """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it.
 
-    With ``tied`` only those named with the leak itself.
+    With ``tied`` only those named with the leak itself; without ``flow`` not those of
+    a regurgitation, which may be through the valve.
     """
     mentions = list(dict.fromkeys(parse.items.values()))
-    leaks = [m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")]
-    valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
+    leaks = [
+        m
+        for m in mentions
+        if m.kind == "leak" and m.means.term not in ("central", "device") and (flow or not m.means.flow)
+    ]
     if not leaks:
-        # A heading of a few words ("B. Aortic") opens the talk about that valve.
-        return (
-            {m.means.valve for m in valves}
-            if parse.last - parse.first <= 5 and len({m.means.valve for m in valves}) == 1
-            else set()
-        )
+        turned = heading(parse)
+        return {turned} if turned else set()
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
+    valves = spoken_of(parse)
     if len({m.means.valve for m in valves}) <= 1 and not tied:
         return {m.means.valve for m in valves}
     for leak in leaks:
-        # "PVL of the AVR", "leak at the mitral bioprosthesis"
-        after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
-        before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
-        nearest = (
-            after
-            if after is not None
-            and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first))
-            else before or after
-        )
-        if nearest is not None:
-            joined = next(
-                (
-                    m
-                    for m in valves
-                    if 0 < m.first - nearest.last <= 8
-                    and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))
-                ),
-                None,
-            )
-            return {nearest.means.valve, joined.means.valve} if joined is not None else {nearest.means.valve}
+        beside = _beside(parse, leak, valves)
+        if beside:
+            return beside
     return set()
+
+
+def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
+    """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
+    after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
+    before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
+    linked = after is not None and any(
+        parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)
+    )
+    nearest = after if linked else before or after
+    if nearest is None:
+        return set()
+    joined = next(
+        (
+            m
+            for m in valves
+            if 0 < m.first - nearest.last <= 8
+            and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))
+        ),
+        nearest,
+    )
+    return {nearest.means.valve, joined.means.valve}
 
 
 class Site:
@@ -72,7 +142,7 @@ class Site:
             m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
         ]
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
-        valves = leak_valves(parse)
+        valves = leak_valves(parse, flow=self.valve is None)
         if len(valves) == 1:
             self.valve = next(iter(valves))
         paragraph = parse.sentence.paragraph

@@ -15,6 +15,7 @@ from extractor.phrases import DevicePhrase
 
 NONE = "none: says there is no such device"
 _NEGATION_REACH = 5  # words
+_FRONT = 12  # words of a sentence before its first comma
 _SINCE = ("in", "since", "of", "from")
 
 
@@ -139,7 +140,7 @@ def _dated(parse: Parse, clause: int | None) -> bool:
             mention.kind == "size"
             and mention.means.form == "date"
             and not inside
-            and parse.clause.get(i) == clause
+            and (parse.clause.get(i) == clause or _fronted(parse, mention, clause))
         ):
             words = parse.words.words[mention.first : mention.last]
             before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
@@ -151,6 +152,18 @@ def _dated(parse: Parse, clause: int | None) -> bool:
             ):
                 return True
     return False
+
+
+def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
+    """As in "in 2017, I placed two plugs": a date before the comma that opens a clause."""
+    i = date.last
+    return (
+        clause is not None
+        and i < parse.last
+        and parse.words.words[i] == ","
+        and parse.clause.get(i + 1) == clause
+        and i - parse.first <= _FRONT
+    )
 
 
 def left_in(parse: Parse, clause: int | None) -> bool:
@@ -193,6 +206,7 @@ def cued(parse: Parse, action: Mention, kind: str) -> bool:
         and parse.clause.get(cue.first) == clause
         and not (kind == "negation" and _stops_negation(parse, cue, action))
         and not (kind in ("inability", "intent") and _acted_between(parse, cue, action))
+        and not (kind == "inability" and "," in parse.between(cue.last, action.first))
         for cue in parse.cues
     )
 

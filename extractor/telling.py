@@ -39,6 +39,7 @@ class Telling:
         self.opened_in = -1  # the paragraph in which a device was last opened
         self.split_in = -1  # the sentence that says which devices "one in each" were
         self.other_implant = False  # a valve, clip or appendage device is being told of
+        self.appendage = False  # an appendage device is being told of
         self.parse: Parse  # the sentence being read
         self.known: dict[int, list[TrackedDevice]] = {}  # its phrases understood so far, by id
 
@@ -47,6 +48,7 @@ class Telling:
         self.parse = parse
         self.known = {}
         self.site.read(parse)
+        self.appendage |= any(m.kind == "other_device" and m.means.role == "appendage" for m in parse.nouns)
         self.other_implant |= any(
             m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure")
             for m in parse.nouns

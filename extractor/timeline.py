@@ -99,9 +99,8 @@ class TimelineBuilder:
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
         return (
-            "none" in first.words
+            ("nothing" in first.words or ("none" in first.words and first.head is not None))
             and "none_more" not in first.words
-            and first.head is not None
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
@@ -312,6 +311,8 @@ class TimelineBuilder:
             return
         if old is not None and old is subject and self._patients.subject_is_other(action):
             return
+        if old is None and new is not None and new[0].headless and not self.timeline.today():
+            return  # "6 French, later exchanged for an 8": of nothing that was told
         devices = self._taken_out(old, action)
         if new is None and (
             not devices or old is None or (old[0].pronoun and action.first - old[-1].last > 4)
