@@ -14,6 +14,7 @@ from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
+from extractor.status import dated
 from extractor.treated import Treated, denied, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
@@ -148,6 +149,8 @@ def _any_leak(case: Case) -> Mention | None:
 
 def _undone(parse: Parse, mention: Mention) -> bool:
     clause = parse.clause.get(mention.first)
+    if dated(parse, clause):
+        return True
     return any(
         c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
         for c in parse.cues

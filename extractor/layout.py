@@ -30,7 +30,9 @@ _PART_LEAD = re.compile(
     r"|.{0,40}\b(?:document|note|report) type:)\s*",
     re.I,
 )
-_PART_ROLES = frozenset({"log", "findings", "description", "summary", "implants", "equipment", "addendum"})
+_PART_ROLES = frozenset(
+    {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
+)
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
@@ -243,8 +245,8 @@ class LayoutReader:
         for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
             end = self._header_end(line.text, word.start())
             role = self._role(line.text[word.start() : end]) if end else ""
-            if end and role in _PART_ROLES:
-                return line.end, role, line.text[word.start() : end]
+            if end and role not in ("letterhead", "other"):
+                return (line.end, role, line.text[word.start() : end]) if role in _PART_ROLES else None
         return None
 
     def _late_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:

@@ -105,7 +105,7 @@ def _denied(parse: Parse, first: DevicePhrase) -> str:
 
 def _history_of_sentence(parse: Parse, clause: int | None) -> str:
     told = any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)
-    return "history" if told or _dated(parse, clause) else ""
+    return "history" if told or dated(parse, clause) else ""
 
 
 def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
@@ -130,7 +130,7 @@ def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
     return False
 
 
-def _dated(parse: Parse, clause: int | None) -> bool:
+def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
     if parse.sentence.form not in ("prose", "item"):
         return False

@@ -194,6 +194,8 @@ class TimelineBuilder:
             return
         if event == "close" and self._tells_when(action):
             return
+        if event == "remain" and self._stays_unused(action):
+            return
         if event == "pull" and self._seats(action):
             event = "check"
         if event == "close":
@@ -231,6 +233,14 @@ class TimelineBuilder:
         if i >= self._parse.last:
             return False
         return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
+
+    def _stays_unused(self, action: Mention) -> bool:
+        """As in "both remain in their sealed boxes": where they stay is not the leak."""
+        clause = self._parse.clause
+        return any(
+            a.means.event == "unused" and clause.get(a.first) == clause.get(action.first)
+            for a in self._parse.actions
+        )
 
     def _tells_when(self, action: Mention) -> bool:
         """As in "After closure: two plugs in good position": when it was, not what was done."""
