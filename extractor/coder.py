@@ -87,7 +87,7 @@ class Coder:
         """Run every stage up to the count."""
         layout = self._layout.read(text)
         words = self._finder.words(text)
-        found = self._finder.find(text, words)
+        found = self._finder.find(text, words, layout.line_starts)
         reader = SentenceReader(words, found)
         parses = reader.read_all(layout.sentences)
         case = build_case(parses, found["table"])

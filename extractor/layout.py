@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from extractor.lines import FIELD, TIME, Line, read_lines
+from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
 
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
-_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -80,6 +80,7 @@ class Layout:
     sections: tuple[Section, ...]
     sentences: tuple[Sentence, ...]
     opening: tuple[tuple[int, int], ...] = ()  # spans of the first lines
+    line_starts: tuple[int, ...] = ()  # of the lines as meant, wrapping undone
 
 
 class LayoutReader:
@@ -136,10 +137,12 @@ class LayoutReader:
 
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
+        text = written(text)
         lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
-        return Layout(sections, tuple(_sentences(text, lines, sections)), opening)
+        sentences = tuple(_sentences(text, lines, sections))
+        return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
     def _sections(self, text: str, lines: list[Line]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
@@ -282,14 +285,18 @@ def _alone(lines: list[Line], n: int) -> bool:
 
 
 def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
-    """A heading without a colon: a few words between a blank line and running text."""
+    """A heading without a colon: a few words between a blank line and running text or entries."""
     words = lines[n].text.strip()
     if not _alone(lines, n) or not re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words):
         return None
-    after = lines[n + 1].text.strip()
-    if len(words.split()) <= 6 and len(after.split()) >= 8 and len(after) > len(words):
+    entries = ":" not in words and lines[n + 1].form in ("item", "row")
+    if len(words.split()) <= 6 and (entries or _runs(lines[n + 1].text.strip(), words)):
         return lines[n].start, "other", words
     return None
+
+
+def _runs(words: str, heading: str) -> bool:
+    return len(words.split()) >= 8 and len(words) > len(heading)
 
 
 def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> list[Sentence]:
@@ -314,6 +321,12 @@ def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> l
     return out
 
 
+def _abbreviated(text: str, begin: int, end: int) -> bool:
+    """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
+    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
+
+
 def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
     """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number.
 
@@ -323,9 +336,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
-        if match.group().startswith(".") and _ABBREVIATION.search(
-            text, max(begin, match.start() - 8), match.start() + 1
-        ):
+        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none

@@ -24,8 +24,13 @@ TIME = re.compile(
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
+_CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
+_SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
+_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+_LEAST_SPOKEN = 4  # marks, for a text that spells them out
+_NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
 _HANGING = 2  # blanks that indent the rest of an entry
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
@@ -43,6 +48,20 @@ class Line:
     end: int
     text: str
     form: str
+
+
+def written(text: str) -> str:
+    """The text with the marks of a dictation that spells them out; every character keeps its place.
+
+    Examples
+    --------
+    >>> written("One plug comma then comma released period Done period").split()
+    ['One', 'plug', ',', 'then', ',', 'released', '.', 'Done', '.']
+    """
+    if len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
+        return text
+    # No-break spaces fill the place: unlike blanks they part no columns.
+    return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
 
 
 def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]:
@@ -118,20 +137,24 @@ def _full(line: Line, following: Line, width: int) -> bool:
 
 
 def _width(pieces: list[Line]) -> int:
-    """The width at which a note is wrapped: no prose is longer, and most breaks in mid-sentence are full."""
+    """The width at which a note is wrapped: no prose is longer, most long lines in mid-sentence are full."""
     breaks = [
         (_length(a), _with_next_word(a, b))
         for a, b in pairwise(pieces)
         if a.form not in ("", "row") and b.form == "prose" and not _SENTENCE_END.search(a.text.rstrip())
     ]
-    widest = max((_length(p) for p in pieces), default=0)
-    prose = max((_length(p) for p in pieces if p.form == "prose" and not _COLUMNS.search(p.text)), default=0)
     votes = {width: sum(a <= width < b for a, b in breaks) for width, _ in breaks}
     best = max(votes, key=lambda width: (votes[width], width), default=0)
-    if votes.get(best, 0) < max(_LEAST_BREAKS, len(breaks) / 2):
-        return widest
-    width = min(b for a, b in breaks if a <= best < b) - 1
-    return width if prose <= width else widest
+    long = sum(0.6 * best <= a for a, _ in breaks)
+    plain = [p for p in pieces if not _CELLS.search(p.text)]
+    prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
+    if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
+        width = min(b for a, b in breaks if a <= best < b) - 1
+        if prose <= width:
+            return width
+    fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
+    widest = max(prose, fields)
+    return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)
 
 
 def _hangs(line: Line, piece: Line) -> bool:

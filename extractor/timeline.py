@@ -100,6 +100,7 @@ class TimelineBuilder:
         """As in "No device was left in": a count of zero."""
         return (
             ("nothing" in first.words or ("none" in first.words and first.head is not None))
+            and "none_more" not in first.words
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))

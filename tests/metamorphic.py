@@ -56,7 +56,7 @@ def lower_case(text: str) -> str:
 
 def _wrapped(text: str, width: int) -> str:
     lines = []
-    for line in text.split("\n"):
+    for line in unwrapped(text).split("\n"):
         if len(line) <= width or not _is_prose(line):
             lines.append(line)
         else:
