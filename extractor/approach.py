@@ -102,6 +102,18 @@ def read_routes(
     return Routes({valve: _routes_of(valve, left, walk, tried) for valve in left or [None]})
 
 
+def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:
+    """The words for a surgical exposure of the heart in this session."""
+    for parse, _, here in _sentences(case, mentions):
+        for mention in here:
+            if mention.means.use != "open" or _standing(parse, mention, here) != "taken":
+                continue
+            before = parse.items.get(mention.first - 1)
+            if before is None or before.kind != "count" or before.means.word == "article":
+                return mention  # not "no thoracotomy", "a third sternotomy", "another"
+    return None
+
+
 def _sentences(case: Case, mentions: list[Mention]) -> Iterable[tuple[Parse, Source, list[Mention]]]:
     """The sentences of this session with their approach mentions."""
     by_word = {m.first: m for m in mentions}

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from extractor.approach import Routes, read_routes
+from extractor.approach import Routes, read_exposure, read_routes
 from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
+from extractor.site import denied
 from extractor.status import dated
-from extractor.treated import Treated, denied, read_treated
+from extractor.treated import Treated, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
 
@@ -45,7 +46,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
     out.treated = read_treated(case)
-    _exposure(found["approach"], sentence_of, out)
+    out.exposed = read_exposure(case, found["approach"])
     _session(found["session"], sentence_of, out)
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
@@ -162,17 +163,6 @@ def _undone(parse: Parse, mention: Mention) -> bool:
     )
 
 
-def _exposure(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
-    """A surgical exposure of the heart in this session."""
-    for mention in mentions:
-        located = sentence_of(mention) if mention.means.use == "open" else None
-        if located is None:
-            continue
-        parse, _, standing = located
-        if standing == "today" and not _undone(parse, mention) and not _counted(parse, mention):
-            out.exposed = out.exposed or mention
-
-
 def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
     for mention in mentions:
         located = sentence_of(mention)
@@ -183,9 +173,6 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
             continue
         if mention.means.event in ("valve_implant", "clip_implant"):
             out.other_procedure = out.other_procedure or mention
-        elif mention.means.event == "surgical_exposure":
-            if not _counted(parse, mention):
-                out.exposed = out.exposed or mention
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
@@ -193,49 +180,51 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:
-    """As in "Third sternotomy", "previous sternotomies", a year: told of the past."""
+    """As in "two previous MitraClips", "a Perceval from 2020": told of the past."""
     before = parse.items.get(mention.first - 1)
-    if (
-        before is not None
-        and before.kind == "count"
-        and (before.means.number or before.value or before.means.ordinal)
-    ):
+    if before is not None and before.kind == "count" and before.means.ordinal:
         return True
     if any(c.means.cue == "history" and 0 <= mention.first - c.last <= 3 for c in parse.cues):
         return True
-    return any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+    return any(
+        m.kind == "size" and m.means.form == "date" and _year_only(parse, m) for m in parse.items.values()
+    )
+
+
+def _year_only(parse: Parse, date: Mention) -> bool:
+    """As in "2015", "March 2015": the date of this session has a day."""
+    return sum(word.isdigit() for word in parse.words.words[date.first : date.last]) == 1
 
 
 def _implants(case: Case, out: Circumstances) -> None:
-    """A valve or clip that an action of this session puts in."""
+    """A valve or clip that an action, or the implant list, of this session puts in."""
     for parse, source, standing in case.parses:
-        if standing != "today" or parse.cue_kinds() & {"history"}:
+        if standing != "today" or source == "findings" or parse.cue_kinds() & {"history"}:
             continue
         for noun in parse.nouns:
             if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
                 continue
-            told_apart = noun.means.role == "clip" and not _undone(parse, noun) and not _counted(parse, noun)
-            if (source == "implants" or told_apart) and not any(
-                a.means.event in ("unused", "withdraw") for a in parse.actions
-            ):
+            if _undone(parse, noun) or _counted(parse, noun):
+                continue
+            listed = (source == "implants" and not noun.means.surgical) or noun.means.role == "clip"
+            kept = not any(a.means.event in ("unused", "withdraw") for a in parse.actions)
+            if (listed and kept) or any(_put_in(parse, noun, action) for action in parse.actions):
                 out.other_procedure = out.other_procedure or noun
-            for action in parse.actions:
-                if action.means.event not in ("open", "release") or parse.clause.get(
-                    action.first
-                ) != parse.clause.get(noun.first):
-                    continue
-                near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
-                between = range(min(action.last, noun.last), max(action.first, noun.first))
-                if (
-                    near
-                    and not any(
-                        parse.items.get(i) is not None and parse.items[i].kind in ("device", "leak")
-                        for i in between
-                    )
-                    and not any(parse.roles.get(i) in ("preposition", "with") for i in between)
-                    and not _undone(parse, noun)
-                ):
-                    out.other_procedure = out.other_procedure or noun
+
+
+def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
+    """Whether an action beside a noun puts it in: "a Sapien 3 was deployed"."""
+    if action.means.event not in ("open", "release"):
+        return False
+    if parse.clause.get(action.first) != parse.clause.get(noun.first):
+        return False
+    near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
+    between = range(min(action.last, noun.last), max(action.first, noun.first))
+    return near and not any(
+        (i in parse.items and parse.items[i].kind in ("device", "leak"))
+        or parse.roles.get(i) in ("preposition", "with")
+        for i in between
+    )
 
 
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:

@@ -192,7 +192,8 @@ def _devices(tracked: list[TrackedDevice], around: Circumstances, evidence: Evid
     out = []
     for number, device in enumerate(tracked, 1):
         outcome = _outcome(device)
-        valve = (only or device.valve) if outcome in ("implanted", "removed", "unknown") else device.valve
+        own = around.treated.valve_of.get(id(device), device.valve)
+        valve = (only or own) if outcome in ("implanted", "removed", "unknown") else device.valve
         out.append(
             Device(
                 number=number,
@@ -268,10 +269,10 @@ def _valve_share(
     reasons += _valve_conflict(valves, count, around, evidence)
     if count.low == 0 or not valves:
         return reasons, {}
-    if len(valves) == 1:
+    if len(around.treated.valves) == 1:
         return reasons, {valves[0]: (count.low, count.low, count.high)}
-    share, doubt = _divide(valves, count, around, evidence)
-    return [*reasons, *doubt], share
+    share, doubt = _divide(list(around.treated.valves), count, around, evidence)
+    return [*reasons, *doubt], {v: share[v] for v in valves if v in share}
 
 
 def _other_valve(around: Circumstances, evidence: Evidence) -> list[Reason]:
@@ -310,16 +311,17 @@ def _valve_conflict(
     treated = around.treated
     message, spans = "", ()
     titled = [v for v in treated.titled if v in _LEFT_VALVES]
+    alone = len(treated.valves) == 1
     if treated.contested is not None:
         message = "The narrative and the list of devices or the summary name different valves."
         spans = tuple(evidence.of_mention(m) for m in treated.contested)
-    elif len(valves) == 1 and titled and valves[0] not in titled:
+    elif alone and valves and titled and valves[0] not in titled:
         message = f"The title names the {titled[0]} valve, the text the {valves[0]} valve."
         spans = (
             evidence.of_mention(treated.titled[titled[0]]),
             evidence.of_mention(treated.valves[valves[0]]),
         )
-    elif len(valves) == 1 and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
+    elif alone and valves and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
         other = next((v for v in treated.leaking if v != valves[0]), None)
         if other is not None:
             message = (
@@ -344,7 +346,7 @@ def _divide(
     """The units of each of two valves, where the parts that divide all devices agree."""
     shares = [_completed(s, valves) for s in around.treated.shares]
     whole = [s for s in shares if set(s.units) == set(valves) and not s.unplaced and s.total == count.exact]
-    stated = [s for s in shares if s.source == "statement" and s.total != count.exact]
+    stated = [s for s in shares if s.source == "statement" and count.exact not in (s.total, None)]
     if whole and not stated and all(s.units == whole[0].units for s in whole):
         return {v: (whole[0].units[v],) * 3 for v in valves}, []
     best = whole[0] if whole else shares[-1] if shares else Share("none", {})

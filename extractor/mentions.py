@@ -49,7 +49,7 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
-_COLON = re.compile(r"[ \t]*:")
+_TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
@@ -218,7 +218,7 @@ def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:
 
 def _opens_field(text: str, start: int, end: int) -> bool:
     """Whether words run over a line break into the name of a field."""
-    return "\n" in text[start:end] and _COLON.match(text, end) is not None
+    return "\n" in text[start:end] and _TO_COLON.match(text, end) is not None
 
 
 def _lower(text: str) -> str:

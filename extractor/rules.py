@@ -61,6 +61,8 @@ class OtherDeviceMeans(_Strict):
     ]  # fmt: skip
     # The position a valve product is made for.
     valve: Valve | None = None
+    # Sewn in by a surgeon: where it is only named, it was there before.
+    surgical: bool = False
 
 
 class TargetMeans(_Strict):
@@ -203,7 +205,7 @@ class TableMeans(_Strict):
 class SessionMeans(_Strict):
     """Something else done in the same session that a person must weigh."""
 
-    event: Literal["valve_implant", "clip_implant", "surgical_closure", "surgical_exposure", "aborted"]
+    event: Literal["valve_implant", "clip_implant", "surgical_closure", "aborted"]
 
 
 MEANS: dict[str, type[_Strict]] = {

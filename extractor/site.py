@@ -14,7 +14,7 @@ WAY_THROUGH = ("through", "via", "from", "past")
 _PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
-_AFTER_HEADING = frozenset(".:,;()[-–—")
+_AFTER_HEADING = frozenset(".:,;()[]-–—")
 
 
 def spoken_of(parse: Parse) -> list[Mention]:
@@ -33,14 +33,15 @@ def _passed(parse: Parse, valve: Mention) -> bool:
     for i in range(valve.first - 1, max(parse.first, valve.first - 4) - 1, -1):
         if words[i] in _PASSED:
             return True
-        if not words[i].isalpha() or parse.roles.get(i) in ("of", "be", "conjunction") or _noun(parse, i):
+        stops = parse.roles.get(i) in ("of", "be", "conjunction", "preposition")
+        if stops or not words[i].isalpha() or _noun(parse, i):
             return False
     return False
 
 
 def _noun(parse: Parse, i: int) -> bool:
     item = parse.items.get(i)
-    return item is not None and item.kind in ("device", "leak", "other_device", "target", "action")
+    return item is not None and item.kind in ("device", "leak", "other_device", "target")
 
 
 def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
@@ -51,30 +52,74 @@ def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
     return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
 
 
-def heading(parse: Parse) -> str | None:
-    """The valve to which a heading or a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
+def heading(parse: Parse) -> Mention | None:
+    """The valve to which a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
     sides = [m for m in dict.fromkeys(parse.items.values()) if m.kind == "valve" and m.means.side]
     valves = sorted([*spoken_of(parse), *sides], key=lambda m: m.first)
-    named = {m.means.valve or m.means.side for m in valves}
-    if len(named) != 1:
+    if len({valve_of(m) for m in valves}) != 1:
         return None
     first = valves[0]
     if parse.last - parse.first <= _HEADING and not first.means.side:
-        return next(iter(named))
-    before = range(parse.first, first.first)
-    turned = any(c.means.cue == "sequence" and c.first in before for c in parse.cues)
-    plain = not any(_noun(parse, i) for i in before) and "negation" not in parse.cue_kinds()
-    behind = parse.words.words[first.last] if first.last < parse.last else "."
-    closed = behind in _AFTER_HEADING or bool(first.means.side) or _part(parse, first.last)
-    if plain and closed and len(before) <= (2 * _OPENING if turned else _OPENING):
-        return next(iter(named))
-    return None
+        return first
+    before = range(_begin(parse), first.first)
+    turns = [c for c in parse.cues if c.means.cue == "sequence" and c.first in before]
+    if len(before) > (2 * _OPENING if turns else _OPENING) or "negation" in parse.cue_kinds():
+        return None
+    if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
+        return None
+    return first if first.means.side or _ends_heading(parse, first) else None
 
 
-def _part(parse: Parse, i: int) -> bool:
-    """As in "I did the aortic one first": the leak or device there, not named."""
+def valve_of(mention: Mention) -> str | None:
+    """The valve a word names, or turns to."""
+    valve: str | None = mention.means.valve or mention.means.side
+    return valve
+
+
+def _begin(parse: Parse) -> int:
+    """The first word of a sentence behind the header of its section."""
+    body = parse.sentence.section.body
+    return next((i for i in range(parse.first, parse.last) if parse.words.starts[i] >= body), parse.first)
+
+
+def _says_more(parse: Parse, i: int) -> bool:
+    """Whether a word before the valve makes a sentence of the heading: a noun, a verb, "no"."""
     item = parse.items.get(i)
-    return item is not None and item.kind == "count" and item.means.number == 1
+    if item is None:
+        return False
+    if item.kind == "action":
+        return bool(item.means.event != "close")
+    return _noun(parse, i) or (item.kind == "count" and item.means.word in ("none", "none_more"))
+
+
+def _ends_heading(parse: Parse, valve: Mention) -> bool:
+    """As in "Aortic: ...", "I did the aortic one first", "the aortic valve was then addressed"."""
+    i = valve.last
+    if i >= parse.last or parse.words.words[i] in _AFTER_HEADING:
+        return True
+    item = parse.items.get(i)
+    if item is not None and item.kind == "count" and item.means.number == 1:
+        return True
+    if any(parse.roles.get(k) in ("of", "preposition", "clause") for k in range(_begin(parse), valve.first)):
+        return False
+    return any(a.means.event == "close" and abs(a.first - i) <= _HEADING for a in parse.actions)
+
+
+def denied(parse: Parse, mention: Mention) -> bool:
+    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
+    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word == "none":
+            return True
+        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
+            return True
+        if (
+            parse.words.words[i] in (",", ";", ".")
+            or parse.roles.get(i) in ("be", "clause")
+            or (item is not None and item.kind in ("action", "device"))
+        ):
+            return False
+    return False
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
@@ -87,11 +132,13 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     leaks = [
         m
         for m in mentions
-        if m.kind == "leak" and m.means.term not in ("central", "device") and (flow or not m.means.flow)
+        if m.kind == "leak"
+        and m.means.term not in ("central", "device")
+        and (flow or not m.means.flow)
+        and not denied(parse, m)
     ]
     if not leaks:
-        turned = heading(parse)
-        return {turned} if turned else set()
+        return set()
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
@@ -107,11 +154,12 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
 
 def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
     """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
-    after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
+    after = next((m for m in valves if 0 <= m.first - leak.last <= 5), None)
     before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
     linked = after is not None and any(
         parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)
     )
+    linked = linked or (after is not None and after.first == leak.last)  # "a paravalvular leak mitral"
     nearest = after if linked else before or after
     if nearest is None:
         return set()
@@ -145,6 +193,9 @@ class Site:
         valves = leak_valves(parse, flow=self.valve is None)
         if len(valves) == 1:
             self.valve = next(iter(valves))
+        elif not valves:
+            turned = heading(parse)
+            self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
         strong = any(m.means.term != "leak" for m in leaks)
         if targets and not strong:

@@ -14,10 +14,10 @@ from extractor.claims import Case
 from extractor.events import TrackedDevice, size_key
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.site import leak_valves, spoken_of
+from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
 
 _MOST = 6  # a larger number is no count of devices
-_FIELD_REACH = 5  # words from the name of a field to the valve in it
+_FIELD_REACH = 8  # words from the name of a field to the valve in it
 
 Named = dict[str, Mention]  # valves, each with the words that name it
 
@@ -107,23 +107,6 @@ def _mentions(parse: Parse) -> list[Mention]:
     return list(dict.fromkeys(parse.items.values()))
 
 
-def denied(parse: Parse, mention: Mention) -> bool:
-    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
-    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
-        item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
-            return True
-        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
-            return True
-        if (
-            parse.words.words[i] in (",", ";", ".")
-            or parse.roles.get(i) in ("be", "clause")
-            or (item is not None and item.kind in ("action", "device"))
-        ):
-            return False
-    return False
-
-
 def _strong(parse: Parse) -> bool:
     return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in _mentions(parse))
 
@@ -164,7 +147,19 @@ def _leaking(case: Case) -> Named:
             witness = _witness(parse, valve)
             if witness is not None:
                 (holes if valve in sure else flows).setdefault(valve, witness)
-    return holes or flows
+    return {**_headed(case), **holes} or flows
+
+
+def _headed(case: Case) -> Named:
+    """The valves to which a heading turned the talk, and a device was left there."""
+    closed = {d.valve for d in case.main.today() if d.in_place}
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        turned = heading(parse) if standing == "today" else None
+        valve = valve_of(turned) if turned is not None else None
+        if turned is not None and valve in closed and valve is not None:
+            found.setdefault(valve, turned)
+    return found
 
 
 def _loose(case: Case) -> Named:
@@ -224,15 +219,37 @@ def _named_at_all(case: Case) -> Named:
 def _of_talk(case: Case, leaking: Named) -> Share | None:
     """By the valve the narrative was talking about when a device was named."""
     share = Share("narrative", {})
+    talk = _talk(case)
     for device in case.main.today():
         if not device.in_place:
             continue
-        if device.valve in leaking:
-            share.units[device.valve] = share.units.get(device.valve, 0) + 1
-            share.witness.setdefault(device.valve, leaking[device.valve])
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve in leaking:
+            share.units[valve] = share.units.get(valve, 0) + 1
+            share.witness.setdefault(valve, leaking[valve])
         else:
             share.unplaced += 1
     return share if share.units else None
+
+
+def _talk(case: Case) -> dict[int, str]:
+    """The valve that a sentence, or else the talk before it, names for the device first told of in it.
+
+    By the offset of the device's first event; nothing for a sentence that names two.
+    """
+    events = sorted(device.events[0].start for device in case.main.devices)
+    site = Site()
+    found: dict[int, str] = {}
+    for parse, source, standing in case.parses:
+        if source != case.narrator or standing != "today":
+            continue
+        site.read(parse)
+        here = {m.means.valve for m in _valves_named(parse)}
+        if site.valve is None or len(here) > 1:
+            continue
+        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+        found.update({at: site.valve for at in events if start <= at < end})
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +299,7 @@ def _of_rows(rows: list[_Row]) -> Share | None:
 def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
     """The valve of each device: that of a table row with the same size, else the one talked about."""
     left = [row for row in rows if row.valve is not None]
+    talk = _talk(case)
     found: dict[int, str] = {}
     for device in case.main.devices:
         match = next(
@@ -296,8 +314,10 @@ def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
         if match is not None and match.valve is not None and device.size is not None:
             left.remove(match)
             found[id(device)] = match.valve.means.valve
-        elif device.valve is not None:
-            found[id(device)] = device.valve
+            continue
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve is not None:
+            found[id(device)] = valve
     return found
 
 
@@ -408,6 +428,8 @@ def _bare(parse: Parse, count: Mention) -> bool:
     if count.means.word is not None or count.means.ordinal is not None:
         return False
     behind = count.last
+    if count.first == parse.first and parse.words.words[behind : behind + 1] in (["."], [")"]):
+        return False  # the number of a list entry
     if behind >= parse.last:
         return True
     item = parse.items.get(behind)
