@@ -226,7 +226,7 @@ def test_cli_explain_marks_words_and_shows_the_proof(fake_coder: Any, tmp_path: 
         "device_count_conflict: The description tells of two devices",
         "device 1 released",
         "claim: 3 devices",
-        "unexplained",
+        "3 mentions, 1 unexplained",
         "[ ] Other",
     ):
         assert words in result.stdout
