@@ -51,6 +51,7 @@ class TrackedDevice:
     ordinal: int | None = None
     label: int | None = None
     pending: bool = False  # only intended so far
+    at_leak: bool = False  # a sentence ties it to the leak
     tried: bool = False
     unsure: bool = False  # pulled back, and not said how far
     doubtful: bool = False  # its introduction may repeat an earlier device

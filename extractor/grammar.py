@@ -102,7 +102,11 @@ class SentenceReader:
             last=last,
             phrases=phrases,
             groups=_groups(tags, phrases),
-            actions=[m for m in mentions if m.kind == "action" and not any(i is m for i in inner)],
+            actions=[
+                m
+                for m in mentions
+                if m.kind == "action" and not any(i is m for i in inner) and not _attributive(tags, m)
+            ],
             nouns=[
                 m
                 for m in mentions
@@ -149,6 +153,19 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
     unknown = following is None and role is None and cue is None and word.isalpha()
     return counted and unknown and not mention.plural and not mention.means.product
+
+
+def _attributive(tags: Tags, action: Mention) -> bool:
+    """As in "over a retained wire": a participle that says of what kind another noun is."""
+    before = tags.item.get(action.first - 1) if action.first > tags.first else None
+    after = tags.item.get(action.last) if action.last < tags.last else None
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.means.word in ("article", "definite", "possessive")
+        and after is not None
+        and after.kind in ("other_device", "target")
+    )
 
 
 def _covered(phrases: list[DevicePhrase]) -> set[int]:

@@ -223,7 +223,12 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
         tags.role.get(i) == "preposition" or (tags.item.get(i) is not None and tags.item[i].kind == "size")
     )
     known = any(tags.item[k].kind == "device" for k in range(tags.first, phrase.first) if k in tags.item)
-    return joined and placed and known
+    shared_out = any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "each"
+        for k in range(i, min(tags.last, i + 3))
+        if k in tags.item
+    )  # "two plugs, one in each leak"
+    return joined and placed and known and not shared_out
 
 
 def _object(tags: Tags, phrase: DevicePhrase) -> bool:

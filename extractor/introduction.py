@@ -45,7 +45,7 @@ def introduce(
     waiting = _waiting(telling, phrase, taken)
     if waiting and number == 1 and _fits(phrase, waiting[-1]):
         return [_take_up(phrase, waiting[-1])]
-    if number is None or distributed(telling.parse, phrase):
+    if number is None or (number == 1 and distributed(telling.parse, phrase)):
         device = telling.add(phrase, "today")
         device.many = True
         return [device]
@@ -189,5 +189,8 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
         sizes = {size_key(size) for size in phrase.sizes}
         alike = [d for d in in_place if not sizes or d.size is None or size_key(d.size) in sizes]
         return len(alike) >= number
+    paragraph = telling.parse.sentence.paragraph
+    if not phrase.sizes and not phrase.product and len(in_place) == 1:
+        return in_place[0].paragraph != paragraph  # "the leak was closed with a small device"
     same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
-    return bool(same) and any(d.paragraph != telling.parse.sentence.paragraph for d in same)
+    return bool(same) and any(d.paragraph != paragraph for d in same)

@@ -12,7 +12,8 @@ def merge(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     """As in "Amplatzer device, plug": a phrase that overlaps its neighbour is part of it."""
     kept: list[DevicePhrase] = []
     for phrase in sorted(phrases, key=lambda p: p.first):
-        if kept and phrase.first < kept[-1].last:
+        beside = bool(kept) and phrase.first == kept[-1].last and not (phrase.sizes or phrase.words)
+        if kept and (phrase.first < kept[-1].last or (beside and kept[-1].product is not None)):
             previous = kept[-1]
             # The noun that names the product leads; the other only adds what it knows.
             previous.product = previous.product or phrase.product

@@ -159,7 +159,7 @@ def _one_of_many(telling: Telling, phrase: DevicePhrase) -> bool:
     if telling.split_in == telling.parse.first:
         devices = introduce(telling, phrase)
         for device in devices:
-            device.state = "deployed"
+            device.state, device.listed = "deployed", True
         telling.remember(phrase, devices)
         return True
     return False

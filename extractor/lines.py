@@ -23,6 +23,7 @@ TIME = re.compile(
     re.I,
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
+_CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -101,7 +102,17 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
 
 
 def _pieces(text: str) -> list[Line]:
-    """The lines as they stand."""
+    """The lines as they stand; in a note that logs by the clock, "1018 12 mm plug" is an entry too."""
+    pieces = _raw_pieces(text)
+    if sum(piece.form == "log" for piece in pieces) < _LEAST_BREAKS:
+        return pieces
+    return [
+        Line(p.start, p.end, p.text, "log") if p.form == "prose" and _CLOCK.match(p.text) else p
+        for p in pieces
+    ]
+
+
+def _raw_pieces(text: str) -> list[Line]:
     pieces, start = [], 0
     for raw in (part for line in text.splitlines(keepends=True) for part in _HL7_BREAK.split(line) if part):
         body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")

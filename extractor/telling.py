@@ -78,7 +78,7 @@ class Telling:
             ordinal=phrase.ordinal,
             label=phrase.label,
             quantity=phrase.quantity,
-            counted=phrase.number is not None or bool(phrase.sizes),
+            counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
             paragraph=self.parse.sentence.paragraph,
             events=[Event("named", start, end, self.parse.sentence.section.role, rule)],
         )
@@ -118,6 +118,9 @@ class Telling:
 
     def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Write down an event of a device with the words that say so."""
+        device.at_leak |= device.target is None and any(
+            m.kind == "leak" and m.means.term not in ("central", "device") for m in self.parse.items.values()
+        )
         start, end = self.span(action.first, action.last)
         if group:
             a, b = self.span(group[0].first, group[-1].last)

@@ -156,7 +156,7 @@ class TimelineBuilder:
         parse = self._parse
         if any(p.pronoun or p.words & _REFERS_BACK or p.ordinal for p in group):
             return
-        if acted_away(parse, group):
+        if acted_away(parse, group) or self._telling.site.target:
             return
         if group[0].determiner == "definite" and group[0].number is None:
             return
@@ -165,7 +165,9 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
-        self._telling.state(group, low, high, "total")
+        # "Both mitral plugs in place at the end": of one valve, and not of all
+        of_valve = group[0].determiner == "definite" and any(p.valve for p in group)
+        self._telling.state(group, low, high, "position" if of_valve else "total")
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
