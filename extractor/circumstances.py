@@ -16,6 +16,7 @@ from extractor.layout import Layout
 from extractor.mentions import Mention
 from extractor.patient import passive
 from extractor.site import denied
+from extractor.status import dated
 from extractor.treated import Treated, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
@@ -125,7 +126,7 @@ def _any_leak(case: Case) -> Mention | None:
     )
     if not placed or not (prosthesis or valve):
         return None
-    if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
+    if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(
         m.kind == "leak" and m.means.term == "device"
@@ -134,7 +135,7 @@ def _any_leak(case: Case) -> Mention | None:
     ):
         return None
     for parse, _, standing in case.parses:
-        if any(m.kind == "target" for m in parse.nouns):
+        if any(_elsewhere(m) for m in parse.nouns):
             continue
         for mention in dict.fromkeys(parse.items.values()):
             if (
@@ -150,8 +151,15 @@ def _any_leak(case: Case) -> Mention | None:
     return None if elsewhere else prosthesis
 
 
+def _elsewhere(noun: Mention) -> bool:
+    """Whether a noun is another defect, or an appendage device, whose leak may be meant."""
+    return noun.kind == "target" or (noun.kind == "other_device" and noun.means.role == "appendage")
+
+
 def _undone(parse: Parse, mention: Mention) -> bool:
     clause = parse.clause.get(mention.first)
+    if dated(parse, clause):
+        return True
     return any(
         c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
         for c in parse.cues

@@ -15,11 +15,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice, size_key
+from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.timeline import TimelineBuilder
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
@@ -110,8 +110,10 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         case.parses.append((parse, source, standing))
         if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
             source = "narrative"  # running text under an implant header
+        fates = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
         if standing == "today" and (
-            source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")
+            source in ("implants", "equipment")
+            or (parse.sentence.form == "row" and (source != "log" or fates & {"implanted", "removed"}))
         ):
             told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
             rows.append(
@@ -221,6 +223,9 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    if prior and not narrates and source != "implants":
+        # "he now has three devices in all": a lifetime total
+        claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
@@ -244,8 +249,8 @@ def _of_devices(
     tells = narrates or source == "implants"
     if not tells and not low:
         return []  # summaries name devices; what they leave out they do not deny
-    if source == "title" and not narrates and not any(d.counted for d in today):
-        high = None  # a title that only names the device does not count
+    if source in ("title", "summary", "findings") and not narrates and not any(d.counted for d in today):
+        high = None  # what only names the device does not count
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
     return [
@@ -260,9 +265,15 @@ def _of_devices(
             proof.rule,
             corrects,
             best=None if many or high is None else sum(d.in_place for d in today),
-            stated=source == "implants",
+            stated=source == "implants" or _confirmed(timeline),
         )
     ]
+
+
+def _confirmed(timeline: Timeline) -> bool:
+    """As in "Both plugs were released": the text counts the devices that its events leave in."""
+    final = sum(d.in_place for d in timeline.today())
+    return any(s.low == s.high == s.at == final for s in timeline.statements)
 
 
 def _stated(
@@ -277,10 +288,15 @@ def _stated(
 ) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
-    if statement.low == statement.high == statement.at == 0 and final:
+    if statement.high == 0 < statement.at:
+        return []  # "nothing was put in the septum", with devices in place
+    told_later = final or (left_in and source in ("narrative", "log"))
+    if statement.low == statement.high == statement.at == 0 and told_later:
         return []  # "no device was placed then", and later one was
     if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
         return []  # what earlier sessions left is seen again
+    if statement.mixed and prior and statement.low == statement.high == statement.at + prior:
+        return []  # "three plugs around this valve, counting the old one"
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

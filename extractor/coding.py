@@ -117,9 +117,15 @@ def suggest(
             )
         ]
     elsewhere = next(
-        (d for d in case.main.devices if d.target not in (None, *ACCESS) and d.standing == "today"), None
+        (
+            d
+            for d in case.main.devices
+            if d.target not in (None, *ACCESS) and d.standing == "today" and d.in_place
+        ),
+        None,
     )
-    if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
+    at_leak = any(d.at_leak and d.in_place for d in today)
+    if around.closure is None and not at_leak and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(
                 code="device_count_conflict",

@@ -8,6 +8,7 @@ after (headless), and neighbours that say the same are joined.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extractor.extension import device_phrase
@@ -15,7 +16,7 @@ from extractor.headless import headless_phrases
 from extractor.joining import appositions, attached, elaborations, merge, uncorrected
 from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
-from extractor.phrases import DevicePhrase, Tags
+from extractor.phrases import DevicePhrase, Tags, size_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,23 @@ class SentenceReader:
                 if i not in self._item or self._item[i].kind == "count":
                     self._role[i] = mention.means.role
 
-    def read(self, sentence: Sentence) -> Parse:
-        """Parse of one sentence."""
+    def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
+        """Parses of all sentences of the note.
+
+        A second look is taken where a size stands alone ("8 x 4 along the ring, released"):
+        it is a device when the note gives one of that size elsewhere.
+        """
+        parses = [self.read(sentence) for sentence in sentences]
+        sizes = frozenset(
+            size_key(size) for parse in parses for phrase in parse.phrases if phrase.head
+            for size in phrase.sizes
+        )  # fmt: skip
+        return [self.read(parse.sentence, sizes) if _bare_sizes(parse, sizes) else parse for parse in parses]
+
+    def read(self, sentence: Sentence, sizes: frozenset[tuple[str, ...]] = frozenset()) -> Parse:
+        """Parse of one sentence; ``sizes`` are those of devices of the note."""
         first, last = self._words.at(sentence.start, sentence.end)
-        tags = Tags(self._words, self._item, self._role, self._cue, first, last)
+        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes)
         items = {
             i: m
             for i, m in ((i, self._item[i]) for i in range(first, last) if i in self._item)
@@ -88,7 +102,11 @@ class SentenceReader:
             last=last,
             phrases=phrases,
             groups=_groups(tags, phrases),
-            actions=[m for m in mentions if m.kind == "action" and not any(i is m for i in inner)],
+            actions=[
+                m
+                for m in mentions
+                if m.kind == "action" and not any(i is m for i in inner) and not _attributive(tags, m)
+            ],
             nouns=[
                 m
                 for m in mentions
@@ -100,6 +118,16 @@ class SentenceReader:
             clause=_clauses(tags, used, phrases),
             words=self._words,
         )
+
+
+def _bare_sizes(parse: Parse, sizes: frozenset[tuple[str, ...]]) -> bool:
+    """Whether a size of a device stands in no phrase of a sentence."""
+    used = _covered(parse.phrases)
+    return any(
+        m.kind == "size" and m.means.form == "device" and m.first not in used
+        and size_key(" ".join(parse.words.words[m.first : m.last])) in sizes
+        for m in parse.items.values()
+    )  # fmt: skip
 
 
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
@@ -125,6 +153,19 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
     unknown = following is None and role is None and cue is None and word.isalpha()
     return counted and unknown and not mention.plural and not mention.means.product
+
+
+def _attributive(tags: Tags, action: Mention) -> bool:
+    """As in "over a retained wire": a participle that says of what kind another noun is."""
+    before = tags.item.get(action.first - 1) if action.first > tags.first else None
+    after = tags.item.get(action.last) if action.last < tags.last else None
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.means.word in ("article", "definite", "possessive")
+        and after is not None
+        and after.kind in ("other_device", "target")
+    )
 
 
 def _covered(phrases: list[DevicePhrase]) -> set[int]:

@@ -8,8 +8,7 @@ stand alone: no other noun follows that they could belong to.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine
-
+from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
@@ -21,7 +20,7 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     while i < tags.last:
         mention = tags.item.get(i)
         again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
-        if i in used or mention is None or again or not _may_stand_alone(mention):
+        if i in used or mention is None or again or _compares(tags, i) or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)
@@ -85,17 +84,53 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         phrase.number = number
 
 
+def _compares(tags: Tags, i: int) -> bool:
+    """As in "rather more than usual": a comparison, and nothing more."""
+    mention = tags.item[i]
+    following = tags.words.words[i + 1 : i + 2]
+    return mention.kind == "count" and mention.means.word == "more" and following == ["than"]
+
+
+def _of_the_same(tags: Tags, i: int) -> bool:
+    """As in "a 12 x 5 of the same family": of what has been told."""
+    after = tags.item.get(i + 1) if i + 1 < tags.last else None
+    return (
+        tags.role.get(i) == "of"
+        and after is not None
+        and after.kind == "count"
+        and after.means.word == "same"
+    )
+
+
 def _may_stand_alone(mention: Mention) -> bool:
     return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
         mention.kind == "size" and mention.means.form == "device"
     )
 
 
+def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "a wire was left, and a second was placed": the noun understood is the one before."""
+    if phrase.sizes or phrase.pronoun or phrase.label is not None:
+        return False
+    nouns = [
+        tags.item[k] for k in range(tags.first, phrase.first)
+        if k in tags.item and tags.item[k].kind in ("device", "other_device", "leak", "target")
+    ]  # fmt: skip
+    return (
+        bool(nouns)
+        and not any(noun.kind == "device" for noun in nouns)
+        and nouns[-1].kind == "other_device"
+        and nouns[-1].means.role != "part"
+    )
+
+
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
+    if _of_other_noun(tags, phrase):
+        return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
-    verb = role in ("be", "modal") or (
+    verb = role in ("be", "modal", "verb") or (
         mention is not None
         and mention.kind == "action"
         and (
@@ -110,10 +145,11 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True
+    told = i < tags.last and tags.verb_at(i)
     noun_follows = (
-        (i < tags.last and role is None and cue is None and mention is None and word.isalnum())
+        (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
         or (mention is not None and mention.kind not in ("action",))
-        or (role == "of")
+        or (role == "of" and not _of_the_same(tags, i))
     )
     if phrase.sizes and _measures(tags, phrase):
         return False
@@ -124,6 +160,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         )
         return not noun_follows and (
             determined
+            or _known_size(tags, phrase)
             or (
                 _changes(tags, i)
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
@@ -161,6 +198,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (word != "," or ("article" in phrase.words and tags.verb_follows(i)))
             )
         )
+    if "nothing" in phrase.words:
+        return mention is not None and mention.kind == "action" or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
@@ -185,17 +224,9 @@ def _of_them(tags: Tags, i: int) -> int | None:
             break
         k = mention.last
     bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
-    if k == i + 1 or bare or _noun_at(tags, k):
+    if k == i + 1 or bare or tags.noun_at(k):
         return None
     return k
-
-
-def _noun_at(tags: Tags, i: int) -> bool:
-    if i >= tags.last:
-        return False
-    word, mention, role, cue = tags.at(i)
-    known = mention is not None and mention.kind not in ("action", "count")
-    return known or (mention is None and role is None and cue is None and word.isalpha())
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
@@ -210,7 +241,12 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
         tags.role.get(i) == "preposition" or (tags.item.get(i) is not None and tags.item[i].kind == "size")
     )
     known = any(tags.item[k].kind == "device" for k in range(tags.first, phrase.first) if k in tags.item)
-    return joined and placed and known
+    shared_out = any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "each"
+        for k in range(i, min(tags.last, i + 3))
+        if k in tags.item
+    )  # "two plugs, one in each leak"
+    return joined and placed and known and not shared_out
 
 
 def _object(tags: Tags, phrase: DevicePhrase) -> bool:
@@ -228,6 +264,24 @@ def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return tags.role.get(i) is None and i not in tags.cue and tags.words.words[i].isalpha()
+
+
+def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "8 x 4 along the ring, released": a device of the note by its size, where a statement opens."""
+    if not all(size_key(size) in tags.sizes for size in phrase.sizes):
+        return False
+    elsewhere = any(
+        tags.item[k].kind in ("leak", "target") for k in range(tags.first, tags.last) if k in tags.item
+    )
+    if elsewhere:
+        return False  # it may be the size of that
+    i = phrase.first - 1
+    if i < tags.first:
+        return True
+    word, mention, role, _ = tags.at(i)
+    acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
+    oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 
 def _measures(tags: Tags, phrase: DevicePhrase) -> bool:

@@ -3,11 +3,6 @@
 In: the text of a note. Out: a ``Layout`` whose spans are characters of that
 text. Nothing here knows a clinical word; header phrases come from
 ``patterns/sections.yaml``.
-
-How a line break is read: hospital systems wrap prose at a fixed width, and
-write lists and logs one entry a line. A break is soft when the first word of
-the next line would not have fitted into the widest line of the note, hard
-otherwise; bullets, numbers, times and ``key: value`` starts are always hard.
 """
 
 from __future__ import annotations
@@ -15,19 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
 
-_BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
-_TIME = re.compile(
-    r"\s*(?:[-*•>·–]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
-    re.I,
-)
-_FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
-_COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
-_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -36,12 +25,25 @@ _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
 _IN_WORD = re.compile(r"\w")
 _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_PART_LEAD = re.compile(
+    r"\s*(?:[<>*=~#:|_-]{2,}|\[\d{1,2}\]|(?:doc|document|entry|part|obx|msg)\s*[\w-]{1,8}(?=\s)"
+    r"|.{0,40}\b(?:document|note|report) type:)\s*",
+    re.I,
+)
+_PART_ROLES = frozenset(
+    {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
+)
+_LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_WORD_START = re.compile(r"(?<![\w'])\w")
+_FRAMED = re.compile(
+    r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
+)
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
 # Headers of these roles may say something themselves: "Aortic leak closure:".
-_TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+_TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
 
 
@@ -78,13 +80,7 @@ class Layout:
     sections: tuple[Section, ...]
     sentences: tuple[Sentence, ...]
     opening: tuple[tuple[int, int], ...] = ()  # spans of the first lines
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    start: int
-    end: int
-    text: str
+    line_starts: tuple[int, ...] = ()  # of the lines as meant, wrapping undone
 
 
 class LayoutReader:
@@ -141,15 +137,16 @@ class LayoutReader:
 
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
-        lines = _lines(text)
+        text = written(text)
+        lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
-        return Layout(sections, tuple(_sentences(text, lines, sections)), opening)
+        sentences = tuple(_sentences(text, lines, sections))
+        return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
-    def _sections(self, text: str, lines: list[_Line]) -> tuple[Section, ...]:
+    def _sections(self, text: str, lines: list[Line]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
         open_field = False
-        hard = _hard_starts(lines)
         for n, line in enumerate(lines):
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
@@ -157,7 +154,7 @@ class LayoutReader:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
                 continue
-            found = self._line_header(line) or _standing_alone(lines, n)
+            found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
@@ -170,7 +167,6 @@ class LayoutReader:
             elif (
                 open_field
                 and text[starts[-1][1] : line.start].strip()
-                and line.start in hard
                 and self._ends_field(starts[-1][2], line)
             ):
                 starts.append((line.start, line.start, "body", ""))
@@ -200,18 +196,23 @@ class LayoutReader:
         return tuple(sections)
 
     @staticmethod
-    def _ends_field(role: str, line: _Line) -> bool:
+    def _ends_field(role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
 
         A letterhead runs over its own kind of line; a result or a plan of one line
         ends where a form goes on with its next field.
         """
-        is_field = _FIELD.match(line.text) is not None
+        is_field = FIELD.match(line.text) is not None
         if role in ("letterhead", "findings"):
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
-    def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
+    def _content_start(self, line: str) -> int | None:
+        """Where the text begins behind the header that opens a line."""
+        found = self._line_header(Line(0, len(line), line, ""))
+        return found[0] if found else None
+
+    def _line_header(self, line: Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section."""
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
@@ -229,7 +230,28 @@ class LayoutReader:
             opened = longer
         return line.start + end + opened.end(), self._role(header), header
 
-    def _late_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+    def _part_header(self, lines: list[Line], n: int) -> tuple[int, str, str] | None:
+        """The heading of an author's part: framed ("<<< NURSING RECORD >>>"), or a short line by itself.
+
+        Known words count wherever they stand in it.
+        """
+        line = lines[n]
+        framed = _PART_LEAD.match(line.text)
+        words = line.text.split()
+        if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
+            return None
+        if framed is None and not _alone(lines, n):
+            return None
+        for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
+            end = self._header_end(line.text, word.start())
+            role = self._role(line.text[word.start() : end]) if end else ""
+            if end and framed and role == "letterhead":
+                return line.end, "other", line.text[word.start() : end]  # "ENTRY 17:05 Operator"
+            if end and role not in ("letterhead", "other"):
+                return (line.end, role, line.text[word.start() : end]) if role in _PART_ROLES else None
+        return None
+
+    def _late_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:
         """As in "Staged plan:", "Left heart findings:": known words behind one or two others."""
         first = _LEADING_WORD.match(line.text, begin)
         second = _LEADING_WORD.match(line.text, first.end()) if first else None
@@ -241,11 +263,14 @@ class LayoutReader:
                 return line.start + colon.end(), self._role(header), header
         return None
 
-    def _shouted_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+    def _shouted_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:
         """An unknown header: a short line that ends in a colon, or stands alone in capitals."""
         words = line.text[begin:].strip()
         if re.fullmatch(r"[^\W\d][^.:;,|]{2,50}:", words) and len(words.split()) <= 6:
             return line.end, "other", words[:-1]
+        framed = _FRAMED.fullmatch(line.text)
+        if framed is not None and len(framed[1].split()) <= 6:
+            return line.end, "other", framed[1]
         return None
 
 
@@ -253,91 +278,34 @@ def _words(header: str) -> str:
     return " ".join(header.lower().replace("-", " ").split())
 
 
-def _lines(text: str) -> list[_Line]:
-    lines, start = [], 0
-    for raw in text.splitlines(keepends=True):
-        body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
-        lines.append(_Line(start, start + len(body), body))
-        start += len(raw)
-    return lines
-
-
-def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
-    """A heading without a colon: a few words between a blank line and running text."""
+def _alone(lines: list[Line], n: int) -> bool:
+    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
     words = lines[n].text.strip()
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
-    if n == 0 or lines[n - 1].text.strip() or not after:
+    before = lines[n - 1].text.strip() if n else ""
+    return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
+
+
+def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
+    """A heading without a colon: a few words between a blank line and running text or entries."""
+    words = lines[n].text.strip()
+    if not _alone(lines, n) or not re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words):
         return None
-    if (
-        re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words)
-        and len(words.split()) <= 6
-        and len(after.split()) >= 8
-        and len(after) > len(words)
-    ):
+    entries = ":" not in words and lines[n + 1].form in ("item", "row")
+    if len(words.split()) <= 6 and (entries or _runs(lines[n + 1].text.strip(), words)):
         return lines[n].start, "other", words
     return None
 
 
-def _hard_starts(lines: list[_Line]) -> set[int]:
-    """Starts of the lines that do not continue a wrapped one."""
-    width = max((len(line.text.rstrip()) for line in lines), default=0)
-    hard = set()
-    previous = ""
-    for line in lines:
-        words = line.text.split(None, 1)
-        if not words or not previous or len(previous) + 1 + len(words[0]) <= width:
-            hard.add(line.start)
-        previous = line.text.rstrip()
-    return hard
+def _runs(words: str, heading: str) -> bool:
+    return len(words.split()) >= 8 and len(words) > len(heading)
 
 
-def _form(line: _Line) -> str:
-    if (
-        line.text.count("|") >= 2
-        or "\t" in line.text.strip()
-        or len(_COLUMNS.findall(line.text.strip())) >= 2
-    ):
-        return "row"
-    if _TIME.match(line.text):
-        return "log"
-    if _BULLET.match(line.text) or _FIELD.match(line.text):
-        return "item"
-    return "prose"
-
-
-def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> list[Sentence]:
-    width = max((len(line.text.rstrip()) for line in lines), default=0)
-    section_starts = {section.start for section in sections}
-    blocks: list[tuple[int, int, str]] = []
-    previous: _Line | None = None
-    for line in lines:
-        stripped = line.text.strip()
-        if not stripped:
-            previous = None
-            continue
-        form = _form(line)
-        soft = (
-            previous is not None
-            and form
-            in (
-                "prose",
-                "row"
-                if blocks[-1][2] == "prose" and "|" not in line.text and "\t" not in line.text
-                else "prose",
-            )
-            and line.start not in section_starts
-            and len(previous.text.rstrip()) + 1 + len(stripped.split(None, 1)[0]) > width
-            and blocks[-1][2] != "row"
-        )
-        if soft:
-            start, _, old = blocks[-1]
-            blocks[-1] = (start, line.end, old)
-        else:
-            blocks.append((line.start, line.end, form))
-        previous = line
+def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
-    for paragraph, (start, end, form) in enumerate(blocks):
+    for paragraph, line in enumerate(line for line in lines if line.form):
+        start, end, form = line.start, line.end, line.form
         position = start
         while position < end:
             while k + 1 < len(sections) and sections[k + 1].start <= position:
@@ -346,13 +314,19 @@ def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> 
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
             if form == "log" and position == start:
-                time = _TIME.match(text, position, stop)
+                time = TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)
             listed = form == "item" and sections[k].role == "implants"
             for a, b in [(position, stop)] if form == "row" else _split(text, position, stop, listed):
                 out.append(Sentence(a, b, sections[k], form, paragraph))
             position = stop
     return out
+
+
+def _abbreviated(text: str, begin: int, end: int) -> bool:
+    """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
+    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
 
 
 def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
@@ -364,9 +338,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
-        if match.group().startswith(".") and _ABBREVIATION.search(
-            text, max(begin, match.start() - 8), match.start() + 1
-        ):
+        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from extractor.events import TrackedDevice, size_key
+from extractor.events import TrackedDevice
 from extractor.introduction import introduce
-from extractor.phrases import LETTER_LABELS, DevicePhrase
+from extractor.phrases import LETTER_LABELS, DevicePhrase, size_key
 from extractor.reference import is_landmark, matching
 from extractor.status import group_negated, negated
 from extractor.telling import Telling
@@ -41,7 +41,7 @@ def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The latter", "another", "a second": a reference, unless it tells of one more."""
-    if not phrase.headless:
+    if not phrase.headless or (phrase.sizes and phrase.determiner == "bare"):
         return False
     phrase.explanation = "reference"
     _turn_to(telling, phrase)
@@ -159,7 +159,7 @@ def _one_of_many(telling: Telling, phrase: DevicePhrase) -> bool:
     if telling.split_in == telling.parse.first:
         devices = introduce(telling, phrase)
         for device in devices:
-            device.state = "deployed"
+            device.state, device.listed = "deployed", True
         telling.remember(phrase, devices)
         return True
     return False
@@ -237,6 +237,13 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
         return False
     if phrase.label is not None and _unheard_label(telling, phrase.label):
+        if _verbless(telling) and telling.parse.words.words[phrase.last : phrase.last + 1] in (
+            [":"],
+            ["="],
+            [],
+        ):
+            phrase.explanation = "blank field"  # "Device 3: ___"
+            return True
         return False  # "Plug C was too long": the next device
     if phrase.product and not telling.active() and not telling.listing:
         telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
@@ -313,7 +320,10 @@ def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:
     )
     acts = [a for a in parse.actions if a.last <= phrase.first]
     return (
-        joined and bool(acts) and acts[-1].means.event in ("open", "release") and not negated(parse, acts[-1])
+        joined
+        and bool(acts)
+        and acts[-1].means.event in ("open", "release", "remain")
+        and not negated(parse, acts[-1])
     )
 
 

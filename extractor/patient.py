@@ -96,7 +96,7 @@ class Patients:
             left = self.left(action)
             if left is not None and left[-1].last == action.first:
                 return left
-            return None
+            return [] if self._stands_alone(action) else None
         left = self.left(action)
         right = self.right(action)
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
@@ -129,6 +129,12 @@ class Patients:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _stands_alone(self, action: Mention) -> bool:
+        """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""
+        parse = self.parse
+        rest = [i for i in range(parse.first, parse.last) if not action.first <= i < action.last]
+        return not any(parse.words.words[i].isalpha() and i not in parse.roles for i in rest)
 
     def _noun_between(self, a: int, b: int) -> bool:
         return any(

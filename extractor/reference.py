@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.events import TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
 from extractor.introduction import introduce
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.telling import Telling
 
 _ON_KNOWN = ("withdraw", "pull", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")

@@ -154,7 +154,7 @@ class CountMeans(_Strict):
     ordinal: int | None = None
     word: (
         Literal[
-            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none",
+            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none", "nothing",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
             "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]
@@ -167,7 +167,7 @@ class GrammarMeans(_Strict):
 
     role: Literal[
         "be", "preposition", "conjunction", "modal", "adverb", "relative", "with",
-        "exchange", "of", "subject", "adjective", "clause",
+        "exchange", "of", "subject", "adjective", "clause", "verb",
     ]  # fmt: skip
 
 
@@ -362,6 +362,8 @@ def _load(folder: Path) -> RuleBook:
         digest.update(path.name.encode() + b"\0" + raw.replace(b"\r\n", b"\n") + b"\0")
         data = _parse(path, raw)
         kind = data.get("kind")
+        if not all(isinstance(item, dict) for item in data["rules"]):
+            raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
         if kind == "coding":
             for item in data["rules"]:
                 rule_id = str(item.get("id", "?"))
@@ -373,11 +375,7 @@ def _load(folder: Path) -> RuleBook:
             known = ", ".join([*MEANS, "coding"])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
         for item in data["rules"]:
-            rule_id = str(item.get("id", "?")) if isinstance(item, dict) else "?"
-            if not isinstance(item, dict):
-                raise RuleError(
-                    "R003", path.name, "a rule must be a mapping", "see any other rule of the file"
-                )
+            rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)

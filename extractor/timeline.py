@@ -99,8 +99,8 @@ class TimelineBuilder:
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
         return (
-            "none" in first.words
-            and first.head is not None
+            ("nothing" in first.words or ("none" in first.words and first.head is not None))
+            and "none_more" not in first.words
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
@@ -120,7 +120,9 @@ class TimelineBuilder:
         others = sum(
             d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices
         )
+        mixed = "history" in self._parse.cue_kinds() or any(p.prior for p in self._parse.phrases)
         for statement in self.timeline.statements[stated:]:
+            statement.mixed = mixed
             statement.at = in_place
             statement.others = others
 
@@ -156,7 +158,7 @@ class TimelineBuilder:
         parse = self._parse
         if any(p.pronoun or p.words & _REFERS_BACK or p.ordinal for p in group):
             return
-        if acted_away(parse, group):
+        if acted_away(parse, group) or self._telling.site.target:
             return
         if group[0].determiner == "definite" and group[0].number is None:
             return
@@ -165,7 +167,9 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
-        self._telling.state(group, low, high, "total")
+        # "Both mitral plugs in place at the end": of one valve, and not of all
+        of_valve = group[0].determiner == "definite" and any(p.valve for p in group)
+        self._telling.state(group, low, high, "position" if of_valve else "total")
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
@@ -193,6 +197,8 @@ class TimelineBuilder:
             self._exchange(action)
             return
         if event == "close" and self._tells_when(action):
+            return
+        if event == "remain" and self._stays_unused(action):
             return
         if event == "pull" and self._seats(action):
             event = "check"
@@ -231,6 +237,14 @@ class TimelineBuilder:
         if i >= self._parse.last:
             return False
         return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
+
+    def _stays_unused(self, action: Mention) -> bool:
+        """As in "both remain in their sealed boxes": where they stay is not the leak."""
+        clause = self._parse.clause
+        return any(
+            a.means.event == "unused" and clause.get(a.first) == clause.get(action.first)
+            for a in self._parse.actions
+        )
 
     def _tells_when(self, action: Mention) -> bool:
         """As in "After closure: two plugs in good position": when it was, not what was done."""
@@ -311,6 +325,8 @@ class TimelineBuilder:
             return
         if old is not None and old is subject and self._patients.subject_is_other(action):
             return
+        if old is None and new is not None and new[0].headless and not self.timeline.today():
+            return  # "6 French, later exchanged for an 8": of nothing that was told
         devices = self._taken_out(old, action)
         if new is None and (
             not devices or old is None or (old[0].pronoun and action.first - old[-1].last > 4)
