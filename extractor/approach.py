@@ -100,8 +100,11 @@ def read_routes(
     if exposed is not None and any(m.means.route == "transapical" for m in mentions):
         walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
     tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
-    routes = {valve: _routes_of(valve, left, walk, tried) for valve in left or [None]}
-    return Routes(routes, sought=walk.reached or walk.denied)
+    routes = Routes(sought=walk.reached or walk.denied)
+    served: list[str | None] = [*left] if left else [None]
+    for valve in served:
+        routes.of[valve] = _routes_of(valve, left, walk, tried)
+    return routes
 
 
 def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:
@@ -357,7 +360,7 @@ def _denied(parse: Parse, mention: Mention) -> bool:
 
 
 def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
-    """Whether the words of a clause say that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
+    """Whether a clause says that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
     clause = parse.clause.get(mention.first)
     here = [m for m in mentions if parse.clause.get(m.first) == clause]
     if _elsewhen(parse, mention, clause) or any(m.means.use == "barred" for m in here):
@@ -408,7 +411,7 @@ def _served_else(mention: Mention, mentions: list[Mention], clause: int | None, 
 
 
 def _for_snare(mention: Mention, mentions: list[Mention]) -> bool:
-    """As in "Through the septal sheath the wire was snared": a sentence of catching a wire, not of crossing."""
+    """As in "Through the septal sheath the wire was snared": a wire is caught, and no leak crossed."""
     if mention.means.use not in ("step", "named", "side"):
         return False
     snares = [m for m in mentions if m.means.use == "snare"]

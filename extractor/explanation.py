@@ -324,13 +324,14 @@ def _other(mention: Mention) -> str:
 
 def _evidence(around: Circumstances) -> dict[int, str]:
     """What each mention is evidence for, by its id."""
-    named = {**around.body_valves, **around.title_valves}
+    treated = around.treated
+    named = {**treated.leaking, **treated.titled}
     used: list[tuple[str, Mention | None]] = [
         ("closure of the leak", around.closure),
         ("the leak", around.leak if around.leak is not around.closure else None),
-        *((f"treated valve: {valve}", mention) for valve, mention in around.valves.items()),
-        *((f"valve: {valve}", mention) for valve, mention in named.items() if valve not in around.valves),
-        *((f"route {route}", mention) for route, mention in around.routes.items()),
+        *((f"treated valve: {valve}", mention) for valve, mention in treated.valves.items()),
+        *((f"valve: {valve}", mention) for valve, mention in named.items() if valve not in treated.valves),
+        *((f"route {route}", mention) for route, mention in around.routes.all.items()),
         ("surgical exposure", around.exposed),
         ("another implant of this session", around.other_procedure),
         ("surgical closure", around.surgical),

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from extractor.claims import Case
-from extractor.events import TrackedDevice, size_key
+from extractor.events import TrackedDevice
 from extractor.grammar import Parse
 from extractor.mentions import Mention
+from extractor.phrases import size_key
 from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
 
 _MOST = 6  # a larger number is no count of devices
@@ -389,8 +390,11 @@ def _turns(parse: Parse) -> list[tuple[int, int | Mention]]:
     turns: list[tuple[int, int | Mention]] = []
     for at, token in found:
         before = turns[-1][1] if turns else None
-        named = isinstance(token, Mention) and isinstance(before, Mention)
-        if named and token.means.valve == before.means.valve:
+        if (
+            isinstance(token, Mention)
+            and isinstance(before, Mention)
+            and token.means.valve == before.means.valve
+        ):
             continue
         turns.append((at, token))
     return turns
