@@ -302,9 +302,9 @@ class _Explainer:
         against = [cue for cue in cues if cue in ("negation", "inability", "plan")]
         if against:
             return f"not taken: {against[0]}"
-        if route in self._around.routes:
+        if route in self._around.routes.all:
             return f"route {route}, named again"
-        if mention.means.use in ("rail", "vessel"):
+        if mention.means.use not in ("named", "step", "side"):
             return f"{mention.means.use}: no route by itself"
         return "no evidence for a route"
 
