@@ -329,7 +329,13 @@ def _valve_conflict(
             evidence.of_mention(treated.titled[titled[0]]),
             evidence.of_mention(treated.valves[valves[0]]),
         )
-    elif alone and valves and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
+    elif (
+        alone
+        and valves
+        and count.low > 1
+        and valves not in (titled, list(treated.closed))
+        and not _placed(valves[0], count, treated)
+    ):
         other = next((v for v in treated.leaking if v != valves[0]), None)
         if other is not None:
             message = (
