@@ -49,8 +49,8 @@ def _noun(parse: Parse, i: int) -> bool:
 def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
     """As in "Mitral [x]  Aortic [ ]": without the valves whose box behind them is empty."""
     words = parse.words.words
-    if not valves or words[valves[0].last : valves[0].last + 1] not in (["["], ["("]):
-        return valves
+    if not valves or words[valves[0].first - 1] in ("]", ")"):
+        return valves  # the boxes stand before
     return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
 
 
