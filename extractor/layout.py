@@ -8,7 +8,7 @@ text. Nothing here knows a clinical word; header phrases come from
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
@@ -42,6 +42,7 @@ _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 
 
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
@@ -193,7 +194,7 @@ class LayoutReader:
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
-        return tuple(sections)
+        return _with_quotations(text, sections)
 
     @staticmethod
     def _ends_field(role: str, line: Line) -> bool:
@@ -221,7 +222,7 @@ class LayoutReader:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        opened = re.match(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
@@ -272,6 +273,19 @@ class LayoutReader:
         if framed is not None and len(framed[1].split()) <= 6:
             return line.end, "other", framed[1]
         return None
+
+
+def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
+    """A quotation under a header of copied text is copied to its end, whatever headers stand in it."""
+    end = 0
+    out = []
+    for section in sections:
+        body = text[section.body : section.end].lstrip()
+        if section.role == "copied" and body[:1] in _QUOTES:
+            opened = text.index(body[0], section.body)
+            end = text.find(_QUOTES[body[0]], opened + 1)
+        out.append(replace(section, role="copied") if section.start < end else section)
+    return tuple(out)
 
 
 def _words(header: str) -> str:
