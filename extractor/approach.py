@@ -246,6 +246,8 @@ class _Walk:
         side = mention.means.side
         if use == "vessel" and _entered(parse, mention):
             side = "vein" if mention.means.route == "transseptal" else "artery"
+        if use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
+            side = "artery"
         if use in ("vessel", "tool") or (use in ("step", "side") and source in ("implants", "equipment")):
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
@@ -297,6 +299,14 @@ class _Walk:
         if side == "vein" and self._valve != "mitral":
             return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
         return bool(carried) or crosses
+
+
+def _alone(mention: Mention, mentions: list[Mention]) -> bool:
+    """As in "RFA: an AL1 crossed the leak": an arterial tool, where no word names another way."""
+    return mention.means.route == "retrograde" and not any(
+        m.means.use in ("side", "step", "named", "rail") or m.means.route not in ("retrograde", None)
+        for m in mentions
+    )
 
 
 def _carried(parse: Parse, mention: Mention) -> list[int]:
