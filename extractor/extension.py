@@ -277,6 +277,14 @@ def _coordinates(tags: Tags, i: int, phrase: DevicePhrase) -> bool:
         before = tags.item.get(i - 2)
     if before is None:
         return False
+    ahead = tags.item.get(before.first - 1) if before.first > tags.first else None
+    if (
+        ahead is not None
+        and ahead.kind == "count"
+        and ahead.means.word == "definite"
+        and "article" in phrase.words
+    ):
+        return False  # "beside the 12, and an 8 mm plug": two different things
     return (before.kind == "size" and before.means.form == "device") or (
         before.kind == "count" and before.value is not None and 3 <= before.value <= LARGEST_SIZE
     )

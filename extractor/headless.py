@@ -134,7 +134,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         mention is not None
         and mention.kind == "action"
         and (
-            mention.means.event == "remain" or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+            (mention.means.event in ("remain", "release", "withdraw") and mention.means.form == "verb")
+            or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
     if role == "adverb" and i + 1 < tags.last and tags.role.get(i + 1) == "be":
@@ -156,7 +157,9 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (
-            bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
+            bool(phrase.words & {"article", "definite", "another", "same"})
+            or phrase.ordinal is not None
+            or phrase.number is not None
         )
         return not noun_follows and (
             determined
@@ -166,6 +169,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
             )
         )
+    if phrase.words >= {"both", "article"}:
+        return False  # "both a stable position and free leaflets"
     if (
         "both" in phrase.words
         and not verb
@@ -281,6 +286,8 @@ def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
     word, mention, role, _ = tags.at(i)
     acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
     oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    if role == "conjunction":
+        return oblong and any(tags.item[k].kind == "device" for k in range(tags.first, i) if k in tags.item)
     return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 

@@ -177,7 +177,12 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.label is not None:
         match = [d for d in match if d.label == phrase.label]
     if match:
-        phrase.explanation = f"device {telling.timeline.devices.index(match[-1]) + 1}"
+        device = match[-1]
+        if any(device in devices for devices in telling.known.values()):
+            # "a bigger device used, AVP III 8 x 4": what one breath adds belongs to it
+            device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
+            device.product = device.product or phrase.product
+        phrase.explanation = f"device {telling.timeline.devices.index(device) + 1}"
     return bool(match)
 
 

@@ -208,6 +208,8 @@ class TimelineBuilder:
                 return
         else:
             group = self._patients.patient(action)
+            if group is None and self._awaited(action):
+                group = []  # "observed for half an hour prior to detachment"
             if group is None:
                 self._unclaimed(action, standing)
                 return
@@ -230,6 +232,18 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _awaited(self, action: Mention) -> bool:
+        """As in "tested before release": the release is told by what came before it."""
+        return (
+            action.means.event == "release"
+            and action.means.form == "noun"
+            and self._tells_when(action)
+            and any(a.means.event == "check" for a in self._parse.actions)
+            and not any(
+                a.means.event in ("withdraw", "exchange", "embolize", "unused") for a in self._parse.actions
+            )
+        )
 
     def _seats(self, action: Mention) -> bool:
         """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
