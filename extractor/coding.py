@@ -93,7 +93,7 @@ def suggest(
     mentioned = (
         around.document is not None
         and around.document.means.document == "discharge"
-        and any(c.low for c in case.claims)
+        and any(c.high != 0 for c in case.claims)
     )
     if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)

@@ -19,6 +19,9 @@ from extractor.mentions import Mention, Words
 from extractor.phrases import DevicePhrase, Tags, size_key
 
 
+_SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
+
+
 @dataclass(frozen=True, slots=True)
 class Parse:
     """A sentence taken apart. Word indices are those of the note."""
@@ -69,6 +72,27 @@ class SentenceReader:
             for i in range(mention.first, mention.last):
                 if i not in self._item or self._item[i].kind == "count":
                     self._role[i] = mention.means.role
+        for i, word in enumerate(words.words):
+            if (
+                len(word) > _SHORTEST_VERB
+                and word.endswith("ed")
+                and self._unknown(i)
+                and not self._noun(i + 1)
+            ):
+                self._role[i] = "verb"
+
+    def _unknown(self, i: int) -> bool:
+        return i not in self._item and i not in self._cue and i not in self._role
+
+    def _noun(self, i: int) -> bool:
+        """Whether a word may be a noun: one of a rule, or one no rule knows."""
+        if i >= len(self._words.words):
+            return False
+        mention = self._item.get(i)
+        if mention is not None:
+            numbered = mention.kind == "count" and mention.value is not None  # "six pledgeted 2-0 sutures"
+            return numbered or mention.kind not in ("action", "count")
+        return self._unknown(i) and self._words.words[i].isalpha()
 
     def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
         """Parses of all sentences of the note.
@@ -178,7 +202,12 @@ def _groups(tags: Tags, phrases: list[DevicePhrase]) -> list[list[DevicePhrase]]
     for phrase in phrases:
         if groups and not phrase.pronoun:
             gap = range(groups[-1][-1].last, phrase.first)
-            joined = all(
+            aside = (
+                groups[-1][-1].determiner == "definite"
+                and phrase.determiner == "indefinite"
+                and tags.role.get(groups[-1][-1].first - 1) in ("of", "preposition")
+            )  # "on the medial side of that plug, and a 10 mm plug was deployed"
+            joined = not aside and all(
                 tags.role.get(i) == "conjunction" or tags.words.words[i] in (",", ")", "(", ";") for i in gap
             )
             if (

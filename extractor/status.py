@@ -89,7 +89,7 @@ def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> 
     if any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
         return "plan"
     verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
-        role == "be" and parse.clause.get(i) == clause for i, role in parse.roles.items()
+        role in ("be", "verb") and parse.clause.get(i) == clause for i, role in parse.roles.items()
     )
     planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
     # "he proposes a 14/6 ..., and for the other leak one 5W"

@@ -309,7 +309,7 @@ class TimelineBuilder:
         if event not in ("open", "load", "release", "select", "remain"):
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
-        if group and denied and _of_any_kind(group[0]):
+        if group and denied and (group[0].none or _of_any_kind(group[0])):
             _explain(group, "not done")
             return
         devices = self._resolve(group, "load", action)
