@@ -29,6 +29,7 @@ class Circumstances:
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
     attempted: bool = False
+    failed: Mention | None = None  # a title or a summary calls the closure an attempt that failed
     other_closure: Mention | None = None  # the title names the closure of another defect
     treated: Treated = field(default_factory=Treated)
     routes: Routes = field(default_factory=Routes)
@@ -51,6 +52,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _session(found["session"], sentence_of, out)
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
+    out.failed = _failed(case)
     _document(layout, found["document"], out)
     out.other_closure = next(
         (
@@ -110,6 +112,20 @@ def _closed(parse: Parse, mention: Mention) -> bool:
         and "negation" not in parse.cue_kinds()
         and not _undone(parse, mention)
     )
+
+
+def _failed(case: Case) -> Mention | None:
+    """As in "Attempted closure of mitral paravalvular leak, unsuccessful", where the procedure is named."""
+    for parse, source, standing in case.parses:
+        if source not in ("title", "summary") or standing != "today":
+            continue
+        closes = any(a.means.event == "close" for a in parse.actions) or any(
+            m.kind == "leak" and m.means.term == "closure" for m in parse.items.values()
+        )
+        failed = next((c for c in parse.cues if c.means.cue == "inability"), None)
+        if closes and failed is not None and not parse.phrases:
+            return failed
+    return None
 
 
 def _any_leak(case: Case) -> Mention | None:

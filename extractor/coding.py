@@ -116,6 +116,14 @@ def suggest(
                 evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
             )
         ]
+    if around.failed is not None and count.low > 0 and not reasons:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="The procedure is called an attempt that failed, and the text leaves a device in.",
+                evidence=(evidence.of_mention(around.failed),),
+            )
+        )
     elsewhere = next(
         (
             d

@@ -65,7 +65,22 @@ class TimelineBuilder:
                 if not phrase.explanation:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
+        self._retrieve()
         self._date_statements(stated)
+
+    def _retrieve(self) -> None:
+        """As in "a gooseneck took it by the screw and out": a snare brings back what was lost, however it is told."""
+        lost = [d for d in self.timeline.today() if d.state == "embolized"]
+        taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
+        if (
+            not lost
+            or not taken
+            or not any(m.means.role == "snare" for m in self._parse.nouns if m.kind == "other_device")
+        ):
+            return
+        self._telling.apply(
+            lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
+        )
 
     def _take_back_slip(self) -> None:
         """A slip of the tongue, corrected by this sentence: the device it named is none."""
