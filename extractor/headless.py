@@ -10,6 +10,7 @@ from __future__ import annotations
 from extractor.mentions import Mention
 from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
+_PAIR = 6  # words between "one" and "the other"
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
 
@@ -124,9 +125,21 @@ def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     )
 
 
+def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "one just above the other": how two things stand that were named before."""
+    if phrase.number != 1 or phrase.sizes or phrase.words - {"only"}:
+        return False
+    ahead = range(phrase.last, min(tags.last, phrase.last + _PAIR))
+    return any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "other"
+        and not any(tags.item[j].kind == "action" for j in range(phrase.last, k) if j in tags.item)
+        for k in ahead if k in tags.item
+    )  # fmt: skip
+
+
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
-    if _of_other_noun(tags, phrase):
+    if _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
         return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)

@@ -333,6 +333,8 @@ class Patients:
     def _no_subject(self, action: Mention) -> bool:
         parse = self.parse
         clause = parse.clause.get(action.first)
+        if self._begins_with_verb() and not any(p.last <= action.first for g in parse.groups for p in g):
+            return True  # "Came away on pull, taken out": no subject is said
         i = action.first - 1
         while i >= parse.first and parse.clause.get(i) == clause:
             mention = parse.items.get(i)
@@ -343,6 +345,13 @@ class Patients:
                 return False
             i -= 1
         return True
+
+    def _begins_with_verb(self) -> bool:
+        parse = self.parse
+        i = parse.first
+        while i < parse.last and parse.roles.get(i) == "adverb":
+            i += 1
+        return parse.roles.get(i) == "verb"
 
     def after_with(self, action: Mention) -> Group | None:
         """As in "closed with two plugs", "using a 10 mm AVP II"."""

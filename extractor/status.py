@@ -147,7 +147,7 @@ def dated(parse: Parse, clause: int | None) -> bool:
             if (
                 words[0] in _SINCE
                 or (len(words) == 1 and len(words[0]) == 4)
-                or (months and before in _SINCE)
+                or (months and (before in _SINCE or before == ","))
             ):
                 return True
     return False
