@@ -65,6 +65,7 @@ def suggest(
     today = case.main.today()
     occurred = around.leak is not None and (
         bool(today)
+        or any(c.low for c in case.claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
         or (around.attempted and around.routes.sought)
     )

@@ -95,7 +95,10 @@ class _Leftward:
         elif role == "conjunction" or word in (",", "&"):
             return self._conjunction()
         elif (
-            word == ")" and i - 2 >= tags.first and tags.words.words[i - 2] == "(" and _partitive(tags, i - 1)
+            word == ")"
+            and (i - 2 > tags.first or tags.listed)
+            and tags.words.words[i - 2] == "("
+            and _partitive(tags, i - 1)
         ):
             take_count(tags, phrase, tags.item[i - 1], left=True)  # "(2) AVP II 10 mm"
             self.committed, self.i = i - 2, i - 3

@@ -302,6 +302,7 @@ class Patients:
         subject = self.left(action)
         return subject is not None and not any(
             m.kind in ("other_device", "target", "leak") and subject[-1].last <= m.first < i
+            and not (m.kind == "other_device" and m.means.role == "part")
             and not self._prepositional(m)
             for m in parse.nouns
         )  # fmt: skip
@@ -333,6 +334,8 @@ class Patients:
     def _no_subject(self, action: Mention) -> bool:
         parse = self.parse
         clause = parse.clause.get(action.first)
+        if action.means.event == "release" and parse.words.words[action.first - 1 : action.first] == [","]:
+            return True  # "leaflets free, released"
         if self._begins_with_verb() and not any(p.last <= action.first for g in parse.groups for p in g):
             return True  # "Came away on pull, taken out": no subject is said
         i = action.first - 1

@@ -305,15 +305,15 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if phrase.ordinal is not None or phrase.label is not None:
         return _by_ordinal(telling, phrase, act, [d for d in live if d.state != "unused"])
     active = [d for d in live if d.state not in ("removed", "unused")]
-    if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
-        # "device placement", "plug deployment": the act by name, of devices told of elsewhere
-        return [d for d in telling.focus if d in active]
     if (
         act.event == "embolize"
         and not phrase.sizes
         and any(d.state in ("removed", "embolized") for d in live)
     ):
         return []  # "device embolization, retrieved": told again
+    if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
+        # "device placement", "plug deployment": the act by name, of devices told of elsewhere
+        return [d for d in telling.focus if d in active]
     match = matching(telling, phrase, active)
     if phrase.plural and not phrase.sizes:
         if act.event in ("open", "load", "select", "release") and not active:
