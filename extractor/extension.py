@@ -436,7 +436,7 @@ class _Rightward:
             and phrase.product
             and not phrase.sizes
             and not self.sized
-            and self.i == phrase.last
+            and (self.i == phrase.last or tags.role.get(self.i - 1) == "adjective")
         ):
             phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
             return True

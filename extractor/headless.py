@@ -81,7 +81,8 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         if number is not None:
             phrase.number = number
     elif number is not None and (
-        ("article" in phrase.words and number >= 3) or ("definite" in phrase.words and number > LARGEST_COUNT)
+        ("article" in phrase.words and number >= 3)
+        or (phrase.words & {"definite", "another"} and number > LARGEST_COUNT)
     ):
         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
     else:
@@ -143,6 +144,17 @@ def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     )
 
 
+def _tells(tags: Tags, i: int) -> bool:
+    """Whether a form of "be", or what happens to a device, stands at a word."""
+    mention = tags.item.get(i)
+    return tags.role.get(i) == "be" or (
+        mention is not None
+        and mention.kind == "action"
+        and mention.means.form == "verb"
+        and mention.means.event != "check"
+    )
+
+
 def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
     """As in "one just above the other": how two things stand that were named before."""
     if phrase.number != 1 or phrase.sizes or phrase.words - {"only"}:
@@ -169,8 +181,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
-    if role == "adverb" and i + 1 < tags.last and tags.role.get(i + 1) == "be":
-        verb = True
+    if role in ("adverb", "clause") and i + 1 < tags.last and _tells(tags, i + 1):
+        verb = True  # "both then released"
     if phrase.pronoun:
         return True
     if phrase.ordinal is not None and phrase.number == 1:

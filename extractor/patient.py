@@ -194,8 +194,10 @@ class Patients:
             for i in gap:
                 word, role = parse.words.words[i], parse.roles.get(i)
                 mention = parse.items.get(i)
+                if action.means.form == "noun" and phrase.pronoun and role is None and mention is None:
+                    return None  # "after removal of the loop it was left in place"
                 if word in (",", ";", ".", ":") and not (
-                    word == ":" and (action.means.form == "noun" or action.means.event == "unused")
+                    word == ":" and (action.means.form == "noun" or action.means.event in ("unused", "waste"))
                 ):
                     return None
                 if role in (

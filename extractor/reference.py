@@ -332,6 +332,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
             return made
     if match:
         return _in_focus(telling, match)
+    gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
+    if act.event in ("withdraw", "waste", "unused", "capture") and matching(telling, phrase, gone):
+        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5", told before
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
     if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (

@@ -15,6 +15,7 @@ from extractor.phrases import DevicePhrase
 
 NONE = "none: says there is no such device"
 _NEGATION_REACH = 5  # words
+_REACH_OF_TOOL = 3
 _SINCE = ("in", "since", "of", "from")
 
 
@@ -70,9 +71,21 @@ def _cue_in_clause(parse: Parse, group: list[DevicePhrase], clause: int | None, 
 
 def _reaches(parse: Parse, cue: Mention, group: list[DevicePhrase]) -> bool:
     """Whether a history cue stands before a group or close behind it; inside a phrase it is of that alone."""
-    inside = any(p.first <= cue.first < p.last for p in parse.phrases)
+    inside = any(p.first <= cue.first < p.last for p in parse.phrases) or _of_tool(parse, cue)
     behind = cue.means.reach == "both" and cue.first <= group[-1].last + 6
     return not inside and (cue.first < group[0].first or behind)
+
+
+def _of_tool(parse: Parse, cue: Mention) -> bool:
+    """As in "through a catheter that was already in place": said of the tool before it."""
+    before = [m for m in parse.nouns if m.kind == "other_device" and m.last <= cue.first]
+    devices = [p for p in parse.phrases if p.last <= cue.first]
+    return (
+        cue.means.reach == "both"
+        and bool(before)
+        and cue.first - before[-1].last <= _REACH_OF_TOOL
+        and not any(p.last > before[-1].last for p in devices)
+    )
 
 
 def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | None) -> bool:
