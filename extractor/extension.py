@@ -374,6 +374,8 @@ class _Rightward:
             return True
         if mention is not None:
             return self._noun(mention) and self._commit(mention)
+        if word in _OPENING and (self.phrase.number or 1) > 1 and _list_in_brackets(self.tags, self.i):
+            return False
         if word in _OPENING:
             self.opened = True
         elif word in _CLOSING:
@@ -474,6 +476,17 @@ class _Rightward:
             phrase.plural = phrase.plural or mention.plural
             return True
         return False
+
+
+def _list_in_brackets(tags: Tags, i: int) -> bool:
+    """As in "two devices (AVP III 10 x 3, AVP 4 8 mm)": the bracket names each of them."""
+    named = 0
+    for k in range(i + 1, tags.last):
+        if tags.words.words[k] in _CLOSING:
+            break
+        mention = tags.item.get(k)
+        named += mention is not None and mention.first == k and mention.kind == "device"
+    return named > 1
 
 
 def _labels(tags: Tags, phrase: DevicePhrase, i: int) -> int:

@@ -195,8 +195,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         or (mention is not None and mention.kind not in ("action",))
         or (role == "of" and not _of_the_same(tags, i))
     )
-    if phrase.sizes and _measures(tags, phrase):
-        return False
+    if phrase.sizes and (_measures(tags, phrase) or word == "+"):
+        return False  # "a 3+ jet"
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (

@@ -37,11 +37,19 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
             out += telling.known[id(phrase)]
             continue
         devices = _denoted(telling, phrase, Act(event, by_verb, tuple(out)))
-        if phrase.valve and len(devices) == 1:
-            devices[0].valve = phrase.valve
+        if len(devices) == 1:
+            _fill_in(devices[0], phrase)
         telling.remember(phrase, devices)
         out += devices
     return out
+
+
+def _fill_in(device: TrackedDevice, phrase: DevicePhrase) -> None:
+    """What a phrase adds to a device known before: "the first of the pair, an AVP II 8 mm"."""
+    device.valve = phrase.valve or device.valve
+    if phrase.sizes and device.size is None and phrase.quantity == 1:
+        device.size, device.announced = phrase.sizes[0], False
+    device.product = device.product or phrase.product
 
 
 def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDevice]:

@@ -122,8 +122,9 @@ def _history_of_sentence(parse: Parse, clause: int | None) -> str:
 
 def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Instead of a 12 mm plug, a 10 mm was deployed"."""
-    before = parse.words.words[max(parse.first, phrase.first - 2) : phrase.first]
-    return before in (["instead", "of"], ["rather", "than"]) and phrase.determiner != "definite"
+    return phrase.determiner != "definite" and any(
+        c.means.cue == "instead" and c.last == phrase.first for c in parse.cues
+    )
 
 
 def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
@@ -200,7 +201,18 @@ def acted_away(parse: Parse, group: list[DevicePhrase]) -> bool:
 
 def negated(parse: Parse, action: Mention) -> bool:
     """Whether an action is denied, by a cue or by its subject ("no plug was deployed")."""
-    return cued(parse, action, "negation") or _none_phrase(parse, action)
+    return cued(parse, action, "negation") or _none_phrase(parse, action) or _none_of_them(parse, action)
+
+
+def _none_of_them(parse: Parse, action: Mention) -> bool:
+    """As in "none needed to be recaptured": a denial is the subject by itself."""
+    clause = parse.clause.get(action.first)
+    return any(
+        mention.kind == "count" and mention.means.word == "none" and i < action.first
+        and parse.clause.get(i) == clause
+        and parse.roles.get(i + 1) in ("be", "verb", "modal", "of")
+        for i, mention in parse.items.items()
+    )  # fmt: skip
 
 
 def _none_phrase(parse: Parse, action: Mention) -> bool:
