@@ -153,9 +153,19 @@ class Patients:
                 if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part"))
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
+                and not self._motion(m.last, action.first)
             ),
             None,
         )
+
+    def _motion(self, a: int, b: int) -> bool:
+        """As in "disc motion was normal with opening angle 60": an unknown noun and a preposition between."""
+        parse = self.parse
+        unknown = any(
+            parse.roles.get(i) is None and i not in parse.items and parse.words.words[i].isalpha()
+            for i in range(a, b)
+        )
+        return unknown and any(parse.roles.get(i) in ("preposition", "with", "of") for i in range(a, b))
 
     def _object_is_other(self, action: Mention) -> bool:
         """As in "withdrawing the sheath": the object right behind the verb is no device."""

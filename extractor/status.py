@@ -201,7 +201,20 @@ def acted_away(parse: Parse, group: list[DevicePhrase]) -> bool:
 
 def negated(parse: Parse, action: Mention) -> bool:
     """Whether an action is denied, by a cue or by its subject ("no plug was deployed")."""
-    return cued(parse, action, "negation") or _none_phrase(parse, action) or _none_of_them(parse, action)
+    return (
+        cued(parse, action, "negation")
+        or _none_phrase(parse, action)
+        or _none_of_them(parse, action)
+        or _neither(parse, action)
+    )
+
+
+def _neither(parse: Parse, action: Mention) -> bool:
+    """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
+    opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
+    return bool(opens) and any(
+        c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues
+    )
 
 
 def _none_of_them(parse: Parse, action: Mention) -> bool:
