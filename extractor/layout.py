@@ -277,8 +277,10 @@ def _words(header: str) -> str:
 
 
 def _alone(lines: list[Line], n: int) -> bool:
-    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
+    """Whether a line stands below a blank line and above a text, and is no sentence and no row itself."""
     words = lines[n].text.strip()
+    if "  " in words or "\t" in words:
+        return False
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     before = lines[n - 1].text.strip() if n else ""
     return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
