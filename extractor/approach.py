@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from extractor.claims import Case, Source
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.site import WAY_THROUGH, Site
+from extractor.site import ACCESS, WAY_THROUGH, Site, spoken_of
 
 ROUTES = ("retrograde", "transseptal", "transapical")
 _LEFT_VALVES = ("mitral", "aortic")
@@ -62,6 +62,7 @@ class Routes:
     """The routes of each treated valve, and the surgical exposure of the heart, with their words."""
 
     of: dict[str | None, dict[str, Mention]] = field(default_factory=dict)
+    sought: bool = False  # a sentence tells that the leak was crossed, or could not be
 
     @property
     def all(self) -> dict[str, Mention]:
@@ -99,7 +100,8 @@ def read_routes(
     if exposed is not None and any(m.means.route == "transapical" for m in mentions):
         walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
     tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
-    return Routes({valve: _routes_of(valve, left, walk, tried) for valve in left or [None]})
+    routes = {valve: _routes_of(valve, left, walk, tried) for valve in left or [None]}
+    return Routes(routes, sought=walk.reached or walk.denied)
 
 
 def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:
@@ -183,7 +185,7 @@ class _Walk:
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
         self._site.read(parse)
-        if self._site.target is not None:
+        if self._site.target is not None and self._site.target not in ACCESS:
             return  # how another defect was reached
         # "crossed from the left ventricle": the side belongs to the crossing of its clause.
         last = ("crossed", "failed")
@@ -192,12 +194,13 @@ class _Walk:
             if use == "crossed":
                 self._cross(parse, mention)
             elif use == "failed":
-                self._fail(parse, mention)
+                self._fail(parse, mention, mentions)
             elif mention.means.route or use == "side":
                 self._route(parse, source, mention, mentions)
-        if self._current is not None and source not in _STATED and _puts_in(parse):
-            self._current.crossed = self._current.placed = True
-            self._current.failed = False
+        if source not in _STATED and _puts_in(parse):
+            self._prove()
+            if self._current is not None:
+                self._current.placed = True
 
     @property
     def _valve(self) -> str | None:
@@ -209,12 +212,21 @@ class _Walk:
             self._give_up()
             return
         self.reached = True
-        if self._current is not None:
-            self._current.crossed, self._current.failed = True, False
+        self._prove()
 
-    def _fail(self, parse: Parse, mention: Mention) -> None:
-        if not _denied(parse, mention):
+    def _fail(self, parse: Parse, mention: Mention, mentions: list[Mention]) -> None:
+        barred = any(m.means.use == "barred" and _together(parse, m, mention) for m in mentions)
+        if not barred and not _denied(parse, mention):
             self._give_up()
+
+    def _prove(self) -> None:
+        """The leak spoken of was crossed by the route that is being tried."""
+        current, valve = self._current, self._valve
+        if current is not None and current.placed and None is not valve != current.valve:
+            self._current = current = None  # the talk has gone on to the other valve, and no route is named
+        if current is not None:
+            current.valve = valve or current.valve
+            current.crossed, current.failed = True, False
 
     def _give_up(self) -> None:
         if self._current is not None and not self._current.placed:
@@ -244,6 +256,7 @@ class _Walk:
         attempt = Attempt(route, mention, self._valve, tried=standing == "tried")
         if source in _STATED:
             if use == "named" and standing == "taken":
+                attempt.valve = _only_valve(parse)
                 self.stated.append(attempt)
             return
         if standing == "failed":
@@ -286,12 +299,24 @@ class _Walk:
         return carried or crosses
 
 
+def _together(parse: Parse, one: Mention, other: Mention) -> bool:
+    """Whether two words stand in one clause."""
+    return parse.clause.get(one.first) == parse.clause.get(other.first)
+
+
 def _puts_in(parse: Parse) -> bool:
     """Whether a sentence puts a device in."""
     return bool(parse.phrases) and any(
         a.means.event in ("open", "release") and a.means.form == "verb" and not _denied(parse, a)
         for a in parse.actions
     )
+
+
+def _only_valve(parse: Parse) -> str | None:
+    """The valve a line of a title or a list names, if it names one."""
+    named = {m.means.valve for m in spoken_of(parse)}
+    named |= {m.means.valve for m in parse.items.values() if m.kind == "leak" and m.means.valve}
+    return named.pop() if len(named) == 1 else None
 
 
 def _entered(parse: Parse, mention: Mention) -> bool:

@@ -14,6 +14,7 @@ from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
+from extractor.patient import passive
 from extractor.site import denied
 from extractor.status import dated
 from extractor.treated import Treated, read_treated
@@ -87,26 +88,28 @@ class _Locator:
 
 
 def _leak(case: Case, out: Circumstances) -> None:
+    """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind != "leak" or mention.means.term not in ("paravalvular", "closure", "ring"):
-                continue
-            if denied(parse, mention):
+            if mention.kind != "leak" or denied(parse, mention):
                 continue
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
+            elif mention.means.term in ("paravalvular", "closure"):
+                out.leak = out.leak or mention
+            elif mention.means.term != "leak" or mention.means.flow or not mention.means.valve:
                 continue
-            out.leak = out.leak or mention
-            if standing == "today" and mention.means.term == "closure" and not _undone(parse, mention):
+            if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
-            if (
-                standing == "today"
-                and not out.closure
-                and any(a.means.event == "close" for a in parse.actions)
-                and not any(c.means.cue == "negation" for c in parse.cues)
-                and not _undone(parse, mention)
-            ):
-                out.closure = mention
+
+
+def _closed(parse: Parse, mention: Mention) -> bool:
+    """Whether a sentence tells the closure of a leak as done."""
+    return (
+        any(a.means.event == "close" for a in parse.actions)
+        and "negation" not in parse.cue_kinds()
+        and not _undone(parse, mention)
+    )
 
 
 def _any_leak(case: Case) -> Mention | None:
@@ -220,6 +223,12 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
         return False
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
     between = range(min(action.last, noun.last), max(action.first, noun.first))
+    if (
+        noun.means.surgical
+        and "," in parse.between(between.start, between.stop)
+        and not passive(parse, action)
+    ):
+        return False  # "a bileaflet valve, both discs opening"
     return near and not any(
         (i in parse.items and parse.items[i].kind in ("device", "leak"))
         or parse.roles.get(i) in ("preposition", "with")

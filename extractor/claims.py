@@ -110,8 +110,10 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         case.parses.append((parse, source, standing))
         if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
             source = "narrative"  # running text under an implant header
+        fates = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
         if standing == "today" and (
-            source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")
+            source in ("implants", "equipment")
+            or (parse.sentence.form == "row" and (source != "log" or fates & {"implanted", "removed"}))
         ):
             told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
             rows.append(
@@ -293,6 +295,8 @@ def _stated(
         return []  # "no device was placed then", and later one was
     if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
         return []  # what earlier sessions left is seen again
+    if statement.mixed and prior and statement.low == statement.high == statement.at + prior:
+        return []  # "three plugs around this valve, counting the old one"
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

@@ -26,11 +26,10 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
+from extractor.site import ACCESS
 from extractor.treated import Share, Treated
 
 _LEFT_VALVES = ("mitral", "aortic")
-# Where the way in is closed again: part of closing a leak, and no defect of its own.
-_ACCESS = (None, "apical_tract", "septal_access", "vessel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ def suggest(
     occurred = around.leak is not None and (
         bool(today)
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
+        or (around.attempted and around.routes.sought)
     )
     if around.ring is not None and not around.leak and today:
         occurred = True
@@ -79,7 +79,8 @@ def suggest(
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
     surgery = around.surgical or around.exposed
-    if around.surgical is not None and not any(d.in_place for d in today):
+    operated = around.surgical is not None and around.exposed is not None and not around.routes.all
+    if operated or (around.surgical is not None and not any(d.in_place for d in today)):
         return _nothing(note_id, book, devices, around, evidence)
     if surgery is not None and not _opened(case) and _taken_out(case):
         return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
@@ -116,7 +117,11 @@ def suggest(
             )
         ]
     elsewhere = next(
-        (d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today" and d.in_place),
+        (
+            d
+            for d in case.main.devices
+            if d.target not in (None, *ACCESS) and d.standing == "today" and d.in_place
+        ),
         None,
     )
     at_leak = any(d.at_leak and d.in_place for d in today)

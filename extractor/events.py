@@ -88,6 +88,7 @@ class Statement:
     valve: str | None = None
     at: int = 0  # devices the timeline had in place when this was said
     others: int = 0  # and those it had put elsewhere
+    mixed: bool = False  # said in one breath with devices of earlier sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def same_size(a: str | None, b: str | None) -> bool:
 
 def same_product(a: str | None, b: str | None) -> bool:
     """Whether two product names may be one: "Duct Occluder" is short for "Duct Occluder II"."""
-    return a is None or b is None or a.startswith(b) or b.startswith(a)
+    return a is None or b is None or f"{a} ".startswith(f"{b} ") or f"{b} ".startswith(f"{a} ")
 
 
 def next_state(state: State, event: str, *, named: bool) -> State:

@@ -166,6 +166,8 @@ class _Leftward:
         phrase = self.phrase
         match mention.kind:
             case "size" if mention.means.form == "device":
+                if _behind_product(self.tags, mention):
+                    return False
                 phrase.sizes.insert(0, self.tags.text(mention))
             case "size":
                 return mention.means.form in ("clock", "label", "date")
@@ -199,6 +201,15 @@ class _Leftward:
         self.joined = True
         self.i -= 1
         return True
+
+
+def _behind_product(tags: Tags, size: Mention) -> bool:
+    """As in "AVP III 8x4 - AVP III 10x3": a list that gives each size behind its product."""
+    before = tags.item.get(size.first - 1) if size.first > tags.first else None
+    if before is None or before.kind != "device" or not before.means.product:
+        return False
+    own = tags.item.get(before.first - 1) if before.first > tags.first else None
+    return own is None or own.kind != "size"
 
 
 def _column_gap(tags: Tags, i: int) -> bool:
@@ -495,6 +506,8 @@ def _letter(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
         return True
     after = tags.item.get(i + 1)
     told = after is not None and after.kind in ("action", "device", "size", "count")
+    if tags.words.starts[i + 1] - tags.words.ends[i] >= len(" - "):
+        return True  # "Plug D - there was still a jet"
     return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or told
 
 

@@ -108,8 +108,26 @@ def _may_stand_alone(mention: Mention) -> bool:
     )
 
 
+def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "a wire was left, and a second was placed": the noun understood is the one before."""
+    if phrase.sizes or phrase.pronoun or phrase.label is not None:
+        return False
+    nouns = [
+        tags.item[k] for k in range(tags.first, phrase.first)
+        if k in tags.item and tags.item[k].kind in ("device", "other_device", "leak", "target")
+    ]  # fmt: skip
+    return (
+        bool(nouns)
+        and not any(noun.kind == "device" for noun in nouns)
+        and nouns[-1].kind == "other_device"
+        and nouns[-1].means.role != "part"
+    )
+
+
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
+    if _of_other_noun(tags, phrase):
+        return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
     verb = role in ("be", "modal", "verb") or (

@@ -245,6 +245,8 @@ class LayoutReader:
         for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
             end = self._header_end(line.text, word.start())
             role = self._role(line.text[word.start() : end]) if end else ""
+            if end and framed and role == "letterhead":
+                return line.end, "other", line.text[word.start() : end]  # "ENTRY 17:05 Operator"
             if end and role not in ("letterhead", "other"):
                 return (line.end, role, line.text[word.start() : end]) if role in _PART_ROLES else None
         return None

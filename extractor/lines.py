@@ -23,6 +23,7 @@ TIME = re.compile(
     re.I,
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
+_LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 _COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
@@ -125,7 +126,7 @@ def _form(line: str) -> str:
     words = line.strip()
     if not words:
         return ""
-    if line.count("|") >= 2 or "\t" in words or len(_COLUMNS.findall(words)) >= 2:
+    if _LEADERS.search(line) or line.count("|") >= 2 or "\t" in words or len(_COLUMNS.findall(words)) >= 2:
         return "row"
     if TIME.match(line):
         return "log"

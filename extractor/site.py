@@ -10,6 +10,8 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.status import negated
 
+# Where the way in is closed again: part of closing a leak, and no defect of its own.
+ACCESS = ("apical_tract", "septal_access", "vessel")
 WAY_THROUGH = ("through", "via", "from", "past")
 _PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
 _OPENING = 3  # words before the valve in a heading
@@ -190,7 +192,8 @@ class Site:
             m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
         ]
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
-        valves = leak_valves(parse, flow=self.valve is None)
+        opening = self.valve is None
+        valves = leak_valves(parse, tied=not opening, flow=opening)
         if len(valves) == 1:
             self.valve = next(iter(valves))
         elif not valves:

@@ -120,7 +120,9 @@ class TimelineBuilder:
         others = sum(
             d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices
         )
+        mixed = "history" in self._parse.cue_kinds() or any(p.prior for p in self._parse.phrases)
         for statement in self.timeline.statements[stated:]:
+            statement.mixed = mixed
             statement.at = in_place
             statement.others = others
 

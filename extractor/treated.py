@@ -389,9 +389,9 @@ def _turns(parse: Parse) -> list[tuple[int, int | Mention]]:
     turns: list[tuple[int, int | Mention]] = []
     for at, token in found:
         before = turns[-1][1] if turns else None
-        if isinstance(token, Mention) and isinstance(before, Mention):
-            if token.means.valve == before.means.valve:
-                continue
+        named = isinstance(token, Mention) and isinstance(before, Mention)
+        if named and token.means.valve == before.means.valve:
+            continue
         turns.append((at, token))
     return turns
 
