@@ -337,35 +337,28 @@ class Result:
         """Share of the touched notes whose status and lines are what they should be."""
         return 1 - len(self.moved) / self.touched if self.touched else 1.0
 
-    def add(
-        self, item: Labelled, old: Suggestion, new: Suggestion, units: dict[str, int], held: bool
-    ) -> None:
-        """Take in a note: ``units`` should follow, and ``held`` tells whether all is well."""
+    def add(self, item: Labelled, old: Suggestion, new: Suggestion, more: int) -> None:
+        """Take in a note, before and after a change that adds ``more`` devices."""
         self.touched += 1
-        if not held:
+        held = [_with(old.units, more)] + ([_with(item.gold.lines, more)] if more and item.gold.lines else [])
+        asked = new.status == "review" if more else False
+        if not asked and (new.units not in held or (not more and new.status != old.status)):
             self.moved.append(item.note.note_id)
-        more = {code: n - old.units.get(code, 0) for code, n in units.items()}
-        if _wrong_ready(item, new, more) and not _wrong_ready(item, old, {}):
+        if _wrong_ready(item, new, more) and not _wrong_ready(item, old, 0):
             self.harmed.append(item.note.note_id)
 
 
-def _wrong_ready(item: Labelled, suggestion: Suggestion, more: dict[str, int]) -> bool:
+def _with(units: dict[str, int], more: int) -> dict[str, int]:
+    return {**units, "93592": units.get("93592", 0) + more} if more else units
+
+
+def _wrong_ready(item: Labelled, suggestion: Suggestion, more: int) -> bool:
     """Whether a note is called ready and should not be, or with other lines than labelled and ``more``."""
     if suggestion.status != "ready":
         return False
-    lines = item.gold.lines
-    if "ready" not in item.gold.status or lines is None:
-        return "ready" not in item.gold.status
-    expected = {code: lines.get(code, 0) + more.get(code, 0) for code in {*lines, *more}}
-    return suggestion.units != {code: n for code, n in expected.items() if n}
-
-
-def _compare(result: Result, change: Change, item: Labelled, old: Suggestion, new: Suggestion) -> None:
-    if change not in MORE:
-        result.add(item, old, new, old.units, (new.status, new.units) == (old.status, old.units))
-        return
-    one_more = {**old.units, "93592": old.units.get("93592", 0) + 1}
-    result.add(item, old, new, one_more, new.status == "review" or new.units == one_more)
+    if more and item.gold.lines:
+        return suggestion.units != _with(item.gold.lines, more)
+    return "ready" not in item.gold.status or item.gold.lines not in (None, suggestion.units)
 
 
 def _at_width(change: Change, text: str) -> str:
@@ -390,7 +383,7 @@ def measure(
     ]
     results = {change.__name__: Result() for change in SAME + MORE}
     for (change, item, old, _), new in zip(cases, coder.pipe((c[3] for c in cases), workers), strict=True):
-        _compare(results[change.__name__], change, item, old, new)
+        results[change.__name__].add(item, old, new, int(change in MORE))
     return results
 
 
