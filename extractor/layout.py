@@ -34,6 +34,7 @@ _PART_ROLES = frozenset(
     {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
 )
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
     r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
@@ -240,7 +241,7 @@ class LayoutReader:
         words = line.text.split()
         if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
             return None
-        if framed is None and not _alone(lines, n):
+        if framed is None and (not _alone(lines, n) or _VALUE.search(line.text)):
             return None
         for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
             end = self._header_end(line.text, word.start())
