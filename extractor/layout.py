@@ -156,11 +156,11 @@ class LayoutReader:
                     open_field = False
                 continue
             found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
-            if found is not None:
+            inline = found is not None and bool(text[found[0] : line.end].strip())
+            if found is not None and found[1] == "findings" and inline and starts and starts[-1][2] in _TOLD:
+                pass  # "Final TEE: ..." is a sentence of the narrative
+            elif found is not None:
                 content, role, title = found
-                inline = bool(text[content : line.end].strip())
-                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
-                    continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
