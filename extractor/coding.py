@@ -65,6 +65,7 @@ def suggest(
     today = case.main.today()
     occurred = around.leak is not None and (
         bool(today)
+        or any(c.low for c in case.claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
         or (around.attempted and around.routes.sought)
     )
@@ -93,7 +94,7 @@ def suggest(
     mentioned = (
         around.document is not None
         and around.document.means.document == "discharge"
-        and any(c.low for c in case.claims)
+        and any(c.high != 0 for c in case.claims)
     )
     if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)
@@ -116,6 +117,14 @@ def suggest(
                 evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
             )
         ]
+    if around.failed is not None and count.low > 0 and not reasons:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="The procedure is called an attempt that failed, and the text leaves a device in.",
+                evidence=(evidence.of_mention(around.failed),),
+            )
+        )
     elsewhere = next(
         (
             d

@@ -38,6 +38,7 @@ _FORMS = {
 }
 # Words of the count rules that say nothing about how many.
 _NO_NUMBER = frozenset({"article", "definite", "possessive", "pronoun", "only", "same", "last"})
+_NO_ROUTE = ("rail", "snare", "vessel", "tool", "site")
 _BULLETS = ("", "(", "[", "-", "*", "#")
 
 
@@ -161,6 +162,8 @@ class _Explainer:
             return None
         if mention.kind == "count" and mention.means.word in _NO_NUMBER:
             return None
+        if mention.kind == "approach" and mention.means.route is None and mention.means.use not in _NO_ROUTE:
+            return None  # "crossed", "tried": says what came of a route
         if mention.kind == "size" and mention.means.form in _FORMS:
             return _FORMS[mention.means.form]
         if place is None:
@@ -304,7 +307,7 @@ class _Explainer:
             return f"not taken: {against[0]}"
         if route in self._around.routes.all:
             return f"route {route}, named again"
-        if mention.means.use not in ("named", "step", "side"):
+        if mention.means.use in _NO_ROUTE:
             return f"{mention.means.use}: no route by itself"
         return "no evidence for a route"
 
@@ -331,7 +334,11 @@ def _evidence(around: Circumstances) -> dict[int, str]:
         ("the leak", around.leak if around.leak is not around.closure else None),
         *((f"treated valve: {valve}", mention) for valve, mention in treated.valves.items()),
         *((f"valve: {valve}", mention) for valve, mention in named.items() if valve not in treated.valves),
-        *((f"route {route}", mention) for route, mention in around.routes.all.items()),
+        *(
+            (f"route {route}", mention)
+            for found in around.routes.of.values()
+            for route, mention in found.items()
+        ),
         ("surgical exposure", around.exposed),
         ("another implant of this session", around.other_procedure),
         ("surgical closure", around.surgical),
@@ -342,7 +349,7 @@ def _evidence(around: Circumstances) -> dict[int, str]:
     ]
     evidence: dict[int, list[str]] = defaultdict(list)
     for what, mention in used:
-        if mention is not None:
+        if mention is not None and what not in evidence[id(mention)]:
             evidence[id(mention)].append(what)
     return {key: f"evidence: {', '.join(what)}" for key, what in evidence.items()}
 

@@ -34,6 +34,7 @@ _PART_ROLES = frozenset(
     {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
 )
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
     r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
@@ -156,11 +157,11 @@ class LayoutReader:
                     open_field = False
                 continue
             found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
-            if found is not None:
+            inline = found is not None and bool(text[found[0] : line.end].strip())
+            if found is not None and found[1] == "findings" and inline and starts and starts[-1][2] in _TOLD:
+                pass  # "Final TEE: ..." is a sentence of the narrative
+            elif found is not None:
                 content, role, title = found
-                inline = bool(text[content : line.end].strip())
-                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
-                    continue  # "Final TEE: ..." is a sentence of the narrative
                 starts.append((line.start, content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
@@ -241,7 +242,7 @@ class LayoutReader:
         words = line.text.split()
         if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
             return None
-        if framed is None and not _alone(lines, n):
+        if framed is None and (not _alone(lines, n) or _VALUE.search(line.text)):
             return None
         for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
             end = self._header_end(line.text, word.start())
@@ -293,8 +294,10 @@ def _words(header: str) -> str:
 
 
 def _alone(lines: list[Line], n: int) -> bool:
-    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
+    """Whether a line stands below a blank line and above a text, and is no sentence and no row itself."""
     words = lines[n].text.strip()
+    if "  " in words or "\t" in words:
+        return False
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     before = lines[n - 1].text.strip() if n else ""
     return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
