@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
 
+_OPENING = 3  # lines
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
@@ -141,7 +142,7 @@ class LayoutReader:
         text = written(text)
         lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
-        opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
+        opening = _opening(lines, sections)
         sentences = tuple(_sentences(text, lines, sections))
         return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
@@ -273,6 +274,19 @@ class LayoutReader:
         if framed is not None and len(framed[1].split()) <= 6:
             return line.end, "other", framed[1]
         return None
+
+
+def _opening(lines: list[Line], sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
+    """The first lines, up to the third that is none of the letterhead."""
+    out, told = [], 0
+    for line in lines:
+        if not line.form:
+            continue
+        out.append((line.start, line.end))
+        told += not any(s.role == "letterhead" and s.start <= line.start < s.end for s in sections)
+        if told == _OPENING:
+            break
+    return tuple(out)
 
 
 def _words(header: str) -> str:
