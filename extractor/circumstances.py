@@ -29,6 +29,7 @@ class Circumstances:
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
     attempted: bool = False
+    failed: Mention | None = None  # a title or a summary calls the closure an attempt that failed
     other_closure: Mention | None = None  # the title names the closure of another defect
     treated: Treated = field(default_factory=Treated)
     routes: Routes = field(default_factory=Routes)
@@ -51,6 +52,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _session(found["session"], sentence_of, out)
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
+    out.failed = _failed(case)
     _document(layout, found["document"], out)
     out.other_closure = next(
         (
@@ -118,10 +120,33 @@ def _closed(parse: Parse, mention: Mention) -> bool:
     )
 
 
+def _failed(case: Case) -> Mention | None:
+    """As in "Attempted closure of mitral paravalvular leak, unsuccessful", where the procedure is named."""
+    for parse, source, standing in case.parses:
+        if source not in ("title", "summary") or standing != "today":
+            continue
+        closes = any(a.means.event == "close" for a in parse.actions) or any(
+            m.kind == "leak" and m.means.term == "closure" for m in parse.items.values()
+        )
+        failed = next(
+            (
+                c for c in parse.cues
+                if c.means.cue == "inability" and (c.first - parse.first <= 2 or parse.last - c.last <= 2)
+            ),
+            None,
+        )  # fmt: skip
+        if closes and failed is not None and not parse.phrases:
+            return failed
+    return None
+
+
 def _any_leak(case: Case) -> Mention | None:
     """As in "Aortic bioprosthesis, leak in the sinus": a leak and a prosthesis, and a device put in."""
-    placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(
-        c.low for c in case.claims
+    brought = {"open", "load", "release", "implanted"}
+    placed = any(c.low for c in case.claims) or any(
+        d.in_place or any(event.event in brought for event in d.events)
+        for t in case.timelines.values()
+        for d in t.today()
     )
     prosthesis = next(
         (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis),

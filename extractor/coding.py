@@ -14,6 +14,7 @@ from extractor.count import Count
 from extractor.events import Event, TrackedDevice
 from extractor.mentions import Mention
 from extractor.rules import CodingRule, RuleBook
+from extractor.site import ACCESS
 from extractor.suggestion import (
     Companion,
     Device,
@@ -26,7 +27,6 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
-from extractor.site import ACCESS
 from extractor.treated import Share, Treated
 
 _LEFT_VALVES = ("mitral", "aortic")
@@ -65,6 +65,7 @@ def suggest(
     today = case.main.today()
     occurred = around.leak is not None and (
         bool(today)
+        or any(c.low for c in case.claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
         or (around.attempted and around.routes.sought)
     )
@@ -93,7 +94,7 @@ def suggest(
     mentioned = (
         around.document is not None
         and around.document.means.document == "discharge"
-        and any(c.low for c in case.claims)
+        and any(c.high != 0 for c in case.claims)
     )
     if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)
@@ -116,6 +117,14 @@ def suggest(
                 evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
             )
         ]
+    if around.failed is not None and count.low > 0 and not reasons:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="The procedure is called an attempt that failed, and the text leaves a device in.",
+                evidence=(evidence.of_mention(around.failed),),
+            )
+        )
     elsewhere = next(
         (
             d
@@ -316,7 +325,8 @@ def _valve_conflict(
 ) -> list[Reason]:
     """Where the parts of a note name different valves."""
     treated = around.treated
-    message, spans = "", ()
+    message = ""
+    spans: tuple[Span, ...] = ()
     titled = [v for v in treated.titled if v in _LEFT_VALVES]
     alone = len(treated.valves) == 1
     if treated.contested is not None:
@@ -328,7 +338,13 @@ def _valve_conflict(
             evidence.of_mention(treated.titled[titled[0]]),
             evidence.of_mention(treated.valves[valves[0]]),
         )
-    elif alone and valves and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
+    elif (
+        alone
+        and valves
+        and count.low > 1
+        and valves not in (titled, list(treated.closed))
+        and not _placed(valves[0], count, treated)
+    ):
         other = next((v for v in treated.leaking if v != valves[0]), None)
         if other is not None:
             message = (

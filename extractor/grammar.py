@@ -19,6 +19,9 @@ from extractor.mentions import Mention, Words
 from extractor.phrases import DevicePhrase, Tags, size_key
 
 
+_SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
+
+
 @dataclass(frozen=True, slots=True)
 class Parse:
     """A sentence taken apart. Word indices are those of the note."""
@@ -69,6 +72,27 @@ class SentenceReader:
             for i in range(mention.first, mention.last):
                 if i not in self._item or self._item[i].kind == "count":
                     self._role[i] = mention.means.role
+        for i, word in enumerate(words.words):
+            if (
+                len(word) > _SHORTEST_VERB
+                and word.endswith("ed")
+                and self._unknown(i)
+                and not self._noun(i + 1)
+            ):
+                self._role[i] = "verb"
+
+    def _unknown(self, i: int) -> bool:
+        return i not in self._item and i not in self._cue and i not in self._role
+
+    def _noun(self, i: int) -> bool:
+        """Whether a word may be a noun: one of a rule, or one no rule knows."""
+        if i >= len(self._words.words):
+            return False
+        mention = self._item.get(i)
+        if mention is not None:
+            numbered = mention.kind == "count" and mention.value is not None  # "six pledgeted 2-0 sutures"
+            return numbered or mention.kind not in ("action", "count")
+        return self._unknown(i) and self._words.words[i].isalpha()
 
     def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
         """Parses of all sentences of the note.
@@ -86,7 +110,8 @@ class SentenceReader:
     def read(self, sentence: Sentence, sizes: frozenset[tuple[str, ...]] = frozenset()) -> Parse:
         """Parse of one sentence; ``sizes`` are those of devices of the note."""
         first, last = self._words.at(sentence.start, sentence.end)
-        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes)
+        listed = sentence.section.role in ("implants", "equipment")
+        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes, listed)
         items = {
             i: m
             for i, m in ((i, self._item[i]) for i in range(first, last) if i in self._item)
@@ -147,12 +172,21 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     if mention.last >= tags.last:
         return False
     word, following, role, cue = tags.at(mention.last)
-    if mention.means.relative:
+    if mention.means.relative or (not mention.means.product and not mention.plural and _tool(following)):
         return following is not None and following.kind in ("other_device", "target")
     before = tags.item.get(mention.first - 1)
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
     unknown = following is None and role is None and cue is None and word.isalpha()
     return counted and unknown and not mention.plural and not mention.means.product
+
+
+def _tool(noun: Mention | None) -> bool:
+    """As in "a coil wire", "the plug sheath"."""
+    return (
+        noun is not None
+        and noun.kind == "other_device"
+        and noun.means.role in ("wire", "sheath", "catheter", "needle", "balloon")
+    )
 
 
 def _attributive(tags: Tags, action: Mention) -> bool:
@@ -178,7 +212,12 @@ def _groups(tags: Tags, phrases: list[DevicePhrase]) -> list[list[DevicePhrase]]
     for phrase in phrases:
         if groups and not phrase.pronoun:
             gap = range(groups[-1][-1].last, phrase.first)
-            joined = all(
+            aside = (
+                groups[-1][-1].determiner == "definite"
+                and phrase.determiner == "indefinite"
+                and tags.role.get(groups[-1][-1].first - 1) in ("of", "preposition")
+            )  # "on the medial side of that plug, and a 10 mm plug was deployed"
+            joined = not aside and all(
                 tags.role.get(i) == "conjunction" or tags.words.words[i] in (",", ")", "(", ";") for i in gap
             )
             if (

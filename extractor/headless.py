@@ -10,6 +10,8 @@ from __future__ import annotations
 from extractor.mentions import Mention
 from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
+_LEAST_RANGE = 3  # mm: a smaller number before a size counts
+_PAIR = 6  # words between "one" and "the other"
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
 
@@ -47,6 +49,8 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
         if mention is None and tags.role.get(k) == "adjective":
             k += 1
         elif mention is not None and mention.kind == "size" and mention.means.form == "device":
+            if _range(tags, k, mention):
+                return DevicePhrase(first, mention.last, None, words={"range"})  # "6-7 mm"
             phrase.sizes.append(tags.text(mention))
             k = mention.last
         elif mention is None or mention.kind != "count":
@@ -77,7 +81,8 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         if number is not None:
             phrase.number = number
     elif number is not None and (
-        ("article" in phrase.words and number >= 3) or ("definite" in phrase.words and number > LARGEST_COUNT)
+        ("article" in phrase.words and number >= 3)
+        or (phrase.words & {"definite", "another"} and number > LARGEST_COUNT)
     ):
         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
     else:
@@ -108,6 +113,21 @@ def _may_stand_alone(mention: Mention) -> bool:
     )
 
 
+def _range(tags: Tags, k: int, size: Mention) -> bool:
+    """As in "6-7 mm": a number right before a larger size of one dimension."""
+    before = tags.item.get(k - 1) if k > tags.first else None
+    key = size_key(tags.text(size))
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.value is not None
+        and before.value >= _LEAST_RANGE
+        and len(key) == 1
+        and float(key[0]) > before.value
+        and size.start == tags.words.ends[k - 1] + 1
+    )
+
+
 def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     """As in "a wire was left, and a second was placed": the noun understood is the one before."""
     if phrase.sizes or phrase.pronoun or phrase.label is not None:
@@ -124,9 +144,32 @@ def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     )
 
 
+def _tells(tags: Tags, i: int) -> bool:
+    """Whether a form of "be", or what happens to a device, stands at a word."""
+    mention = tags.item.get(i)
+    return tags.role.get(i) == "be" or (
+        mention is not None
+        and mention.kind == "action"
+        and mention.means.form == "verb"
+        and mention.means.event != "check"
+    )
+
+
+def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "one just above the other": how two things stand that were named before."""
+    if phrase.number != 1 or phrase.sizes or phrase.words - {"only"}:
+        return False
+    ahead = range(phrase.last, min(tags.last, phrase.last + _PAIR))
+    return any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "other"
+        and not any(tags.item[j].kind == "action" for j in range(phrase.last, k) if j in tags.item)
+        for k in ahead if k in tags.item
+    )  # fmt: skip
+
+
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
-    if _of_other_noun(tags, phrase):
+    if "range" in phrase.words or _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
         return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
@@ -134,11 +177,12 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         mention is not None
         and mention.kind == "action"
         and (
-            mention.means.event == "remain" or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+            (mention.means.event in ("remain", "release", "withdraw") and mention.means.form == "verb")
+            or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
-    if role == "adverb" and i + 1 < tags.last and tags.role.get(i + 1) == "be":
-        verb = True
+    if role in ("adverb", "clause") and i + 1 < tags.last and _tells(tags, i + 1):
+        verb = True  # "both then released"
     if phrase.pronoun:
         return True
     if phrase.ordinal is not None and phrase.number == 1:
@@ -151,12 +195,14 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         or (mention is not None and mention.kind not in ("action",))
         or (role == "of" and not _of_the_same(tags, i))
     )
-    if phrase.sizes and _measures(tags, phrase):
-        return False
+    if phrase.sizes and (_measures(tags, phrase) or word == "+"):
+        return False  # "a 3+ jet"
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (
-            bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
+            bool(phrase.words & {"article", "definite", "another", "same"})
+            or phrase.ordinal is not None
+            or phrase.number is not None
         )
         return not noun_follows and (
             determined
@@ -166,6 +212,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
             )
         )
+    if phrase.words >= {"both", "article"}:
+        return False  # "both a stable position and free leaflets"
     if (
         "both" in phrase.words
         and not verb
@@ -281,6 +329,8 @@ def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
     word, mention, role, _ = tags.at(i)
     acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
     oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    if role == "conjunction":
+        return oblong and any(tags.item[k].kind == "device" for k in range(tags.first, i) if k in tags.item)
     return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 

@@ -62,7 +62,11 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    if telling.timeline.today() or phrase.product or phrase.label is not None:
+    other_here = any(
+        m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip")
+        for m in telling.parse.nouns
+    )
+    if telling.timeline.today() or phrase.product or (phrase.label is not None and not other_here):
         return False
     if phrase.too_large:
         return True
@@ -78,7 +82,12 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         return []
     size = phrase.sizes[0] if phrase.sizes else None
     further = bool(phrase.words & {"another", "more"})
-    named_here = [d for devices in telling.known.values() for d in devices] if further else []
+    listed = phrase.determiner == "indefinite" and bool(phrase.product and phrase.sizes)
+    named_here = (
+        [d for devices in telling.known.values() for d in devices if further or d.product == phrase.product]
+        if further or listed
+        else []
+    )
     return [
         d
         for d in telling.timeline.today()
@@ -89,7 +98,8 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not further or (d.pending and d not in named_here))
+        and (not further or d.pending)
+        and d not in named_here
     ]
 
 

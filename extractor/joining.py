@@ -41,7 +41,7 @@ def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             and phrase.product
         ):
             gap = tags.words.words[before.last : phrase.first]
-            if gap[-1:] == [","] and _only_places(tags, before.last, phrase.first - 1):
+            if gap[-1:] in ([","], [":"]) and _only_places(tags, before.last, phrase.first - 1):
                 gap = [","]  # "the smallest plug on the shelf, a 6 x 3 mm AVP III"
             elif (
                 gap[-1:] in ([":"], ["="])
@@ -69,7 +69,7 @@ def _only_places(tags: Tags, a: int, b: int) -> bool:
     """Whether a few words hang on a preposition: "on our shelf"."""
     return (
         0 < b - a <= 5
-        and tags.role.get(a) in ("preposition", "of")
+        and tags.role.get(a) in ("preposition", "of", "with")
         and all(i not in tags.item or tags.item[i].kind in ("count", "valve") for i in range(a, b))
         and not any(tags.words.words[i] == "," for i in range(a, b))
     )

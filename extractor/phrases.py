@@ -127,6 +127,7 @@ class Tags:
     first: int
     last: int
     sizes: frozenset[tuple[str, ...]] = frozenset()  # of devices named elsewhere in the note
+    listed: bool = False  # an entry of a list of implants or supplies
 
     def at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
         """The word at ``i``, its mention, its role in grammar and its cue."""
@@ -140,12 +141,8 @@ class Tags:
         return " ".join(self.words.words[mention.first : mention.last])
 
     def verb_at(self, i: int) -> bool:
-        """Whether the word at ``i`` is a verb no rule gives an event: by rule, or by its ending."""
-        word, mention, role, cue = self.at(i)
-        known = mention is not None or cue is not None or role not in (None, "verb")
-        if role == "verb":
-            return True
-        return not known and len(word) > 4 and word.endswith("ed") and not self.noun_at(i + 1)
+        """Whether the word at ``i`` is a verb no rule gives an event."""
+        return self.at(i)[2] == "verb"
 
     def noun_at(self, i: int) -> bool:
         """Whether the word at ``i`` may be a noun: one of a rule, or a word no rule knows."""

@@ -65,7 +65,22 @@ class TimelineBuilder:
                 if not phrase.explanation:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
+        self._retrieve()
         self._date_statements(stated)
+
+    def _retrieve(self) -> None:
+        """As in "a gooseneck took it by the screw and out": a snare brings back what was lost, however it is told."""
+        lost = [d for d in self.timeline.today() if d.state == "embolized"]
+        taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
+        if (
+            not lost
+            or not taken
+            or not any(m.means.role == "snare" for m in self._parse.nouns if m.kind == "other_device")
+        ):
+            return
+        self._telling.apply(
+            lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
+        )
 
     def _take_back_slip(self) -> None:
         """A slip of the tongue, corrected by this sentence: the device it named is none."""
@@ -202,12 +217,16 @@ class TimelineBuilder:
             return
         if event == "pull" and self._seats(action):
             event = "check"
+        if event == "select" and self._takes(action):
+            event = "open"
         if event == "close":
             event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
                 return
         else:
             group = self._patients.patient(action)
+            if group is None and self._awaited(action):
+                group = []  # "observed for half an hour prior to detachment"
             if group is None:
                 self._unclaimed(action, standing)
                 return
@@ -230,6 +249,29 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _awaited(self, action: Mention) -> bool:
+        """As in "tested before release": the release is told by what came before it."""
+        return (
+            action.means.event == "release"
+            and action.means.form == "noun"
+            and self._tells_when(action)
+            and any(a.means.event == "check" for a in self._parse.actions)
+            and not any(
+                a.means.event in ("withdraw", "exchange", "embolize", "unused") for a in self._parse.actions
+            )
+        )
+
+    def _takes(self, action: Mention) -> bool:
+        """As in "the medial end took a 14/5 plug": where the subject is the leak, the device is in it."""
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        before = [i for i in range(parse.first, action.first) if parse.clause.get(i) == clause]
+        return (
+            any(parse.items[i].kind == "leak" for i in before if i in parse.items)
+            and not any(parse.roles.get(i) in ("subject", "be", "preposition") for i in before)
+            and self._patients.right(action) is not None
+        )
 
     def _seats(self, action: Mention) -> bool:
         """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
@@ -295,7 +337,7 @@ class TimelineBuilder:
         if event not in ("open", "load", "release", "select", "remain"):
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
-        if group and denied and _of_any_kind(group[0]):
+        if group and denied and (group[0].none or _of_any_kind(group[0])):
             _explain(group, "not done")
             return
         devices = self._resolve(group, "load", action)
@@ -363,6 +405,8 @@ class TimelineBuilder:
                 device.valve = devices[0].valve
             if devices and device.product is None:
                 device.product = devices[0].product
+            if devices and device.target is None:
+                device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
 
