@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rules import RuleBook, spellings
 
+_OPENING = 3  # lines
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
@@ -142,7 +143,7 @@ class LayoutReader:
         text = written(text)
         lines = read_lines(text, self._content_start)
         sections = self._sections(text, lines)
-        opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
+        opening = _opening(lines, sections)
         sentences = tuple(_sentences(text, lines, sections))
         return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
@@ -286,6 +287,19 @@ def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
             opened = text.index(body[0], section.body)
             end = text.find(_QUOTES[body[0]], opened + 1)
         out.append(replace(section, role="copied") if section.start < end else section)
+    return tuple(out)
+
+
+def _opening(lines: list[Line], sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
+    """The first lines, up to the third that is none of the letterhead."""
+    out, told = [], 0
+    for line in lines:
+        if not line.form:
+            continue
+        out.append((line.start, line.end))
+        told += not any(s.role == "letterhead" and s.start <= line.start < s.end for s in sections)
+        if told == _OPENING:
+            break
     return tuple(out)
 
 
