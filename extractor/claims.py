@@ -11,15 +11,14 @@ addendum) win over titles and summaries (coding-policy section 3).
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice, size_key
+from extractor.events import Standing, Statement, Timeline, size_key
 from extractor.grammar import Parse
+from extractor.implants import read_implants
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
 from extractor.timeline import TimelineBuilder
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
@@ -34,9 +33,6 @@ _SOURCES: tuple[Source, ...] = (
 )  # fmt: skip
 # Sources that may tell the course of events when there is no narrative.
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
-
-
-_MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +123,11 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
             builder = builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
         builder.read(parse, standing)
     case.timelines = {source: builders[source].timeline for source in _SOURCES if source in builders}
-    for source in ("implants", "equipment"):
+    structured: tuple[Literal["implants", "equipment"], ...] = ("implants", "equipment")
+    for source in structured:
         mine = [parse for parse, its in rows if its == source]
         if mine:
-            case.timelines[source] = _table(mine, tables, source)
+            case.timelines[source] = read_implants(mine, tables, source)
     case.narrator = _narrator(case)
     _share_targets(case)
     others = _other_implants(parses)
@@ -311,179 +308,3 @@ def _stated(
             stated=True,
         )
     ]
-
-
-# -- implant tables -------------------------------------------------------------
-
-
-def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeline:
-    """Devices of implant tables, supply logs and implant lists: one entry a line."""
-    timeline = Timeline()
-    quantity_column: int | None = None
-    asked_column: int | None = None  # "Released | yes"
-    rows: Counter[str] = Counter()
-    by_word = {m.first: m for m in tables}
-    valve: str | None = None
-    for parse in parses:
-        marks = [by_word[i] for i in range(parse.first, parse.last) if i in by_word]
-        columns = [m for m in marks if m.means.column]
-        if len(columns) >= 2 and not any(p.product or p.sizes for p in parse.phrases):
-            quantity = next((m for m in columns if m.means.column == "quantity"), None)
-            quantity_column = _cell(parse, quantity.first) if quantity else None
-            asked = next(
-                (m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None
-            )
-            asked_column = _cell(parse, asked.first) if asked else None
-            continue
-        fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
-        fate = fates[-1].means.fate if fates else _fate_of_header(parse, tables)
-        if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
-            fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
-        if asked_column is not None and not fates:
-            answer = [
-                parse.words.words[i]
-                for i in range(parse.first, parse.last)
-                if _cell(parse, i) == asked_column and parse.words.words[i] != "|"
-            ]
-            fate = "unused" if answer and answer[0] in ("no", "n") else fate
-        others = any(m.kind == "other_device" for m in parse.nouns)
-        entries = _entries(parse, parse.phrases)
-        for n, phrase in enumerate(entries):
-            if fates and len(entries) > 1 and fates[0].first > entries[0].first:
-                following = entries[n + 1].first if n + 1 < len(entries) else parse.last
-                own = [m for m in fates if phrase.first < m.first < following]
-                fate = own[-1].means.fate if own else None  # each entry has its own
-            if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
-                phrase.explanation = "other device" if others else "heading"
-                continue
-            if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
-                phrase.explanation = "none" if phrase.none else "reference"
-                continue
-            target = (
-                next((m.means.site for m in parse.nouns if m.kind == "target"), None)
-                or phrase.head.means.usual_target
-            )
-            number = phrase.quantity
-            if phrase.number is None and not phrase.plural:
-                number = _beside(parse, marks) or number
-            if phrase.number is None and quantity_column is not None:
-                number = _quantity(parse, quantity_column) or number
-            unused = any(a.means.event == "unused" for a in parse.actions)
-            removed = any(
-                a.means.event in ("withdraw", "waste", "exchange", "embolize", "capture")
-                for a in parse.actions
-            )
-            outcome = fate or (
-                "unused"
-                if unused
-                else "removed"
-                if removed
-                else "implanted"
-                if source == "implants"
-                else None
-            )
-            if unused and fate == "implanted" and len(fates) == 1:
-                outcome = "unused"
-            for _ in range(number or 1):
-                device = TrackedDevice(
-                    phrase.product,
-                    phrase.sizes[0] if phrase.sizes else None,
-                    valve=phrase.valve or valve,
-                    target=target,
-                )
-                device.state = {"implanted": "released", "removed": "removed", "unused": "unused"}.get(
-                    outcome or "", "loaded"
-                )  # type: ignore[assignment]
-                start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-                device.events.append(
-                    Event(outcome or "listed", start, end, parse.sentence.section.role, phrase.head.rule)
-                )
-                device.many = number is None
-                if outcome == "removed":
-                    # IMPLANTED, then EXPLANTED in a later row: one device.
-                    earlier = [
-                        d
-                        for d in timeline.devices
-                        if d.in_place
-                        and size_key(d.size) == size_key(device.size)
-                        and d.product == device.product
-                    ]
-                    if earlier and any(a.means.event == "withdraw" for a in parse.actions):
-                        earlier[-1].state = "removed"
-                        continue
-                row = " ".join([*parse.between(parse.first, parse.last), str(phrase.first - parse.first)])
-                rows[row] += 1
-                device.doubtful = rows[row] > max(1, number or 1)
-                timeline.devices.append(device)
-            phrase.explanation = f"{source}: {outcome or 'listed'} x{number or '?'}"
-        for phrase in parse.phrases:
-            timeline.explained.append((phrase, phrase.explanation))
-    return timeline
-
-
-def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
-    """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
-    section = parse.sentence.section
-    fates = [
-        m.means.fate
-        for m in tables
-        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
-    ]
-    return fates[-1] if fates else None
-
-
-def _beside(parse: Parse, marks: list[Mention]) -> int | None:
-    """The number right behind the word for a row's fate: "implanted 2"."""
-    for mark in marks:
-        mention = parse.items.get(mark.last)
-        if mark.means.fate and mention is not None and mention.kind == "count":
-            return mention.value or mention.means.number
-    return None
-
-
-def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
-    """As in "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
-    gap = parse.between(one.last, other.first)
-    return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
-
-
-def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-    """One phrase a device of a row: the same article named twice is one entry."""
-    kept: list[DevicePhrase] = []
-    for phrase in phrases:
-        same = next(
-            (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
-        )
-        if same is None:
-            kept.append(phrase)
-            continue
-        same.product = same.product or phrase.product
-        same.sizes = same.sizes or phrase.sizes
-        same.number = same.number if same.number is not None else phrase.number
-        phrase.explanation = "the same entry"
-    return kept
-
-
-def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
-    """Whether two phrases of a row may name one article: what both tell agrees."""
-    if other.headless or (one.number is not None and other.number is not None):
-        return False
-    if one.product != other.product and one.product is not None and other.product is not None:
-        return False
-    return not one.sizes or not other.sizes or size_key(one.sizes[0]) == size_key(other.sizes[0])
-
-
-def _cell(parse: Parse, word: int) -> int:
-    """Index of the table cell in which a word stands: cells end at a bar, or at two spaces or a tab."""
-    words = parse.words
-    if "|" in parse.between(parse.first, parse.last):
-        return sum(words.words[i] == "|" for i in range(parse.first, word))
-    return sum(words.starts[i] - words.ends[i - 1] >= 2 for i in range(parse.first + 1, word + 1))
-
-
-def _quantity(parse: Parse, column: int) -> int | None:
-    numbers = [
-        m.value for i, m in parse.items.items()
-        if m.kind == "count" and m.value is not None and m.first == i and _cell(parse, i) == column
-    ]  # fmt: skip
-    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE else None
