@@ -64,6 +64,7 @@ class Case:
     claims: list[Claim] = field(default_factory=list)
     narrator: Source | None = None
     parses: list[tuple[Parse, Source, Standing]] = field(default_factory=list)
+    listed: bool = False  # a part of the note lists implants, and not only supplies
 
     @property
     def main(self) -> Timeline:
@@ -128,6 +129,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         mine = [parse for parse, its in rows if its == source]
         if mine:
             case.timelines[source] = read_implants(mine, tables, source)
+    case.listed = any(p.sentence.section.role == "implants" for p, s in rows if s == "implants")
     case.narrator = _narrator(case)
     _share_targets(case)
     others = _other_implants(parses)
@@ -215,19 +217,22 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     left_in = sum(d.in_place for d in case.main.today())
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
-    claims = _of_devices(source, timeline, narrates, corrects)
+    claims = _of_devices(source, timeline, narrates, corrects, case.listed)
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
 
 
-def _of_devices(source: Source, timeline: Timeline, narrates: bool, corrects: bool) -> list[Claim]:
+def _of_devices(
+    source: Source, timeline: Timeline, narrates: bool, corrects: bool, listed: bool
+) -> list[Claim]:
     """What the devices of a source come to; nothing where it only says that there were some."""
     today = timeline.today()
-    if not today or source == "equipment":
-        if source != "implants" or not timeline.devices:
-            return []
+    only_out = source == "implants" and not any(d.in_place for d in today) and not listed
+    if not today or source == "equipment" or only_out:
+        if source != "implants" or not timeline.devices or only_out:
+            return []  # a supply list that marks what was taken out does not list what stayed
         proof = timeline.devices[0].events[0]
         return [
             Claim(source, True, 0, 0, proof.start, proof.end, proof.section, proof.rule, best=0, stated=True)

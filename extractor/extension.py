@@ -7,7 +7,15 @@ over the sizes, counts and adjectives to its left and right.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, LARGEST_SIZE, DevicePhrase, Tags, determine, take_count
+from extractor.phrases import (
+    LARGEST_COUNT,
+    LARGEST_SIZE,
+    LETTER_LABELS,
+    DevicePhrase,
+    Tags,
+    determine,
+    take_count,
+)
 
 _MOST_UNKNOWN = 2  # words no rule knows, between a noun and its article
 _FURTHEST = 4  # words between a noun and what describes it
@@ -338,7 +346,7 @@ class _Rightward:
         if mention is not None and (self._size(mention) or self._count(mention)):
             return self._commit(mention)
         if _letter(self.tags, self.phrase, self.i):
-            self.phrase.label = 100 + ord(word)
+            self.phrase.label = LETTER_LABELS + ord(word) - ord("a") + 1
             self.i += 1
             self.phrase.last = self.i
             return True

@@ -106,7 +106,7 @@ def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
     """All device phrases of a sentence, in text order."""
     nouns = [
         m for m in mentions
-        if m.kind == "device" and m.means.head != "weak" and not (m.means.relative and _describes(tags, m))
+        if m.kind == "device" and m.means.head != "weak" and not _describes(tags, m)
     ]  # fmt: skip
     headed = elaborations(tags, appositions(tags, merge([device_phrase(tags, m) for m in nouns])))
     alone = headless_phrases(tags, _covered(headed))
@@ -115,9 +115,16 @@ def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
 
 
 def _describes(tags: Tags, mention: Mention) -> bool:
-    """As in "a companion wire": a word that may stand for a device says of what kind another noun is."""
-    following = tags.item.get(mention.last) if mention.last < tags.last else None
-    return following is not None and following.kind in ("other_device", "target")
+    """As in "a companion wire", "two device representatives": it only says of what kind another noun is."""
+    if mention.last >= tags.last:
+        return False
+    word, following, role, cue = tags.at(mention.last)
+    if mention.means.relative:
+        return following is not None and following.kind in ("other_device", "target")
+    before = tags.item.get(mention.first - 1)
+    counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
+    unknown = following is None and role is None and cue is None and word.isalpha()
+    return counted and unknown and not mention.plural and not mention.means.product
 
 
 def _covered(phrases: list[DevicePhrase]) -> set[int]:

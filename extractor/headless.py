@@ -101,7 +101,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         verb = True
     if phrase.pronoun:
         return True
-    if phrase.ordinal is not None and phrase.number == 1 and phrase.words & {"definite", "article"}:
+    if phrase.ordinal is not None and phrase.number == 1:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True

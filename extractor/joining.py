@@ -40,6 +40,8 @@ def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             and phrase.product
         ):
             gap = tags.words.words[before.last : phrase.first]
+            if gap[-1:] == [","] and _only_places(tags, before.last, phrase.first - 1):
+                gap = [","]  # "the smallest plug on the shelf, a 6 x 3 mm AVP III"
             if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or (
                 gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"])
                 and before.quantity == 1
@@ -54,6 +56,16 @@ def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
                 continue
         kept.append(phrase)
     return kept
+
+
+def _only_places(tags: Tags, a: int, b: int) -> bool:
+    """Whether a few words hang on a preposition: "on our shelf"."""
+    return (
+        0 < b - a <= 5
+        and tags.role.get(a) in ("preposition", "of")
+        and all(i not in tags.item or tags.item[i].kind in ("count", "valve") for i in range(a, b))
+        and not any(tags.words.words[i] == "," for i in range(a, b))
+    )
 
 
 def uncorrected(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from extractor.events import TrackedDevice
 from extractor.introduction import introduce
-from extractor.phrases import DevicePhrase
+from extractor.phrases import LETTER_LABELS, DevicePhrase
 from extractor.reference import is_landmark, matching
 from extractor.status import group_negated, negated
 from extractor.telling import Telling
@@ -210,11 +210,21 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "Plug", "AVP II": the article as such."""
     if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
         return False
+    if phrase.label is not None and _unheard_label(telling, phrase.label):
+        return False  # "Plug C was too long": the next device
     if phrase.product and not telling.active() and not telling.listing:
         telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
     else:
         phrase.explanation = "described"
     return True
+
+
+def _unheard_label(telling: Telling, label: int) -> bool:
+    """Whether no device so far bears a label, and those that bear none are too few for it."""
+    today = telling.timeline.today()
+    place = label - LETTER_LABELS if label > LETTER_LABELS else label
+    labelled = {d.label for d in today} - {None}
+    return label not in labelled and (bool(labelled) or place > len(today))
 
 
 def _several_uncounted(telling: Telling, phrase: DevicePhrase) -> bool:

@@ -192,7 +192,16 @@ class Patients:
                     word == ":" and (action.means.form == "noun" or action.means.event == "unused")
                 ):
                     return None
-                if role in ("preposition", "clause", "relative", "conjunction", "be", "with", "exchange"):
+                if role in (
+                    "preposition",
+                    "clause",
+                    "relative",
+                    "conjunction",
+                    "subject",
+                    "be",
+                    "with",
+                    "exchange",
+                ):
                     if role == "conjunction" and self._next_action(i + 1, phrase.first):
                         # "deployed and released the plug"
                         continue
@@ -253,6 +262,8 @@ class Patients:
         clause = parse.clause.get(action.first)
         i = action.first - 1
         seen_verb = False
+        if self._subject_left_out(action):
+            return False
         while i >= parse.first and parse.clause.get(i) == clause:
             if any(p.first <= i < p.last for g in parse.groups for p in g):
                 return False
@@ -273,6 +284,21 @@ class Patients:
                 return not self._group_before_preposition(i)
             i -= 1
         return False
+
+    def _subject_left_out(self, action: Mention) -> bool:
+        """As in "a plug fit properly and was released": the subject is said once, for both verbs."""
+        parse = self.parse
+        i = action.first - 1
+        while i >= parse.first and parse.roles.get(i) in ("be", "adverb", "modal"):
+            i -= 1
+        if parse.roles.get(i) != "conjunction" or not passive(parse, action):
+            return False
+        subject = self.left(action)
+        return subject is not None and not any(
+            m.kind in ("other_device", "target", "leak") and subject[-1].last <= m.first < i
+            and not self._prepositional(m)
+            for m in parse.nouns
+        )  # fmt: skip
 
     def _group_before_preposition(self, i: int) -> bool:
         """As in "the plug in the sheath was released": an unknown noun behind a device and a preposition."""

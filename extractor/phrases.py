@@ -15,6 +15,7 @@ from extractor.mentions import Mention, Words
 Determiner = Literal["indefinite", "definite", "bare"]
 
 LARGEST_SIZE = 22  # mm: a larger number is no size of an occluder
+LETTER_LABELS = 196  # "plug A" is labelled 197, "plug B" 198: beyond any number
 LARGEST_COUNT = 6  # a larger number beside a device is its size
 _DEFINITE = frozenset(
     {
@@ -188,7 +189,9 @@ def determine(phrase: DevicePhrase) -> None:
         words.discard("more")  # "the more posterior device"
     if "none_more" in words:
         words.add("none")
-    if phrase.head is not None and phrase.head.means.relative:
+    if phrase.headless and phrase.ordinal is not None and phrase.number == 1 and not words:
+        phrase.determiner = "definite"  # "second one"
+    elif phrase.head is not None and phrase.head.means.relative:
         phrase.determiner = "indefinite"
     elif words & _DEFINITE:
         phrase.determiner = "definite"

@@ -139,6 +139,8 @@ def _definite(
 ) -> list[TrackedDevice]:
     usable = [d for d in live if d.state != "unused"]
     active = [d for d in usable if d.state != "removed"]
+    if phrase.headless and not phrase.sizes and not live and not telling.listing:
+        return []  # "the second leak may wait if the first takes long": no device was told of
     if phrase.words & {"both", "all", "each"} or (phrase.plural and not phrase.ordinal):
         return _plural(telling, phrase, act, active)
     if "former" in phrase.words:

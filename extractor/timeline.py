@@ -192,6 +192,8 @@ class TimelineBuilder:
         if event == "exchange":
             self._exchange(action)
             return
+        if event == "close" and self._tells_when(action):
+            return
         if event == "close":
             event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
@@ -221,6 +223,13 @@ class TimelineBuilder:
         if devices:
             self._telling.focus = devices
 
+    def _tells_when(self, action: Mention) -> bool:
+        """As in "After closure: two plugs in good position": when it was, not what was done."""
+        return any(
+            c.means.cue == "landmark" and c.last == action.first and c.first < action.first
+            for c in self._parse.cues
+        )
+
     def _spent(self, phrase: DevicePhrase) -> bool:
         """Whether a phrase is explained, and not by a device of this sentence."""
         return bool(phrase.explanation) and not phrase.pronoun and not self._telling.is_done(phrase)
@@ -249,6 +258,7 @@ class TimelineBuilder:
             )
             or any(parse.clause.get(p.first) == clause for p in parse.phrases)
             or not passive(parse, action)
+            or self._patients.subject_is_other(action)
         ):
             return
         waiting = [d for d in self.timeline.today() if d.state == "deployed"]
