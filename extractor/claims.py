@@ -16,10 +16,11 @@ from typing import Literal
 
 from extractor.events import Standing, Statement, Timeline, size_key
 from extractor.grammar import Parse
-from extractor.implants import read_implants
+from extractor.implants import Listing, read_implants
 from extractor.layout import Section
 from extractor.mentions import Mention
 from extractor.timeline import TimelineBuilder
+from extractor.totals import Total, read_totals, state_total
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
 
@@ -82,60 +83,86 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     tables
         Mentions of the ``table`` layer (column names and row fates).
     """
-    case = Case()
-    builders: dict[Source, TimelineBuilder] = {}
-    has_log = sum(p.sentence.form == "log" for p in parses) >= 3
-    begun: Section | None = None
-    corrected = any(p.sentence.section.role == "addendum" and "correction" in p.cue_kinds() for p in parses)
-    rows: list[tuple[Parse, Source]] = []
+    reading = _Reading(tables, has_log=sum(p.sentence.form == "log" for p in parses) >= 3)
     for parse in parses:
-        section = parse.sentence.section
-        standing: Standing = "today"
-        source: Source
-        if section.role == "history":
-            # A narrative that follows without a header begins with consent or access.
-            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
-                begun = section
-            standing, source = ("today" if begun is section else "prior"), "narrative"
-        elif section.role in ("copied", "plan"):
-            standing, source = ("prior" if section.role == "copied" else "planned"), "narrative"
-        else:
-            source = _SOURCE_OF_ROLE[section.role]
-            if source == "narrative" and has_log and parse.sentence.form == "log":
-                source = "log"
-        case.parses.append((parse, source, standing))
-        if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
-            source = "narrative"  # running text under an implant header
-        if standing == "today" and (
-            source in ("implants", "equipment") or (parse.sentence.form == "row" and source != "log")
-        ):
-            told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
-            rows.append(
-                (
-                    parse,
-                    "equipment"
-                    if source == "equipment" and not told & {"implanted", "removed"}
-                    else "implants",
-                )
-            )
-            continue
-        builder = builders.get(source)
-        if builder is None:
-            builder = builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
-        builder.read(parse, standing)
-    case.timelines = {source: builders[source].timeline for source in _SOURCES if source in builders}
-    structured: tuple[Literal["implants", "equipment"], ...] = ("implants", "equipment")
-    for source in structured:
-        mine = [parse for parse, its in rows if its == source]
-        if mine:
-            case.timelines[source] = read_implants(mine, tables, source)
-    case.listed = any(p.sentence.section.role == "implants" for p, s in rows if s == "implants")
+        reading.read(parse)
+    case = reading.finish()
     case.narrator = _narrator(case)
     _share_targets(case)
     others = _other_implants(parses)
+    corrected = any(p.sentence.section.role == "addendum" and "correction" in p.cue_kinds() for p in parses)
     for source, timeline in case.timelines.items():
         case.claims += _claims(case, source, timeline, others, corrected)
     return case
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Hands every sentence to the reader of its source."""
+
+    tables: list[Mention]
+    has_log: bool
+    case: Case = field(default_factory=Case)
+    builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
+    rows: dict[Listing, list[Parse]] = field(default_factory=lambda: {"implants": [], "equipment": []})
+    totals: list[Total] = field(default_factory=list)
+    begun: Section | None = None  # a history section in which today's narrative has begun
+
+    def read(self, parse: Parse) -> None:
+        """Take in one sentence."""
+        source, standing = self._source(parse)
+        self.case.parses.append((parse, source, standing))
+        form = parse.sentence.form
+        if standing == "today":
+            totals = read_totals(parse, self.tables)
+            self.totals += totals
+            if totals:
+                return
+        if source in ("implants", "equipment") and form == "prose" and _tells(parse):
+            source = "narrative"  # running text under an implant header
+        tabular = form in ("row", "record", "heap") and source != "log"
+        if standing == "today" and (source in ("implants", "equipment") or tabular):
+            listing = self._listing(parse, source)
+            self.rows[listing].append(parse)
+            self.case.listed |= listing == "implants" and parse.sentence.section.role == "implants"
+            return
+        if source not in self.builders:
+            self.builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
+        self.builders[source].read(parse, standing)
+
+    def _source(self, parse: Parse) -> tuple[Source, Standing]:
+        """Which source a sentence is of, and when what it says happened."""
+        section = parse.sentence.section
+        if section.role == "history":
+            # A narrative that follows without a header begins with consent or access.
+            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
+                self.begun = section
+            return "narrative", "today" if self.begun is section else "prior"
+        if section.role in ("copied", "plan"):
+            return "narrative", "prior" if section.role == "copied" else "planned"
+        source = _SOURCE_OF_ROLE[section.role]
+        if source == "narrative" and self.has_log and parse.sentence.form == "log":
+            source = "log"
+        return source, "today"
+
+    def _listing(self, parse: Parse, source: Source) -> Listing:
+        """Supplies list what was taken from the shelf, except where a row says what became of it."""
+        told = {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
+        return "equipment" if source == "equipment" and not told & {"implanted", "removed"} else "implants"
+
+    def finish(self) -> Case:
+        """The case with a timeline for each source."""
+        timelines = {s: self.builders[s].timeline for s in _SOURCES if s in self.builders}
+        for listing, rows in self.rows.items():
+            if rows:
+                timelines[listing] = read_implants(rows, self.tables, listing)
+        listed = timelines.get("implants", Timeline())
+        total = state_total(self.totals, sum(d.in_place for d in listed.today()))
+        if total is not None:
+            listed.statements.append(total)
+            timelines["implants"] = listed
+        self.case.timelines = timelines
+        return self.case
 
 
 def _share_targets(case: Case) -> None:

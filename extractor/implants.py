@@ -2,7 +2,8 @@
 
 In: the parsed rows of one source and the words of tables (column names, fates).
 Out: a ``Timeline``: one entry of a row is a device, or as many as its quantity
-says, with the fate the row gives it.
+says, with the fate the row gives it. A row that is not understood gives a device
+that may be one, so that the count stays open.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, State, Timeline, TrackedDevice, size_key
+from extractor.events import Event, Loose, State, Timeline, TrackedDevice, same_product, size_key
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import LARGEST_SIZE, DevicePhrase
+from extractor.sheet import Row, Sheet, SheetCell, count_of, sheets_of
+
+Listing = Literal["implants", "equipment"]
 
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
 _STATE: dict[str, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
 _TAKES_OUT = frozenset({"withdraw", "waste", "exchange", "embolize", "capture"})
 
 
-def read_implants(
-    parses: list[Parse], tables: list[Mention], source: Literal["implants", "equipment"]
-) -> Timeline:
+def read_implants(parses: list[Parse], tables: list[Mention], source: Listing) -> Timeline:
     """Devices of implant tables, supply logs and implant lists: one entry a line.
 
     Parameters
@@ -35,127 +37,260 @@ def read_implants(
     source
         What a row without a fate says: ``implants`` left in, ``equipment`` taken from the shelf.
     """
-    reader = _TableReader(tables, source)
-    for parse in parses:
-        reader.read(parse)
+    reader = _Reader(tables, source)
+    for sheet in sheets_of(parses, tables):
+        reader.read(sheet)
     return reader.timeline
 
 
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What became of an entry; not ``sure`` where the row can be read otherwise."""
+
+    outcome: str | None
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Article:
+    """What an entry of a row names."""
+
+    product: str | None
+    size: str | None
+    valve: str | None
+    target: str | None
+    rule: str
+
+
 @dataclass(slots=True)
-class _Columns:
-    """Where the columns of a table stand that its header names."""
-
-    quantity: int | None = None
-    asked: int | None = None  # "Released | yes"
-
-
-@dataclass(slots=True)
-class _TableReader:
+class _Reader:
     tables: list[Mention]
-    source: Literal["implants", "equipment"]
+    source: Listing
     timeline: Timeline = field(default_factory=Timeline)
-    columns: _Columns = field(default_factory=_Columns)
-    rows: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    serials: dict[str, TrackedDevice] = field(default_factory=dict)
+    lots: dict[int, str] = field(default_factory=dict)  # by id of the device
 
-    def read(self, parse: Parse) -> None:
-        """Take in one row."""
-        marks = [m for m in self.tables if parse.first <= m.first < parse.last]
-        if _is_header(parse, marks):
-            self.columns = _columns(parse, marks)
-            return
-        entries = _entries(parse, parse.phrases)
+    def read(self, sheet: Sheet) -> None:
+        """Take in the rows that stand together."""
+        before = [d for d in self.timeline.devices if d.in_place]
+        known = len(self.timeline.devices)
+        for row in sheet.rows:
+            self._read_row(row)
+        if all(row.parse.sentence.form != "record" for row in sheet.rows):
+            self._open_repeated(before, self.timeline.devices[known:])
+
+    @staticmethod
+    def _open_repeated(before: list[TrackedDevice], listed: list[TrackedDevice]) -> None:
+        """A second list may show the devices of the first again: what fits one of them stays open."""
+        left = list(before)
+        for device in listed:
+            same = next((d for d in left if device.in_place and _alike(d, device)), None)
+            if same is not None:
+                left.remove(same)
+                device.state = "named"
+
+    def _read_row(self, row: Row) -> None:
+        parse = row.parse
+        entries = _entries(parse, _named(row))
         for n, phrase in enumerate(entries):
             following = entries[n + 1].first if n + 1 < len(entries) else parse.last
-            fate = self._fate(parse, marks, phrase, following if len(entries) > 1 else None, entries[0])
-            phrase.explanation = _no_entry(parse, phrase) or self._enter(parse, marks, phrase, fate)
+            phrase.explanation = _no_entry(row, phrase) or self._enter(row, phrase, entries[0], following)
+        if parse.sentence.form == "record" and not entries:
+            self._unnamed(row)
         for phrase in parse.phrases:
-            self.timeline.explained.append((phrase, phrase.explanation))
+            self.timeline.explained.append((phrase, phrase.explanation or "of the row"))
 
-    def _fate(
-        self,
-        parse: Parse,
-        marks: list[Mention],
-        phrase: DevicePhrase,
-        following: int | None,
-        first: DevicePhrase,
-    ) -> str | None:
-        """What the words of a row say became of an entry; ``following`` is where the next entry begins."""
-        fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
-        if fates and following is not None and fates[0].first > first.first:
-            own = [m for m in fates if phrase.first < m.first < following]
-            return own[-1].means.fate if own else None  # each entry has its own
-        if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
-            return fates[0].means.fate  # type: ignore[no-any-return]  # "implanted 1, wasted 1": listed below
-        if fates:
-            return fates[-1].means.fate  # type: ignore[no-any-return]
-        if self.columns.asked is not None and _answer(parse, self.columns.asked) in ("no", "n"):
-            return "unused"
-        return _fate_of_header(parse, self.tables)
+    # -- entries ------------------------------------------------------------------
 
-    def _enter(self, parse: Parse, marks: list[Mention], phrase: DevicePhrase, fate: str | None) -> str:
+    def _enter(self, row: Row, phrase: DevicePhrase, first: DevicePhrase, following: int) -> str:
         """Put the devices of an entry on the timeline; returns how the entry is explained."""
-        outcome = self._outcome(parse, marks, fate)
-        number = self._number(parse, marks, phrase)
-        for _ in range(number or 1):
-            device = _device(parse, phrase, outcome)
-            device.many = number is None
-            if outcome == "removed" and self._took_out(parse, device):
+        alone = phrase is first and following == row.parse.last
+        article = _article(row, phrase)
+        counted = _counted_fates(row) if alone else []
+        if counted:
+            for outcome, times in counted:
+                self._add(row, article, _Fate(outcome), (times, times), phrase.first)
+            return f"{self.source}: " + ", ".join(f"{outcome} x{n}" for outcome, n in counted)
+        fate = self._fate(row, phrase, None if alone else following, first)
+        low, high = _number(row, phrase)
+        if row.parse.sentence.form == "heap":
+            self.timeline.loose.append(_loose(row, phrase))
+            return "unexplained"
+        self._add(row, article, fate, (low, high), phrase.first)
+        number = f"{low}" if low == high else f"{low}-{high or '?'}"
+        return f"{self.source}: {fate.outcome or 'listed'} x{number}"
+
+    def _unnamed(self, row: Row) -> None:
+        """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
+        named = [cell for cell in row.of("item") if row.words(cell) and row.answer(cell) != "no"]
+        occluder = any(m.kind == "device" and not m.means.vague for m in row.parse.items.values())
+        if not named or not occluder or any(m.kind == "other_device" for m in row.parse.nouns):
+            return
+        size = next((size for cell in row.of("size") if (size := _size_in(row, cell))), None)
+        article = _Article(None, size, _valve(row), None, "table.device")
+        self._add(row, article, self._fate(row, None, None, None), (1, 1), named[0].first)
+
+    def _add(
+        self, row: Row, article: _Article, fate: _Fate, number: tuple[int, int | None], first: int
+    ) -> None:
+        """The devices of an entry: so many for certain, and those there may be beyond."""
+        low, high = number
+        serial = _cell_text(row, "serial") if low == high == 1 else ""
+        for n in range(high or 1):
+            device = self._device(row, article, fate.outcome)
+            if serial in self.serials:
+                self._same_again(self.serials[serial], device)
                 continue
-            row = " ".join([*parse.between(parse.first, parse.last), str(phrase.first - parse.first)])
-            self.rows[row] += 1
-            device.doubtful = self.rows[row] > max(1, number or 1)
+            if fate.outcome == "removed" and fate.sure and self._took_out(row, device):
+                continue
+            if (not fate.sure and fate.outcome != "unused") or n >= low:
+                device.state = "named"
+            text = " ".join(
+                [*row.parse.between(row.parse.first, row.parse.last), str(first - row.parse.first)]
+            )
+            self.seen[text] += 1
+            device.doubtful = self.seen[text] > max(1, low)
+            device.many = high is None
+            self.lots[id(device)] = _cell_text(row, "lot")
+            if serial:
+                self.serials[serial] = device
             self.timeline.devices.append(device)
-        return f"{self.source}: {outcome or 'listed'} x{number or '?'}"
 
-    def _outcome(self, parse: Parse, marks: list[Mention], fate: str | None) -> str | None:
-        events = {a.means.event for a in parse.actions}
-        told = [m for m in marks if m.means.fate and m.means.fate != "other"]
-        if "unused" in events and (not fate or (fate == "implanted" and len(told) == 1)):
-            return "unused"
-        if fate:
-            return fate
-        if events & _TAKES_OUT:
-            return "removed"
-        return "implanted" if self.source == "implants" else None
+    def _device(self, row: Row, article: _Article, outcome: str | None) -> TrackedDevice:
+        parse = row.parse
+        device = TrackedDevice(article.product, article.size, valve=article.valve, target=article.target)
+        device.state = _STATE.get(outcome or "", "loaded")
+        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+        told = outcome or "listed"
+        device.events.append(Event(told, start, end, parse.sentence.section.role, article.rule))
+        return device
 
-    def _number(self, parse: Parse, marks: list[Mention], phrase: DevicePhrase) -> int | None:
-        """How many devices an entry stands for."""
-        number = phrase.quantity
-        if phrase.number is None and not phrase.plural:
-            number = _beside(parse, marks) or number
-        if phrase.number is None and self.columns.quantity is not None:
-            number = _quantity(parse, self.columns.quantity) or number
-        return number
+    @staticmethod
+    def _same_again(known: TrackedDevice, device: TrackedDevice) -> None:
+        """A serial number a second time is the same device: what the later row says counts."""
+        known.state = device.state
+        known.events += device.events
 
-    def _took_out(self, parse: Parse, device: TrackedDevice) -> bool:
-        """IMPLANTED, then EXPLANTED in a later row: one device."""
+    def _took_out(self, row: Row, device: TrackedDevice) -> bool:
+        """IMPLANTED, then EXPLANTED in a later row: one device; "removed" may be said of another one."""
+        lot = _cell_text(row, "lot")
         earlier = [
             d
             for d in self.timeline.devices
-            if d.in_place and size_key(d.size) == size_key(device.size) and d.product == device.product
+            if d.in_place
+            and size_key(d.size) == size_key(device.size)
+            and d.product == device.product
+            and not (lot and self.lots[id(d)] and lot != self.lots[id(d)])
         ]
-        if not earlier or not any(a.means.event == "withdraw" for a in parse.actions):
+        if not earlier or not any(a.means.event == "withdraw" for a in row.parse.actions):
             return False
-        earlier[-1].state = "removed"
+        certain = any(m.means.reverses for m in row.fates) or (lot and self.lots[id(earlier[-1])] == lot)
+        earlier[-1].state = "removed" if certain else "named"
         return True
 
+    # -- fates --------------------------------------------------------------------
 
-# -- header rows ------------------------------------------------------------------
+    def _fate(
+        self, row: Row, phrase: DevicePhrase | None, following: int | None, first: DevicePhrase | None
+    ) -> _Fate:
+        """What a row says became of an entry; ``following`` is where the next entry begins."""
+        parse = row.parse
+        fates = [m for m in row.fates if m.means.fate != "other"]
+        if fates and phrase and first and following is not None and fates[0].first > first.first:
+            own = [m for m in fates if phrase.first < m.first < following]
+            return _resolve(row, own) if own else self._unsaid()  # each entry has its own
+        asked = _asked(row)
+        if asked is not None:
+            return asked
+        status = row.of("status")
+        fates = [m for cell in status for m in row.told(cell) if m.means.fate != "other"] or fates
+        if fates:
+            return self._acted(row, _resolve(row, fates))
+        header = _fate_of_header(parse, self.tables)
+        if header:
+            return _Fate(header)
+        told = self._acted(row, self._unsaid())
+        silent = told.outcome == "implanted" and (row.fates or any(row.words(cell) for cell in status))
+        return _Fate(told.outcome, sure=not silent)
+
+    def _unsaid(self) -> _Fate:
+        return _Fate("implanted" if self.source == "implants" else None)
+
+    @staticmethod
+    def _acted(row: Row, fate: _Fate) -> _Fate:
+        """What the verbs of a row add: "not used", "pulled back"."""
+        events = {a.means.event for a in row.parse.actions}
+        if "unused" in events and fate.outcome in (None, "implanted"):
+            return _Fate("unused")
+        told = [m for m in row.fates if m.means.fate != "other"]
+        if events & _TAKES_OUT and not told and fate.outcome in (None, "implanted"):
+            return _Fate("removed")
+        return fate
 
 
-def _is_header(parse: Parse, marks: list[Mention]) -> bool:
-    """Whether a row names the columns."""
-    named = sum(m.means.column is not None for m in marks)
-    return named >= 2 and not any(p.product or p.sizes for p in parse.phrases)
-
-
-def _columns(parse: Parse, marks: list[Mention]) -> _Columns:
-    quantity = next((m for m in marks if m.means.column == "quantity"), None)
-    asked = next((m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None)
-    return _Columns(
-        _cell(parse, quantity.first) if quantity else None,
-        _cell(parse, asked.first) if asked else None,
+def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
+    """Whether two entries may be of one device."""
+    return (
+        size_key(one.size) == size_key(other.size)
+        and same_product(one.product, other.product)
+        and (one.valve is None or other.valve is None or one.valve == other.valve)
+        and one.target == other.target
     )
+
+
+# -- fates ------------------------------------------------------------------------
+
+
+def _resolve(row: Row, fates: list[Mention]) -> _Fate:
+    """One fate of several words: "implanted, then explanted" is out, the other way round is open."""
+    last: str = fates[-1].means.fate
+    if last == "implanted":
+        return _Fate(last, sure=all(m.means.fate == last for m in fates))
+    put_in = [m for m in fates if m.means.fate == "implanted"]
+    between = range(put_in[-1].last, fates[-1].first) if put_in else range(0)
+    another = any(p.first in between for p in row.parse.phrases)
+    return _Fate(last, sure=not another)
+
+
+def _asked(row: Row) -> _Fate | None:
+    """The answer to "Released? yes", or to several such questions; None where none is asked."""
+    said: list[tuple[str, bool]] = []
+    for cell in row.cells:
+        answer = row.answer(cell)
+        if cell.fate is not None and cell.column != "quantity" and answer is not None:
+            said.append((cell.fate, answer == "yes"))
+    yes = {fate for fate, answer in said if answer and fate != "other"}
+    if len(yes) > 1:
+        return _Fate("implanted", sure=False)
+    if yes:
+        return _Fate(yes.pop())
+    if ("implanted", False) in said:
+        opened = ("other", True) in said or any(m.means.fate in ("other", "removed") for m in row.fates)
+        return _Fate("removed" if opened else "unused")
+    return None
+
+
+def _counted_fates(row: Row) -> list[tuple[str, int]]:
+    """How many met which fate: columns "Implanted | Wasted" with numbers, or "implanted 1, wasted 1"."""
+    counted: list[tuple[str, int]] = []
+    for cell in row.cells:
+        if cell.fate in _STATE and (cell.column == "quantity" or cell.column is None):
+            numbers = row.numbers(cell)
+            if len(set(numbers)) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE:
+                counted.append((cell.fate or "", numbers[0]))
+    if counted and any(fate == "implanted" for fate, _ in counted):
+        return counted
+    beside = [(m.means.fate, _beside(row.parse, m)) for m in row.fates if m.means.fate in _STATE]
+    if len(beside) > 1 and all(number is not None for _, number in beside):
+        return [(fate, number or 0) for fate, number in beside]
+    return []
+
+
+def _beside(parse: Parse, mark: Mention) -> int | None:
+    """The number right behind the word for a fate: "implanted 2"."""
+    mention = parse.items.get(mark.last)
+    return count_of(mention) if mention is not None and mention.kind == "count" else None
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
@@ -169,31 +304,164 @@ def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
     return fates[-1] if fates else None
 
 
+# -- how many ---------------------------------------------------------------------
+
+
+def _number(row: Row, phrase: DevicePhrase) -> tuple[int, int | None]:
+    """How many devices an entry stands for: at least, at most."""
+    counts = {n for n in (_in_words(row, phrase), _in_column(row, phrase)) if n is not None}
+    if not counts and not phrase.plural:
+        beside = {_beside(row.parse, m) for m in row.fates}
+        counts = {n for n in beside if n} or _bare(row, phrase)
+    counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
+    if not counts:
+        quantity = phrase.quantity if phrase.number is None else 1
+        return (1, 1) if quantity == 1 else (2, None) if quantity is None else (quantity, quantity)
+    return min(counts), max(counts)
+
+
+def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
+    """The number a phrase gives itself ("x2", "two"), unless it is the running number of the row."""
+    if phrase.number is None:
+        return None
+    if row.label == phrase.number and phrase.first == row.parse.first and not row.uncertain:
+        times = any(
+            m.kind == "count" and m.means.word == "times"
+            for i, m in row.parse.items.items()
+            if phrase.first <= i < phrase.last
+        )
+        return phrase.number if times else None
+    return phrase.number
+
+
+def _in_column(row: Row, phrase: DevicePhrase) -> int | None:
+    """The number of the quantity column: of what was implanted, where there are several."""
+    cells = row.of("quantity") or ([] if row.label is not None else row.of("number"))
+    cells = [cell for cell in cells if cell.fate == "implanted"] or cells
+    numbers = {n for cell in cells for n in row.numbers(cell)}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
+    """The number that stands apart: "QTY 2", a cell that is one number, a number behind the size."""
+    found = {n for m in dict.fromkeys(row.parse.items.values()) if (n := _times(row, m, phrase))}
+    if not row.headed:
+        found |= {n for cell in row.cells if (n := _alone(row, cell))}
+    words, items = row.parse.words.words, row.parse.items
+    behind = phrase.last + (words[phrase.last : phrase.last + 1] in ([":"], ["="]))
+    size, mention = items.get(phrase.last - 1), items.get(behind)
+    sized = size is not None and size.kind == "size" and behind < row.parse.last
+    if sized and mention is not None and mention.kind == "count" and mention.means.word is None:
+        found |= {mention.value} if mention.value and _closes(row, mention.last) else set()
+    return found | {1} if row.uncertain and found else found
+
+
+def _times(row: Row, mention: Mention, phrase: DevicePhrase) -> int | None:
+    """The number of a "x2" or "QTY 2" that no phrase took in, behind the entry and before other hardware."""
+    if mention.kind != "count" or mention.means.word != "times" or mention.first < phrase.last:
+        return None
+    cell = next((cell for cell in row.cells if cell.first <= mention.first < cell.last), None)
+    named = cell is not None and cell.column not in (None, "quantity")
+    taken = any(p.first <= mention.first < p.last for p in row.parse.phrases)
+    masked = row.parse.words.words[mention.first - 1] == "*"  # "lot ***2"
+    other = any(m.kind == "other_device" and phrase.last <= m.first < mention.first for m in row.parse.nouns)
+    return None if named or taken or masked or other else count_of(mention)
+
+
+def _alone(row: Row, cell: SheetCell) -> int | None:
+    """The number that is all of a cell without a name, and does not count the rows."""
+    counts_rows = row.label is not None and cell.first == row.parse.first and not row.uncertain
+    if cell.column is not None or cell.last - cell.first != 1 or counts_rows:
+        return None
+    return next(iter(row.numbers(cell)), None)
+
+
+def _closes(row: Row, i: int) -> bool:
+    """Whether an entry ends before word ``i``, or there only counts pieces ("2 ea")."""
+    words = row.parse.words.words
+    return i >= row.parse.last or words[i] in "|.;,()" or i + 1 == row.parse.last
+
+
 # -- entries ----------------------------------------------------------------------
 
 
-def _device(parse: Parse, phrase: DevicePhrase, outcome: str | None) -> TrackedDevice:
-    """One device of an entry."""
-    size = phrase.sizes[0] if phrase.sizes else None
-    target = next((m.means.site for m in parse.nouns if m.kind == "target"), None)
-    head = phrase.head
-    device = TrackedDevice(phrase.product, size, valve=phrase.valve)
-    device.target = target or (head.means.usual_target if head else None)
-    device.state = _STATE.get(outcome or "", "loaded")
-    start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-    rule = head.rule if head else "count.reference"
-    device.events.append(Event(outcome or "listed", start, end, parse.sentence.section.role, rule))
-    return device
+def _named(row: Row) -> list[DevicePhrase]:
+    """The phrases that may be entries: where the cell of the item is known, those in it."""
+    cells = row.of("item")
+    inside = [
+        phrase
+        for phrase in row.parse.phrases
+        if any(cell.first < phrase.last and phrase.first < cell.last for cell in cells)
+    ]
+    if row.parse.sentence.form == "record" or any(p.product or p.sizes for p in inside):
+        return inside
+    return row.parse.phrases
 
 
-def _no_entry(parse: Parse, phrase: DevicePhrase) -> str:
+def _no_entry(row: Row, phrase: DevicePhrase) -> str:
     """Why a phrase of a row is no device of it; empty when it is one."""
-    others = any(m.kind == "other_device" for m in parse.nouns)
+    cells = row.of("item")
+    others = [m for m in row.parse.nouns if m.kind == "other_device"]
+    if cells and row.headed:
+        others = [m for m in others if any(cell.first <= m.first < cell.last for cell in cells)]
+        if any(m.first < phrase.first and not _parted(row, m.last, phrase.first) for m in others):
+            return "other device"  # "Delivery sheath for AVP II"
     if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
     return ""
+
+
+def _parted(row: Row, first: int, last: int) -> bool:
+    return bool(set(row.parse.between(first, last)) & {",", ";", "+", "&", "and"})
+
+
+def _article(row: Row, phrase: DevicePhrase) -> _Article:
+    """What an entry names, with the size and the valve that other cells give."""
+    size = next((size for cell in row.of("size") if (size := _size_in(row, cell))), None)
+    if size is None or not row.of("item"):
+        size = phrase.sizes[0] if phrase.sizes else size
+    target = next((m.means.site for m in row.parse.nouns if m.kind == "target"), None)
+    head = phrase.head
+    return _Article(
+        phrase.product,
+        size,
+        phrase.valve or _valve(row),
+        target or (head.means.usual_target if head else None),
+        head.rule if head else "count.reference",
+    )
+
+
+def _size_in(row: Row, cell: SheetCell) -> str | None:
+    """The size of a cell: "8/4", "10 mm", or a number without its unit."""
+    mentions = [m for i, m in row.parse.items.items() if cell.first <= i < cell.last]
+    size = next((m for m in mentions if m.kind == "size" and m.means.form == "device"), None)
+    if size is not None:
+        return " ".join(row.parse.between(size.first, size.last))
+    numbers = row.numbers(cell)
+    return f"{numbers[0]} mm" if len(numbers) == 1 and numbers[0] <= LARGEST_SIZE else None
+
+
+def _valve(row: Row) -> str | None:
+    """The valve a row names, if it is one."""
+    mentions = dict.fromkeys(row.parse.items.values())
+    valves = {m.means.valve for m in mentions if m.kind in ("valve", "leak") and m.means.valve}
+    return valves.pop() if len(valves) == 1 else None
+
+
+def _cell_text(row: Row, column: str) -> str:
+    """The lot or serial number of a row; empty where it is missing or masked."""
+    text = " ".join(word for cell in row.of(column) for word in row.parse.between(cell.first, cell.last))
+    return text if any(c.isdigit() for c in text) and "*" not in text else ""
+
+
+def _loose(row: Row, phrase: DevicePhrase) -> Loose:
+    """An entry of a table whose cells cannot be told apart: nobody can say how many it stands for."""
+    words, section = row.parse.words, row.parse.sentence.section.role
+    return Loose(
+        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE
+    )
 
 
 def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
@@ -226,38 +494,3 @@ def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     if one.product != other.product and one.product is not None and other.product is not None:
         return False
     return not one.sizes or not other.sizes or size_key(one.sizes[0]) == size_key(other.sizes[0])
-
-
-# -- cells ------------------------------------------------------------------------
-
-
-def _beside(parse: Parse, marks: list[Mention]) -> int | None:
-    """The number right behind the word for a row's fate: "implanted 2"."""
-    for mark in marks:
-        mention = parse.items.get(mark.last)
-        if mark.means.fate and mention is not None and mention.kind == "count":
-            return mention.value or mention.means.number
-    return None
-
-
-def _cell(parse: Parse, word: int) -> int:
-    """Index of the table cell in which a word stands: cells end at a bar, or at two spaces or a tab."""
-    words = parse.words
-    if "|" in parse.between(parse.first, parse.last):
-        return sum(words.words[i] == "|" for i in range(parse.first, word))
-    return sum(words.starts[i] - words.ends[i - 1] >= 2 for i in range(parse.first + 1, word + 1))
-
-
-def _answer(parse: Parse, column: int) -> str:
-    """The first word of a row's cell in a column."""
-    words = parse.words.words
-    told = (words[i] for i in range(parse.first, parse.last) if _cell(parse, i) == column and words[i] != "|")
-    return next(told, "")
-
-
-def _quantity(parse: Parse, column: int) -> int | None:
-    numbers = [
-        m.value for i, m in parse.items.items()
-        if m.kind == "count" and m.value is not None and m.first == i and _cell(parse, i) == column
-    ]  # fmt: skip
-    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE else None

@@ -2,7 +2,7 @@
 
 In: the text of a note. Out: a ``Layout`` whose spans are characters of that
 text. Nothing here knows a clinical word; header phrases come from
-``patterns/sections.yaml``.
+``patterns/sections.yaml``, the names of columns from ``patterns/tables.yaml``.
 
 How a line break is read: hospital systems wrap prose at a fixed width, and
 write lists and logs one entry a line. A break is soft when the first word of
@@ -13,8 +13,10 @@ otherwise; bullets, numbers, times and ``key: value`` starts are always hard.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from extractor.rows import Cell, ColumnNames, Entry, cells_of, columns, entries_of
 from extractor.rules import RuleBook, spellings
 
 _BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
@@ -23,11 +25,10 @@ _TIME = re.compile(
     re.I,
 )
 _FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
-_COLUMNS = re.compile(r"\S(?: {2,}|\t)\S")
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
     re.I,
 )
 
@@ -38,8 +39,17 @@ _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
+# A number, boxes before numbers, or a number and then the next field.
+_MERE_COUNT = re.compile(
+    r"(?:[\s#:=/.>≥]|\(\s?[xX]?\s?\)|\[\s?[xX]?\s?\]|\(?\d{1,2}\)?)+$"
+    r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
+)
 
 
+# Headers of these roles may count by themselves: "Devices implanted: 2".
+# Forms that are one sentence whatever marks they contain.
+_WHOLE = frozenset({"row", "record", "heap"})
+_OF_DEVICES = frozenset({"implants", "equipment"})
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
 
@@ -59,8 +69,9 @@ class Section:
 class Sentence:
     """A sentence, list item, log line or table row.
 
-    ``form`` is ``prose``, ``item``, ``log`` or ``row``; ``paragraph`` counts the
-    blocks of the note.
+    ``form`` is ``prose``, ``item``, ``log``, ``row``, or of several lines ``record``
+    (its cells are fields) or ``heap`` (a table whose cells cannot be told apart);
+    ``paragraph`` counts the blocks of the note.
     """
 
     start: int
@@ -68,6 +79,7 @@ class Sentence:
     section: Section
     form: str
     paragraph: int
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,8 @@ class LayoutReader:
             phrase[: piece.end()] for phrase in self._roles for piece in _PIECE.finditer(phrase)
         }
 
+        self._names = ColumnNames(book)
+
     def _header_end(self, text: str, start: int) -> int | None:
         """Where the longest header phrase that begins at ``start`` ends."""
         end, read = None, ""
@@ -141,15 +155,25 @@ class LayoutReader:
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
         lines = _lines(text)
-        sections = self._sections(text, lines)
+        entries = entries_of(
+            [(line.start, line.text) for line in lines],
+            self._names,
+            lambda n: self._line_header(lines[n]) is not None,
+        )
+        sections = self._sections(text, lines, entries)
+        blocks = _blocks(lines, sections, entries, self._names)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
-        return Layout(sections, tuple(_sentences(text, lines, sections)), opening)
+        return Layout(sections, tuple(_sentences(text, blocks, sections)), opening)
 
-    def _sections(self, text: str, lines: list[_Line]) -> tuple[Section, ...]:
+    def _sections(self, text: str, lines: list[_Line], entries: list[Entry]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
-        open_field = False
+        open_field = counted = False
         hard = _hard_starts(lines)
+        rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
+        opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
+            if n in rows and n not in opening:
+                continue
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
                 if open_field and starts and text[starts[-1][1] : line.start].strip():
@@ -157,6 +181,8 @@ class LayoutReader:
                     open_field = False
                 continue
             found = self._line_header(line) or _standing_alone(lines, n)
+            if found is not None and n in opening and found[1] not in _OF_DEVICES:
+                found = None
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
@@ -167,7 +193,8 @@ class LayoutReader:
                     and starts[-1][2] in ("description", "body", "other", "log")
                 ):
                     continue  # "Final TEE: ..." is a sentence of the narrative
-                starts.append((line.start, content, role, title))
+                counted = role in _OF_DEVICES and _is_count(text[content : line.end])
+                starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
                 )
@@ -175,10 +202,12 @@ class LayoutReader:
                 open_field
                 and text[starts[-1][1] : line.start].strip()
                 and line.start in hard
-                and self._ends_field(starts[-1][2], line)
+                and self._ends_field("count" if counted else starts[-1][2], line)
             ):
                 starts.append((line.start, line.start, "body", ""))
                 open_field = False
+            if n in rows:
+                continue
             for gap in _AFTER_SENTENCE.finditer(line.text):
                 end = self._header_end(line.text, gap.end())
                 colon = _COLON.match(line.text, end) if end else None
@@ -186,7 +215,7 @@ class LayoutReader:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
-                    open_field = role in self._FIELD_ROLES
+                    open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
         sections = []
@@ -201,20 +230,24 @@ class LayoutReader:
             sections.append(Section(start, end, role, title, content))
         return tuple(sections)
 
-    @staticmethod
-    def _ends_field(role: str, line: _Line) -> bool:
+    def _ends_field(self, role: str, line: _Line) -> bool:
         """Whether a line stands outside the field above it.
 
         A letterhead runs over its own kind of line; a result or a plan of one line
-        ends where a form goes on with its next field.
+        ends where a form goes on with its next field, a count where that is of no device.
         """
         is_field = _FIELD.match(line.text) is not None
+        if role == "count":
+            return is_field and not self._names.fields(line.text)
         if role in ("letterhead", "findings"):
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
     def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
-        """(content start, role, title) when a line opens a section."""
+        """(content start, role, title) when a line opens a section; one that names columns does not."""
+        cells = cells_of(line.text, self._names)
+        if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
+            return None
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
@@ -293,12 +326,13 @@ def _hard_starts(lines: list[_Line]) -> set[int]:
     return hard
 
 
+def _is_count(value: str) -> bool:
+    """Whether the value of a field is a number, or boxes before numbers with one of them ticked."""
+    return any(c.isdigit() for c in value) and _MERE_COUNT.match(value) is not None
+
+
 def _form(line: _Line) -> str:
-    if (
-        line.text.count("|") >= 2
-        or "\t" in line.text.strip()
-        or len(_COLUMNS.findall(line.text.strip())) >= 2
-    ):
+    if columns(line.text) >= 2 or "\t" in line.text.strip():
         return "row"
     if _TIME.match(line.text):
         return "log"
@@ -307,52 +341,69 @@ def _form(line: _Line) -> str:
     return "prose"
 
 
-def _sentences(text: str, lines: list[_Line], sections: tuple[Section, ...]) -> list[Sentence]:
+@dataclass(slots=True)
+class _Block:
+    """Lines that belong together: a wrapped paragraph, a row, an entry of a list."""
+
+    start: int
+    end: int
+    form: str
+    cells: tuple[Cell, ...] = ()
+
+
+def _blocks(
+    lines: list[_Line], sections: tuple[Section, ...], entries: Sequence[Entry], names: ColumnNames
+) -> list[_Block]:
     width = max((len(line.text.rstrip()) for line in lines), default=0)
     section_starts = {section.start for section in sections}
-    blocks: list[tuple[int, int, str]] = []
+    entry_at = {entry.first: entry for entry in entries}
+    blocks: list[_Block] = []
     previous: _Line | None = None
-    for line in lines:
+    until = -1  # the last line of the entry being passed over
+    for n, line in enumerate(lines):
         stripped = line.text.strip()
-        if not stripped:
+        entry = entry_at.get(n)
+        if entry is not None:
+            until = entry.last
+            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells))
+        if n <= until or not stripped:
             previous = None
             continue
         form = _form(line)
-        soft = (
+        bare = "|" not in line.text and "\t" not in line.text
+        if (
             previous is not None
-            and form
-            in (
-                "prose",
-                "row"
-                if blocks[-1][2] == "prose" and "|" not in line.text and "\t" not in line.text
-                else "prose",
-            )
+            and (form == "prose" or (form == "row" and blocks[-1].form == "prose" and bare))
             and line.start not in section_starts
             and len(previous.text.rstrip()) + 1 + len(stripped.split(None, 1)[0]) > width
-            and blocks[-1][2] != "row"
-        )
-        if soft:
-            start, _, old = blocks[-1]
-            blocks[-1] = (start, line.end, old)
+            and blocks[-1].form != "row"
+        ):
+            blocks[-1] = _Block(blocks[-1].start, line.end, blocks[-1].form)
         else:
-            blocks.append((line.start, line.end, form))
+            blocks.append(_Block(line.start, line.end, form, cells_of(line.text, names, line.start)))
         previous = line
+    return blocks
+
+
+def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
-    for paragraph, (start, end, form) in enumerate(blocks):
-        position = start
-        while position < end:
+    for paragraph, block in enumerate(blocks):
+        position = block.start
+        while position < block.end:
             while k + 1 < len(sections) and sections[k + 1].start <= position:
                 k += 1
-            stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
+            stop = min(block.end, sections[k + 1].start) if k + 1 < len(sections) else block.end
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
-            if form == "log" and position == start:
+            if block.form == "log" and position == block.start:
                 time = _TIME.match(text, position, stop)
                 position = min(time.end() if time else position, stop)
-            listed = form == "item" and sections[k].role == "implants"
-            for a, b in [(position, stop)] if form == "row" else _split(text, position, stop, listed):
-                out.append(Sentence(a, b, sections[k], form, paragraph))
+            listed = block.form == "item" and sections[k].role == "implants"
+            whole = block.form in _WHOLE
+            for a, b in _trim(text, [(position, stop)]) if whole else _split(text, position, stop, listed):
+                cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
+                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
             position = stop
     return out
 
@@ -376,6 +427,11 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
             spans.append((begin, match.end()))
             begin = match.end()
     spans.append((begin, end))
+    return _trim(text, spans)
+
+
+def _trim(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans without the blanks at their ends; empty ones are left out."""
     trimmed = []
     for a, b in spans:
         piece = text[a:b]

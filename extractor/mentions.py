@@ -47,6 +47,7 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_CELL_END = re.compile(r"[\n\t]| {2,}")
 _SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
@@ -185,8 +186,9 @@ class MentionFinder:
             hits = hits + self._tokens(doc)
         for key, first, last in hits:
             rule, plural = self._rules[key]
-            if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
-                continue  # words of two paragraphs are no phrase
+            parted = _CELL_END if rule.kind == "table" else _BLANK_LINE
+            if last - first > 1 and parted.search(text, words.starts[first], words.ends[last - 1]):
+                continue  # words of two paragraphs are no phrase, nor those of two cells
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
