@@ -21,9 +21,12 @@ from extractor.rules import RuleBook, spellings
 
 _BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
 _TIME = re.compile(
-    r"\s*(?:[-*•>·–]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
+    r"\s*(?:[-*•>·–|]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
     re.I,
 )
+# Hours and minutes before another number: a time only beside lines that begin with one.
+_BARE_TIME = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+(?=\d)")
+_LEAST_OF_LOG = 3  # lines that begin with a time
 _FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
@@ -47,8 +50,6 @@ _MERE_COUNT = re.compile(
 
 
 # Headers of these roles may count by themselves: "Devices implanted: 2".
-# Forms that are one sentence whatever marks they contain.
-_WHOLE = frozenset({"row", "record", "heap"})
 _OF_DEVICES = frozenset({"implants", "equipment"})
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
@@ -341,6 +342,32 @@ def _form(line: _Line) -> str:
     return "prose"
 
 
+def _log_lines(lines: list[_Line], names: ColumnNames) -> dict[int, int]:
+    """Lines of an event log, and where the event begins in each, behind its time.
+
+    What stands under the header of a supply list is none, though it may give times.
+    """
+    timed = {n: time.end() for n, line in enumerate(lines) if (time := _TIME.match(line.text))}
+    if len(timed) < _LEAST_OF_LOG:
+        return {}
+    bare = {
+        n: time.end()
+        for n, line in enumerate(lines)
+        if n not in timed and {n - 1, n + 1} & set(timed) and (time := _BARE_TIME.match(line.text))
+    }
+    supplies = False
+    for n, line in enumerate(lines):
+        texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
+        if names.are_names(texts):
+            kinds = {key.column for text in texts if (key := names.key(text))}
+            supplies = bool(kinds & {"quantity", "lot", "serial", "size"})
+        elif not line.text.strip():
+            supplies = False
+        elif supplies:
+            timed.pop(n, None)
+    return timed | bare
+
+
 @dataclass(slots=True)
 class _Block:
     """Lines that belong together: a wrapped paragraph, a row, an entry of a list."""
@@ -349,6 +376,7 @@ class _Block:
     end: int
     form: str
     cells: tuple[Cell, ...] = ()
+    whole: bool = False  # one sentence, whatever marks it contains
 
 
 def _blocks(
@@ -357,6 +385,7 @@ def _blocks(
     width = max((len(line.text.rstrip()) for line in lines), default=0)
     section_starts = {section.start for section in sections}
     entry_at = {entry.first: entry for entry in entries}
+    logged = _log_lines(lines, names)
     blocks: list[_Block] = []
     previous: _Line | None = None
     until = -1  # the last line of the entry being passed over
@@ -365,11 +394,11 @@ def _blocks(
         entry = entry_at.get(n)
         if entry is not None:
             until = entry.last
-            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells))
+            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
         if n <= until or not stripped:
             previous = None
             continue
-        form = _form(line)
+        form = "log" if n in logged else _form(line)
         bare = "|" not in line.text and "\t" not in line.text
         if (
             previous is not None
@@ -380,7 +409,10 @@ def _blocks(
         ):
             blocks[-1] = _Block(blocks[-1].start, line.end, blocks[-1].form)
         else:
-            blocks.append(_Block(line.start, line.end, form, cells_of(line.text, names, line.start)))
+            time = _TIME.match(line.text) if form == "log" else None
+            begin = logged.get(n, time.end() if time else 0)
+            cells = cells_of(line.text, names, line.start) if form != "log" else ()
+            blocks.append(_Block(line.start + begin, line.end, form, cells, _form(line) == "row"))
         previous = line
     return blocks
 
@@ -396,12 +428,10 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
             stop = min(block.end, sections[k + 1].start) if k + 1 < len(sections) else block.end
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
-            if block.form == "log" and position == block.start:
-                time = _TIME.match(text, position, stop)
-                position = min(time.end() if time else position, stop)
             listed = block.form == "item" and sections[k].role == "implants"
-            whole = block.form in _WHOLE
-            for a, b in _trim(text, [(position, stop)]) if whole else _split(text, position, stop, listed):
+            for a, b in (
+                _trim(text, [(position, stop)]) if block.whole else _split(text, position, stop, listed)
+            ):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
                 out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
             position = stop

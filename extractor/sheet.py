@@ -16,6 +16,7 @@ from extractor.rows import Cell
 
 _ANSWERS = frozenset(["y", "n", "yes", "no", "?", "/", "(", ")", ":"])
 _MARKS = frozenset("|.,;:/()[]<>=*")
+_NAMED_INSIDE = frozenset(["size", "quantity", "lot", "serial"])
 _LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be quantities
 
 
@@ -184,9 +185,14 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
         keys.update(m.first for m in inside)
         if cell.value > cell.start:
             column, fate = _meaning(inside[::-1])
-        else:
-            named = _column_of(cell, all_cells, header) if headed else None
+        elif headed:
+            named = _column_of(cell, all_cells, header)
             column, fate = (named.column, named.fate) if named else (None, None)
+        else:
+            column, fate = None, None
+            name = next((m for m in tables if m.first == first and m.last < last), None)
+            if name is not None and name.means.column in _NAMED_INSIDE:
+                column, first = name.means.column, name.last  # "Lot 123", "Size 10"
         cells.append(SheetCell(first, last, column, fate))
     fates = [
         m

@@ -163,7 +163,7 @@ def _all_known(parse: Parse, piece: _Piece, marks: dict[int, Mention]) -> bool:
     words = parse.words.words
     for i in range(piece.first, piece.last):
         mention, mark = parse.items.get(i), marks.get(i)
-        if words[i] in _MARKS or (words[i].isdigit() and words[i - 1] in ")]"):
+        if words[i] in _MARKS or (words[i].isdigit() and words[i - 1] in ")]<>≥"):
             continue
         if mark is not None and (mark.means.fate or mark.means.total or mark.means.answer):
             continue
