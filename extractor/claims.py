@@ -177,7 +177,12 @@ def _share_targets(case: Case) -> None:
             if any(d.target is not None and size_key(d.size) == key for d in timeline.devices):
                 continue
             match = next(
-                (d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None
+                (
+                    d
+                    for d in timeline.devices
+                    if d.target is None and not d.placed and key and size_key(d.size) == key
+                ),
+                None,
             )
             at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
             listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
@@ -212,10 +217,13 @@ def _narrator(case: Case) -> Source | None:
     if events:
         return max(events, key=lambda s: (events[s], s == "narrative"))
     told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
+    if "implants" in told:
+        told = [s for s in told if s not in ("findings", "summary")]
     for source in told:
         if any(d.events[1:] for d in case.timelines[source].today()):
             return source
-    return told[0] if told else None
+    placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
+    return next(iter(placed or told), None)
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:
@@ -247,8 +255,16 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
+        if _of_one_valve(statement, timeline):
+            continue
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
+
+
+def _of_one_valve(statement: Statement, timeline: Timeline) -> bool:
+    """As in "Both mitral plugs": not the count of the session, where that is all there is at that valve."""
+    valves = [d.valve for d in timeline.today() if d.in_place]
+    return statement.valve is not None and valves.count(statement.valve) == statement.low < len(valves)
 
 
 def _of_devices(
@@ -270,6 +286,8 @@ def _of_devices(
         return []  # summaries name devices; what they leave out they do not deny
     if source == "title" and not narrates and not any(d.counted for d in today):
         high = None  # a title that only names the device does not count
+    if not tells and all(d.definite for d in today):
+        high = None  # "the 6 mm sits well" says nothing of the others
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
     return [

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from extractor.events import Event, Loose, State, Timeline, TrackedDevice, same_product, size_key
+from extractor.fates import Fate, Outcome, counted_fates, fate_of, number_behind
 from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.phrases import LARGEST_SIZE, DevicePhrase
@@ -20,9 +21,12 @@ from extractor.sheet import Row, Sheet, SheetCell, count_of, sheets_of
 
 Listing = Literal["implants", "equipment"]
 
+_Interval = tuple[int, int | None]
+
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
-_STATE: dict[str, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
-_TAKES_OUT = frozenset({"withdraw", "waste", "exchange", "embolize", "capture"})
+_STATE: dict[Outcome | None, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
+_PARTING = frozenset({",", ";", "+", "&", "and"})
+_JOINING = frozenset({"+", "&", "and"})
 
 
 def read_implants(parses: list[Parse], tables: list[Mention], source: Listing) -> Timeline:
@@ -41,14 +45,6 @@ def read_implants(parses: list[Parse], tables: list[Mention], source: Listing) -
     for sheet in sheets_of(parses, tables):
         reader.read(sheet)
     return reader.timeline
-
-
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """What became of an entry; not ``sure`` where the row can be read otherwise."""
-
-    outcome: str | None
-    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,54 +87,76 @@ class _Reader:
                 device.state = "named"
 
     def _read_row(self, row: Row) -> None:
-        parse = row.parse
-        entries = _entries(parse, _named(row))
-        for n, phrase in enumerate(entries):
-            following = entries[n + 1].first if n + 1 < len(entries) else parse.last
-            phrase.explanation = _no_entry(row, phrase) or self._enter(row, phrase, entries[0], following)
-        if parse.sentence.form == "record" and not entries:
+        entries = _entries(row.parse, _named(row))
+        parts = _parts(row, entries)
+        carried: Fate | None = None
+        for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
+            why = _no_entry(part, phrase)
+            if why:
+                phrase.explanation = why
+                continue
+            fate, carried = self._fate(part, phrase, carried, parts[n + 1 :])
+            phrase.explanation = self._enter(part, phrase, fate, alone=len(entries) == 1)
+        if row.parse.sentence.form == "record" and not entries:
             self._unnamed(row)
-        for phrase in parse.phrases:
+        for phrase in row.parse.phrases:
             self.timeline.explained.append((phrase, phrase.explanation or "of the row"))
+
+    def _fate(
+        self, part: Row, phrase: DevicePhrase, carried: Fate | None, later: list[Row]
+    ) -> tuple[Fate, Fate | None]:
+        """What became of an entry, and of the next: "Implanted: X, Y" tells of both, "X implanted, Y" not."""
+        fate = fate_of(part, self._unsaid(part))
+        if fate is not None:
+            told = part.fates()
+            before = bool(told) and told[0].first < phrase.first
+            return fate, fate if before else None
+        if carried is not None:
+            return carried, carried
+        fate = Fate(self._unsaid(part))
+        joined = later and part.parse.words.words[later[0].first - 1] in _JOINING
+        if joined and fate.outcome == "implanted":
+            following = fate_of(later[0], None)  # "10 mm and 8 mm wasted": perhaps both
+            fate = Fate("implanted", sure=following is None or following.outcome == "implanted")
+        return fate, None
+
+    def _unsaid(self, row: Row) -> Outcome | None:
+        """What holds for an entry that says nothing of itself."""
+        header = _fate_of_header(row.parse, self.tables)
+        return header or ("implanted" if self.source == "implants" else None)
 
     # -- entries ------------------------------------------------------------------
 
-    def _enter(self, row: Row, phrase: DevicePhrase, first: DevicePhrase, following: int) -> str:
+    def _enter(self, row: Row, phrase: DevicePhrase, fate: Fate, *, alone: bool) -> str:
         """Put the devices of an entry on the timeline; returns how the entry is explained."""
-        alone = phrase is first and following == row.parse.last
-        article = _article(row, phrase)
-        counted = _counted_fates(row) if alone else []
-        if counted:
-            for outcome, times in counted:
-                self._add(row, article, _Fate(outcome), (times, times), phrase.first)
-            return f"{self.source}: " + ", ".join(f"{outcome} x{n}" for outcome, n in counted)
-        fate = self._fate(row, phrase, None if alone else following, first)
-        low, high = _number(row, phrase)
         if row.parse.sentence.form == "heap":
             self.timeline.loose.append(_loose(row, phrase))
             return "unexplained"
-        self._add(row, article, fate, (low, high), phrase.first)
-        number = f"{low}" if low == high else f"{low}-{high or '?'}"
-        return f"{self.source}: {fate.outcome or 'listed'} x{number}"
+        article = _article(row, phrase)
+        fates: list[tuple[Fate, _Interval]] = [
+            (told, (number, number)) for told, number in counted_fates(row) if number <= _MOST_OF_ONE_ARTICLE
+        ]
+        for told, number in fates or [(fate, _number(row, phrase, alone=alone))]:
+            self._add(row, article, told, number, phrase.first)
+        return f"{self.source}: {fate.outcome or 'listed'}"
 
     def _unnamed(self, row: Row) -> None:
         """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
         named = [cell for cell in row.of("item") if row.words(cell) and row.answer(cell) != "no"]
-        occluder = any(m.kind == "device" and not m.means.vague for m in row.parse.items.values())
-        if not named or not occluder or any(m.kind == "other_device" for m in row.parse.nouns):
+        occluder = any(m.kind == "device" and not m.means.vague for m in row.mentions())
+        if not named or not occluder or any(m.kind == "other_device" for m in row.nouns()):
             return
-        size = next((size for cell in row.of("size") if (size := _size_in(row, cell))), None)
+        size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
         article = _Article(None, size, _valve(row), None, "table.device")
-        self._add(row, article, self._fate(row, None, None, None), (1, 1), named[0].first)
+        fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
+        self._add(row, article, fate, (1, 1), named[0].first)
 
-    def _add(
-        self, row: Row, article: _Article, fate: _Fate, number: tuple[int, int | None], first: int
-    ) -> None:
+    def _add(self, row: Row, article: _Article, fate: Fate, number: _Interval, first: int) -> None:
         """The devices of an entry: so many for certain, and those there may be beyond."""
         low, high = number
         serial = _cell_text(row, "serial") if low == high == 1 else ""
         for n in range(high or 1):
-            device = self._device(row, article, fate.outcome)
+            device = self._device(row, article, fate)
             if serial in self.serials:
                 self._same_again(self.serials[serial], device)
                 continue
@@ -157,12 +175,16 @@ class _Reader:
                 self.serials[serial] = device
             self.timeline.devices.append(device)
 
-    def _device(self, row: Row, article: _Article, outcome: str | None) -> TrackedDevice:
+    @staticmethod
+    def _device(row: Row, article: _Article, fate: Fate) -> TrackedDevice:
         parse = row.parse
-        device = TrackedDevice(article.product, article.size, valve=article.valve, target=article.target)
-        device.state = _STATE.get(outcome or "", "loaded")
-        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-        told = outcome or "listed"
+        device = TrackedDevice(article.product, article.size, valve=article.valve)
+        device.target = fate.target or article.target
+        leak = any(m.kind == "leak" and m.means.term != "device" for m in row.mentions())
+        device.placed = device.target is None and (leak or article.valve is not None)
+        device.state = _STATE.get(fate.outcome, "loaded")
+        start, end = parse.words.starts[row.first], parse.words.ends[row.last - 1]
+        told = fate.outcome or "listed"
         device.events.append(Event(told, start, end, parse.sentence.section.role, article.rule))
         return device
 
@@ -183,50 +205,11 @@ class _Reader:
             and d.product == device.product
             and not (lot and self.lots[id(d)] and lot != self.lots[id(d)])
         ]
-        if not earlier or not any(a.means.event == "withdraw" for a in row.parse.actions):
+        if not earlier or not any(a.means.event == "withdraw" for a in row.actions()):
             return False
-        certain = any(m.means.reverses for m in row.fates) or (lot and self.lots[id(earlier[-1])] == lot)
+        certain = any(m.means.reverses for m in row.fates()) or (lot and self.lots[id(earlier[-1])] == lot)
         earlier[-1].state = "removed" if certain else "named"
         return True
-
-    # -- fates --------------------------------------------------------------------
-
-    def _fate(
-        self, row: Row, phrase: DevicePhrase | None, following: int | None, first: DevicePhrase | None
-    ) -> _Fate:
-        """What a row says became of an entry; ``following`` is where the next entry begins."""
-        parse = row.parse
-        fates = [m for m in row.fates if m.means.fate != "other"]
-        if fates and phrase and first and following is not None and fates[0].first > first.first:
-            own = [m for m in fates if phrase.first < m.first < following]
-            return _resolve(row, own) if own else self._unsaid()  # each entry has its own
-        asked = _asked(row)
-        if asked is not None:
-            return asked
-        status = row.of("status")
-        fates = [m for cell in status for m in row.told(cell) if m.means.fate != "other"] or fates
-        if fates:
-            return self._acted(row, _resolve(row, fates))
-        header = _fate_of_header(parse, self.tables)
-        if header:
-            return _Fate(header)
-        told = self._acted(row, self._unsaid())
-        silent = told.outcome == "implanted" and (row.fates or any(row.words(cell) for cell in status))
-        return _Fate(told.outcome, sure=not silent)
-
-    def _unsaid(self) -> _Fate:
-        return _Fate("implanted" if self.source == "implants" else None)
-
-    @staticmethod
-    def _acted(row: Row, fate: _Fate) -> _Fate:
-        """What the verbs of a row add: "not used", "pulled back"."""
-        events = {a.means.event for a in row.parse.actions}
-        if "unused" in events and fate.outcome in (None, "implanted"):
-            return _Fate("unused")
-        told = [m for m in row.fates if m.means.fate != "other"]
-        if events & _TAKES_OUT and not told and fate.outcome in (None, "implanted"):
-            return _Fate("removed")
-        return fate
 
 
 def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
@@ -239,64 +222,10 @@ def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
     )
 
 
-# -- fates ------------------------------------------------------------------------
-
-
-def _resolve(row: Row, fates: list[Mention]) -> _Fate:
-    """One fate of several words: "implanted, then explanted" is out, the other way round is open."""
-    last: str = fates[-1].means.fate
-    if last == "implanted":
-        return _Fate(last, sure=all(m.means.fate == last for m in fates))
-    put_in = [m for m in fates if m.means.fate == "implanted"]
-    between = range(put_in[-1].last, fates[-1].first) if put_in else range(0)
-    another = any(p.first in between for p in row.parse.phrases)
-    return _Fate(last, sure=not another)
-
-
-def _asked(row: Row) -> _Fate | None:
-    """The answer to "Released? yes", or to several such questions; None where none is asked."""
-    said: list[tuple[str, bool]] = []
-    for cell in row.cells:
-        answer = row.answer(cell)
-        if cell.fate is not None and cell.column != "quantity" and answer is not None:
-            said.append((cell.fate, answer == "yes"))
-    yes = {fate for fate, answer in said if answer and fate != "other"}
-    if len(yes) > 1:
-        return _Fate("implanted", sure=False)
-    if yes:
-        return _Fate(yes.pop())
-    if ("implanted", False) in said:
-        opened = ("other", True) in said or any(m.means.fate in ("other", "removed") for m in row.fates)
-        return _Fate("removed" if opened else "unused")
-    return None
-
-
-def _counted_fates(row: Row) -> list[tuple[str, int]]:
-    """How many met which fate: columns "Implanted | Wasted" with numbers, or "implanted 1, wasted 1"."""
-    counted: list[tuple[str, int]] = []
-    for cell in row.cells:
-        if cell.fate in _STATE and (cell.column == "quantity" or cell.column is None):
-            numbers = row.numbers(cell)
-            if len(set(numbers)) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE:
-                counted.append((cell.fate or "", numbers[0]))
-    if counted and any(fate == "implanted" for fate, _ in counted):
-        return counted
-    beside = [(m.means.fate, _beside(row.parse, m)) for m in row.fates if m.means.fate in _STATE]
-    if len(beside) > 1 and all(number is not None for _, number in beside):
-        return [(fate, number or 0) for fate, number in beside]
-    return []
-
-
-def _beside(parse: Parse, mark: Mention) -> int | None:
-    """The number right behind the word for a fate: "implanted 2"."""
-    mention = parse.items.get(mark.last)
-    return count_of(mention) if mention is not None and mention.kind == "count" else None
-
-
-def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
+def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
     """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
     section = parse.sentence.section
-    fates = [
+    fates: list[Outcome] = [
         m.means.fate
         for m in tables
         if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
@@ -307,11 +236,14 @@ def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
 # -- how many ---------------------------------------------------------------------
 
 
-def _number(row: Row, phrase: DevicePhrase) -> tuple[int, int | None]:
-    """How many devices an entry stands for: at least, at most."""
-    counts = {n for n in (_in_words(row, phrase), _in_column(row, phrase)) if n is not None}
+def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
+    """How many devices an entry stands for: at least, at most. A column counts it where it is ``alone``."""
+    counts = {n for n in (_in_words(row, phrase), _in_column(row) if alone else None) if n is not None}
+    sizes = {size_key(size) for cell in row.of("size") for size in _sizes_in(row, cell)}
+    if not counts and len(sizes) > 1:
+        return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
     if not counts and not phrase.plural:
-        beside = {_beside(row.parse, m) for m in row.fates}
+        beside = {number_behind(row, m) for m in row.fates()}
         counts = {n for n in beside if n} or _bare(row, phrase)
     counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
     if not counts:
@@ -325,16 +257,13 @@ def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
     if phrase.number is None:
         return None
     if row.label == phrase.number and phrase.first == row.parse.first and not row.uncertain:
-        times = any(
-            m.kind == "count" and m.means.word == "times"
-            for i, m in row.parse.items.items()
-            if phrase.first <= i < phrase.last
-        )
+        inside = [m for i, m in row.parse.items.items() if phrase.first <= i < phrase.last]
+        times = any(m.kind == "count" and m.means.word == "times" for m in inside)
         return phrase.number if times else None
     return phrase.number
 
 
-def _in_column(row: Row, phrase: DevicePhrase) -> int | None:
+def _in_column(row: Row) -> int | None:
     """The number of the quantity column: of what was implanted, where there are several."""
     cells = row.of("quantity") or ([] if row.label is not None else row.of("number"))
     cells = [cell for cell in cells if cell.fate == "implanted"] or cells
@@ -344,13 +273,13 @@ def _in_column(row: Row, phrase: DevicePhrase) -> int | None:
 
 def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
     """The number that stands apart: "QTY 2", a cell that is one number, a number behind the size."""
-    found = {n for m in dict.fromkeys(row.parse.items.values()) if (n := _times(row, m, phrase))}
+    found = {n for m in row.mentions() if (n := _times(row, m, phrase))}
     if not row.headed:
         found |= {n for cell in row.cells if (n := _alone(row, cell))}
     words, items = row.parse.words.words, row.parse.items
     behind = phrase.last + (words[phrase.last : phrase.last + 1] in ([":"], ["="]))
     size, mention = items.get(phrase.last - 1), items.get(behind)
-    sized = size is not None and size.kind == "size" and behind < row.parse.last
+    sized = size is not None and size.kind == "size" and behind < row.last
     if sized and mention is not None and mention.kind == "count" and mention.means.word is None:
         found |= {mention.value} if mention.value and _closes(row, mention.last) else set()
     return found | {1} if row.uncertain and found else found
@@ -364,7 +293,7 @@ def _times(row: Row, mention: Mention, phrase: DevicePhrase) -> int | None:
     named = cell is not None and cell.column not in (None, "quantity")
     taken = any(p.first <= mention.first < p.last for p in row.parse.phrases)
     masked = row.parse.words.words[mention.first - 1] == "*"  # "lot ***2"
-    other = any(m.kind == "other_device" and phrase.last <= m.first < mention.first for m in row.parse.nouns)
+    other = any(m.kind == "other_device" and phrase.last <= m.first < mention.first for m in row.nouns())
     return None if named or taken or masked or other else count_of(mention)
 
 
@@ -379,7 +308,7 @@ def _alone(row: Row, cell: SheetCell) -> int | None:
 def _closes(row: Row, i: int) -> bool:
     """Whether an entry ends before word ``i``, or there only counts pieces ("2 ea")."""
     words = row.parse.words.words
-    return i >= row.parse.last or words[i] in "|.;,()" or i + 1 == row.parse.last
+    return i >= row.last or words[i] in "|.;,()" or i + 1 == row.last
 
 
 # -- entries ----------------------------------------------------------------------
@@ -398,31 +327,71 @@ def _named(row: Row) -> list[DevicePhrase]:
     return row.parse.phrases
 
 
+def _parts(row: Row, entries: list[DevicePhrase]) -> list[Row]:
+    """The part of a row that tells of each entry: of a list, the words between its marks."""
+    named = any(cell.column for cell in row.cells)
+    cuts = [] if named else _cuts(row)
+    parts = []
+    for n, phrase in enumerate(entries):
+        begin = entries[n - 1].last if n else row.first
+        end = entries[n + 1].first if n + 1 < len(entries) else row.last
+        before = [cut for cut in cuts if begin <= cut < phrase.first]
+        behind = [cut for cut in cuts if phrase.last <= cut < end]
+        if n or any(_hardware(row, begin, cut) for cut in before):
+            begin = before[-1] + 1 if before else phrase.first if n else begin
+        later = [cut for cut in behind if _hardware(row, cut, end)]
+        if n + 1 < len(entries) and behind:
+            end = behind[-1]
+        parts.append(row.part(begin, later[0] if later else end))
+    return parts
+
+
+def _cuts(row: Row) -> list[int]:
+    """Commas and conjunctions of a list, outside brackets."""
+    cuts, depth = [], 0
+    for i in range(row.first, row.last):
+        word = row.parse.words.words[i]
+        depth += (word in "([") - (word in ")]" and depth > 0)
+        if not depth and word in _PARTING:
+            cuts.append(i)
+    return cuts
+
+
+def _hardware(row: Row, first: int, last: int) -> bool:
+    """Whether other hardware is listed between two words."""
+    return any(m.kind == "other_device" and first <= m.first < last for m in row.parse.nouns)
+
+
 def _no_entry(row: Row, phrase: DevicePhrase) -> str:
     """Why a phrase of a row is no device of it; empty when it is one."""
     cells = row.of("item")
-    others = [m for m in row.parse.nouns if m.kind == "other_device"]
+    others = [m for m in row.nouns() if m.kind == "other_device"]
     if cells and row.headed:
         others = [m for m in others if any(cell.first <= m.first < cell.last for cell in cells)]
-        if any(m.first < phrase.first and not _parted(row, m.last, phrase.first) for m in others):
+        if any(m.first < phrase.first for m in others):
             return "other device"  # "Delivery sheath for AVP II"
     if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
+    if row.parse.sentence.form == "record" and _only_kind(row, phrase):
+        return "described"
     return ""
 
 
-def _parted(row: Row, first: int, last: int) -> bool:
-    return bool(set(row.parse.between(first, last)) & {",", ";", "+", "&", "and"})
+def _only_kind(row: Row, phrase: DevicePhrase) -> bool:
+    """As in "Device type: AVP II": the kind of all devices; no one of them by size, number or fate."""
+    told = phrase.label or phrase.ordinal or phrase.sizes or any(row.told(cell) for cell in row.of("status"))
+    cells = [word for cell in row.of("size", "quantity", "lot", "serial") for word in row.words(cell)]
+    return not told and not any(c.isdigit() for word in cells for c in word)
 
 
 def _article(row: Row, phrase: DevicePhrase) -> _Article:
     """What an entry names, with the size and the valve that other cells give."""
-    size = next((size for cell in row.of("size") if (size := _size_in(row, cell))), None)
+    size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
     if size is None or not row.of("item"):
         size = phrase.sizes[0] if phrase.sizes else size
-    target = next((m.means.site for m in row.parse.nouns if m.kind == "target"), None)
+    target = next((m.means.site for m in row.nouns() if m.kind == "target"), None)
     head = phrase.head
     return _Article(
         phrase.product,
@@ -433,20 +402,18 @@ def _article(row: Row, phrase: DevicePhrase) -> _Article:
     )
 
 
-def _size_in(row: Row, cell: SheetCell) -> str | None:
-    """The size of a cell: "8/4", "10 mm", or a number without its unit."""
-    mentions = [m for i, m in row.parse.items.items() if cell.first <= i < cell.last]
-    size = next((m for m in mentions if m.kind == "size" and m.means.form == "device"), None)
-    if size is not None:
-        return " ".join(row.parse.between(size.first, size.last))
+def _sizes_in(row: Row, cell: SheetCell) -> list[str]:
+    """The sizes of a cell: "8/4", "10 mm", or a number without its unit."""
+    sizes = [m for m in row.mentions(cell) if m.kind == "size" and m.means.form == "device"]
+    if sizes:
+        return [" ".join(row.parse.between(size.first, size.last)) for size in sizes]
     numbers = row.numbers(cell)
-    return f"{numbers[0]} mm" if len(numbers) == 1 and numbers[0] <= LARGEST_SIZE else None
+    return [f"{numbers[0]} mm"] if len(numbers) == 1 and numbers[0] <= LARGEST_SIZE else []
 
 
 def _valve(row: Row) -> str | None:
     """The valve a row names, if it is one."""
-    mentions = dict.fromkeys(row.parse.items.values())
-    valves = {m.means.valve for m in mentions if m.kind in ("valve", "leak") and m.means.valve}
+    valves = {m.means.valve for m in row.mentions() if m.kind in ("valve", "leak") and m.means.valve}
     return valves.pop() if len(valves) == 1 else None
 
 

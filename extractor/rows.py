@@ -76,16 +76,22 @@ class ColumnNames:
         self._columns: dict[str, str] = {}
         self._none: set[str] = set()
         nouns: list[str] = []
+        totals: list[str] = []
         for rule in book.kind("table"):
             means = rule.means
             for phrase in spellings(rule.phrases):
                 if means.record:
                     nouns.append(_plain(phrase))
+                elif means.total:
+                    totals.append(_plain(phrase))
                 elif means.answer == "no":
                     self._none.add(_plain(phrase))
                 elif means.column or means.fate:
                     self._columns.setdefault(_plain(phrase), means.column or "status")
-        words = "|".join(sorted(map(re.escape, nouns), key=len, reverse=True))
+        words, total = (
+            "|".join(sorted(map(re.escape, names), key=len, reverse=True)) for names in (nouns, totals)
+        )
+        self._counted = re.compile(rf"(?:{total}) (?P<noun>{words})(?:s|\(s\))?")
         self._noun = re.compile(
             rf"(?:{_ORDINAL} )?(?P<noun>{words})(?:\(s\))?(?: ?(?P<label>{_LABEL}))?(?P<rest>(?: .*)?)"
         )
@@ -100,6 +106,9 @@ class ColumnNames:
             if not rest or rest in self._columns:
                 label = found["label"] or ordinal
                 return Key(found["noun"], label, self._columns.get(rest, ""))
+        counted = self._counted.fullmatch(plain)
+        if counted is not None:
+            return Key(counted["noun"], "", "quantity")
         return Key("", "", self._columns[plain]) if plain in self._columns else None
 
     def is_none(self, value: str) -> bool:
@@ -267,17 +276,21 @@ def _continues(line: tuple[int, str], key: Key, names: ColumnNames) -> tuple[str
         return "no", []
     if not fields or fields[0].start > _begin(text):
         return ("unknown" if _ANY_FIELD.match(text) else "no"), []
-    first = fields[0].key
-    if first.noun and (first.column in ("", "item") or first.label != key.label) and first.label:
-        same = first.label == key.label and first.column == "item" and not key.column
-        if not same:
-            return "no", []
-    elif first.noun and (not first.column or (first.column == "item" and key.column == "item")):
+    if not _same_device(key, fields[0].key):
         return "no", []
     ends = [field.start for field in fields[1:]] + [len(text)]
     return "known", [
         (at + field.start, at + field.value, at + end) for field, end in zip(fields, ends, strict=True)
     ]
+
+
+def _same_device(opened: Key, key: Key) -> bool:
+    """Whether a key goes on with the device that another one opened."""
+    if not key.noun:
+        return True
+    if key.label or opened.label:
+        return key.label == opened.label and bool(key.column) and (key.column != "item" or not opened.column)
+    return bool(key.column) and not (key.column == opened.column == "item")
 
 
 def _trimmed(lines: Sequence[tuple[int, str]], end: int) -> int:

@@ -8,7 +8,7 @@ numbers only count the rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from extractor.grammar import Parse
 from extractor.mentions import Mention
@@ -30,17 +30,19 @@ class SheetCell:
     fate: str | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A row: its parse, its cells, and the words in them that tell of a fate or say yes or no.
+    """A row, or a part of one: words ``first`` to ``last``, and the cells with their columns.
 
-    ``label`` is the running number in front of it; ``uncertain`` when that may be a quantity.
+    ``headed`` when a header names its columns. ``label`` is the running number in
+    front of it; ``uncertain`` when that may be a quantity.
     """
 
     parse: Parse
+    first: int
+    last: int
     cells: list[SheetCell]
-    fates: list[Mention]
-    answers: list[Mention]
+    marks: list[Mention]  # words of tables in the values of cells
     headed: bool = False
     label: int | None = None
     uncertain: bool = False
@@ -53,25 +55,46 @@ class Row:
         """The words of a cell, without marks."""
         return [w for w in self.parse.between(cell.first, cell.last) if w not in _MARKS]
 
+    def mentions(self, cell: SheetCell | None = None) -> list[Mention]:
+        """What rules matched in the row, or in one of its cells."""
+        first, last = (cell.first, cell.last) if cell else (self.first, self.last)
+        return list(dict.fromkeys(m for i, m in self.parse.items.items() if first <= i < last))
+
     def numbers(self, cell: SheetCell) -> list[int]:
         """The counts of a cell: "2 (two)" gives 2 twice."""
-        found = dict.fromkeys(m for i, m in self.parse.items.items() if cell.first <= i < cell.last)
-        told = [count_of(m) for m in found if m.kind == "count"]
+        told = [count_of(m) for m in self.mentions(cell) if m.kind == "count"]
         return [number for number in told if number is not None]
+
+    def nouns(self) -> list[Mention]:
+        """Nouns of the row that belong to no device phrase."""
+        return [m for m in self.parse.nouns if self.first <= m.first < self.last]
+
+    def actions(self) -> list[Mention]:
+        """Verbs of the row."""
+        return [m for m in self.parse.actions if self.first <= m.first < self.last]
+
+    def fates(self) -> list[Mention]:
+        """The words of the row that tell of a fate."""
+        return [m for m in self.marks if m.means.fate and self.first <= m.first < self.last]
 
     def told(self, cell: SheetCell) -> list[Mention]:
         """The fates named in a cell."""
-        return [m for m in self.fates if cell.first <= m.first < cell.last]
+        return [m for m in self.fates() if cell.first <= m.first < cell.last]
 
     def answer(self, cell: SheetCell) -> str | None:
-        """``yes`` or ``no``, where a cell begins with it or with a number."""
+        """``yes`` or ``no``, where a cell begins with it or is a number."""
         numbers = self.numbers(cell)
         if numbers and cell.last - cell.first == 1:
             return "yes" if numbers[0] else "no"
         words = self.parse.words.words
         first = next((i for i in range(cell.first, cell.last) if words[i] not in _MARKS), cell.last)
-        told = next((m for m in self.answers if m.first == first), None)
+        told = next((m for m in self.marks if m.means.answer and m.first == first), None)
         return told.means.answer if told is not None else None
+
+    def part(self, first: int, last: int) -> Row:
+        """The part of the row between two words."""
+        cells = [cell for cell in self.cells if first <= cell.first < last]
+        return replace(self, first=first, last=last, cells=cells)
 
 
 @dataclass(slots=True)
@@ -194,17 +217,15 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
             if name is not None and name.means.column in _NAMED_INSIDE:
                 column, first = name.means.column, name.last  # "Lot 123", "Size 10"
         cells.append(SheetCell(first, last, column, fate))
-    fates = [
+    marks = [
         m
         for m in tables
-        if m.means.fate
-        and not m.means.column
-        and parse.first <= m.first < parse.last
+        if parse.first <= m.first < parse.last
         and m.first not in keys
+        and ((m.means.fate and not m.means.column) or m.means.answer)
         and (not m.means.alone or _alone(parse, cells, m))
     ]
-    answers = [m for m in tables if m.means.answer and parse.first <= m.first < parse.last]
-    return Row(parse, cells, fates, answers, headed)
+    return Row(parse, parse.first, parse.last, cells, marks, headed)
 
 
 def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
@@ -223,20 +244,18 @@ def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
 def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     """Tell running numbers from quantities: 1, 2, 3 down the first column count the rows."""
     kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
-    numbered = [(row, number) for row in sheet.rows if (number := _number_in_front(row, kinds)) is not None]
-    run = [number for _, number in numbered]
-    if (
-        run == [1] or (len(run) == 1 and not kinds) or run != [*range(run[0], run[0] + len(run))]
-        if run
-        else True
-    ):
+    numbers = [_number_in_front(row, kinds) for row in sheet.rows]
+    run = [number for number in numbers if number is not None]
+    alone = len(run) == 1 and (run == [1] or not kinds)
+    if not run or alone or run != [*range(run[0], run[0] + len(run))]:
         return sheet
-    for row, number in numbered:
-        row.label = number
+    rows = []
+    for row, number in zip(sheet.rows, numbers, strict=True):
         cells = row.of("number")
         sure = cells[0] == row.cells[0] if cells else row.headed or len(run) >= _LEAST_RUN
-        row.uncertain = run[0] != 1 or not sure
-    return sheet
+        uncertain = number is not None and (run[0] != 1 or not sure)
+        rows.append(replace(row, label=number, uncertain=uncertain))
+    return Sheet(rows)
 
 
 def _number_in_front(row: Row, kinds: set[str | None]) -> int | None:

@@ -77,6 +77,7 @@ class Telling:
             label=phrase.label,
             quantity=phrase.quantity,
             counted=phrase.number is not None or bool(phrase.sizes),
+            definite=phrase.determiner == "definite",
             paragraph=self.parse.sentence.paragraph,
             events=[Event("named", start, end, self.parse.sentence.section.role, rule)],
         )
@@ -138,7 +139,7 @@ class Telling:
         start, end = self.span(group[0].first, group[-1].last)
         rule = next((c.rule for c in self.parse.cues if c.means.cue == "summary"), "claim.stated")
         role = self.parse.sentence.section.role
-        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, self.site.valve))
+        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, group[0].valve))
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:
         """Write down a phrase that may be ``extra`` devices more."""
