@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from extractor.approach import Routes, read_exposure, read_routes
 from extractor.claims import Case
 from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
-from extractor.site import leak_valves
+from extractor.patient import passive
+from extractor.site import denied
+from extractor.status import dated
+from extractor.treated import Treated, read_treated
 
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
-_ROUTES = ("retrograde", "transseptal", "transapical")
 
 
 @dataclass(slots=True)
@@ -26,16 +29,14 @@ class Circumstances:
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
     attempted: bool = False
+    failed: Mention | None = None  # a title or a summary calls the closure an attempt that failed
     other_closure: Mention | None = None  # the title names the closure of another defect
-    valves: dict[str, Mention] = field(default_factory=dict)  # treated
-    title_valves: dict[str, Mention] = field(default_factory=dict)
-    body_valves: dict[str, Mention] = field(default_factory=dict)
-    routes: dict[str, Mention] = field(default_factory=dict)
+    treated: Treated = field(default_factory=Treated)
+    routes: Routes = field(default_factory=Routes)
     exposed: Mention | None = None
     other_procedure: Mention | None = None
     surgical: Mention | None = None
     ring: Mention | None = None
-    prosthesis: bool = False
     document: Mention | None = None
     cancelled: Mention | None = None
 
@@ -46,10 +47,12 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     sentence_of = _Locator(case)
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
-    _valves(case, out)
-    _routes(found["approach"], sentence_of, out)
+    out.treated = read_treated(case)
+    out.exposed = read_exposure(case, found["approach"])
     _session(found["session"], sentence_of, out)
+    out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
+    out.failed = _failed(case)
     _document(layout, found["document"], out)
     out.other_closure = next(
         (
@@ -86,44 +89,43 @@ class _Locator:
         return None if k is None else self._parses[k]
 
 
-def _negated(parse: Parse, mention: Mention) -> bool:
-    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
-    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
-        item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
-            return True
-        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
-            return True
-        if (
-            parse.words.words[i] in (",", ";", ".")
-            or parse.roles.get(i) in ("be", "clause")
-            or (item is not None and item.kind in ("action", "device"))
-        ):
-            return False
-    return False
-
-
 def _leak(case: Case, out: Circumstances) -> None:
+    """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind != "leak" or mention.means.term not in ("paravalvular", "closure", "ring"):
-                continue
-            if _negated(parse, mention):
+            if mention.kind != "leak" or denied(parse, mention):
                 continue
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
+            elif mention.means.term in ("paravalvular", "closure"):
+                out.leak = out.leak or mention
+            elif mention.means.term != "leak" or mention.means.flow or not mention.means.valve:
                 continue
-            out.leak = out.leak or mention
-            if standing == "today" and mention.means.term == "closure" and not _undone(parse, mention):
+            if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
-            if (
-                standing == "today"
-                and not out.closure
-                and any(a.means.event == "close" for a in parse.actions)
-                and not any(c.means.cue == "negation" for c in parse.cues)
-                and not _undone(parse, mention)
-            ):
-                out.closure = mention
+
+
+def _closed(parse: Parse, mention: Mention) -> bool:
+    """Whether a sentence tells the closure of a leak as done."""
+    return (
+        any(a.means.event == "close" for a in parse.actions)
+        and "negation" not in parse.cue_kinds()
+        and not _undone(parse, mention)
+    )
+
+
+def _failed(case: Case) -> Mention | None:
+    """As in "Attempted closure of mitral paravalvular leak, unsuccessful", where the procedure is named."""
+    for parse, source, standing in case.parses:
+        if source not in ("title", "summary") or standing != "today":
+            continue
+        closes = any(a.means.event == "close" for a in parse.actions) or any(
+            m.kind == "leak" and m.means.term == "closure" for m in parse.items.values()
+        )
+        failed = next((c for c in parse.cues if c.means.cue == "inability"), None)
+        if closes and failed is not None and not parse.phrases:
+            return failed
+    return None
 
 
 def _any_leak(case: Case) -> Mention | None:
@@ -140,7 +142,7 @@ def _any_leak(case: Case) -> Mention | None:
     )
     if not placed or not (prosthesis or valve):
         return None
-    if any(source == "title" and m.kind == "target" for parse, source, _ in case.parses for m in parse.nouns):
+    if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(
         m.kind == "leak" and m.means.term == "device"
@@ -149,14 +151,14 @@ def _any_leak(case: Case) -> Mention | None:
     ):
         return None
     for parse, _, standing in case.parses:
-        if any(m.kind == "target" for m in parse.nouns):
+        if any(_elsewhere(m) for m in parse.nouns):
             continue
         for mention in dict.fromkeys(parse.items.values()):
             if (
                 mention.kind == "leak"
                 and mention.means.term == "leak"
                 and standing != "planned"
-                and not _negated(parse, mention)
+                and not denied(parse, mention)
             ):
                 return mention
     elsewhere = any(
@@ -165,121 +167,19 @@ def _any_leak(case: Case) -> Mention | None:
     return None if elsewhere else prosthesis
 
 
+def _elsewhere(noun: Mention) -> bool:
+    """Whether a noun is another defect, or an appendage device, whose leak may be meant."""
+    return noun.kind == "target" or (noun.kind == "other_device" and noun.means.role == "appendage")
+
+
 def _undone(parse: Parse, mention: Mention) -> bool:
     clause = parse.clause.get(mention.first)
+    if dated(parse, clause):
+        return True
     return any(
         c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
         for c in parse.cues
     )
-
-
-def _valves(case: Case, out: Circumstances) -> None:
-    """Valves by their leak; in doubt those of the devices left in."""
-    prostheses: dict[str, Mention] = {}
-    loose: dict[str, Mention] = {}  # only in the same sentence as a leak
-    for parse, source, standing in case.parses:
-        for mention in dict.fromkeys(parse.items.values()):
-            if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
-                mention.kind == "other_device" and mention.means.valve
-            ):
-                prostheses.setdefault(mention.means.valve, mention)
-        if standing == "planned":
-            continue
-        named = sorted(leak_valves(parse))
-        tied = leak_valves(parse, tied=True)
-        for valve in named:
-            witness = next(
-                (m for m in parse.items.values() if m.kind in ("leak", "valve") and m.means.valve == valve),
-                None,
-            )
-            if witness is None or (witness.kind == "leak" and _negated(parse, witness)):
-                continue
-            if witness.kind == "valve":
-                leak = next(
-                    (
-                        m
-                        for m in parse.items.values()
-                        if m.kind == "leak" and m.means.term not in ("central", "device")
-                    ),
-                    None,
-                )
-                if leak is not None and _negated(parse, leak):
-                    continue
-            strong = any(
-                m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.items.values()
-            )
-            if valve not in tied:
-                loose.setdefault(valve, witness)
-                continue
-            if source == "title" and standing == "today":
-                if strong:
-                    out.title_valves.setdefault(valve, witness)
-            elif strong or standing == "today":
-                out.body_valves.setdefault(valve, witness)
-    if not out.body_valves and not out.title_valves:
-        out.body_valves = loose
-    out.prosthesis = bool(prostheses)
-    closed: dict[str, Mention] = {}
-    for device in case.main.today():
-        if device.in_place and device.valve in out.body_valves:
-            closed.setdefault(device.valve, out.body_valves[device.valve])
-    if len(out.title_valves) > 1:
-        out.valves = dict(out.title_valves)
-    elif len(out.body_valves) == 1:
-        out.valves = dict(out.body_valves)
-    elif closed:
-        out.valves = closed
-    elif out.title_valves:
-        out.valves = dict(out.title_valves)
-    elif out.body_valves:
-        out.valves = dict(out.body_valves)
-    if not out.valves and len(prostheses) == 1:
-        out.valves = prostheses
-    if not out.valves and not prostheses:
-        named_at_all = {
-            m.means.valve: m
-            for parse, _, _ in reversed(case.parses)
-            for m in parse.items.values()
-            if m.kind == "valve" and m.means.valve
-        }
-        out.valves = named_at_all if len(named_at_all) == 1 else {}
-
-
-def _routes(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
-    vessels: dict[str, Mention] = {}
-    for mention in mentions:
-        located = sentence_of(mention)
-        if located is None:
-            continue
-        parse, _, standing = located
-        if standing != "today":
-            continue
-        clause = parse.clause.get(mention.first)
-        cues = {c.means.cue for c in parse.cues if parse.clause.get(c.first) == clause}
-        if cues & {"negation", "inability", "plan"} or any(
-            a.means.undertaking and parse.clause.get(a.first) == clause for a in parse.actions
-        ):
-            continue
-        none = next(
-            (
-                m
-                for m in parse.items.values()
-                if m.kind == "count" and m.means.word == "none" and m.last == mention.first
-            ),
-            None,
-        )
-        if none is not None:
-            continue
-        if mention.means.use == "open":
-            if not _counted(parse, mention):
-                out.exposed = out.exposed or mention
-        elif mention.means.use in ("named", "step") and mention.means.route:
-            out.routes.setdefault(mention.means.route, mention)
-        elif mention.means.use == "vessel" and mention.means.route:
-            vessels.setdefault(mention.means.route, mention)
-    if not out.routes and len(vessels) == 1:
-        out.routes = vessels
-    out.routes = {route: out.routes[route] for route in _ROUTES if route in out.routes}
 
 
 def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances) -> None:
@@ -292,9 +192,6 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
             continue
         if mention.means.event in ("valve_implant", "clip_implant"):
             out.other_procedure = out.other_procedure or mention
-        elif mention.means.event == "surgical_exposure":
-            if not _counted(parse, mention):
-                out.exposed = out.exposed or mention
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
@@ -302,49 +199,57 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:
-    """As in "Third sternotomy", "previous sternotomies", a year: told of the past."""
+    """As in "two previous MitraClips", "a Perceval from 2020": told of the past."""
     before = parse.items.get(mention.first - 1)
-    if (
-        before is not None
-        and before.kind == "count"
-        and (before.means.number or before.value or before.means.ordinal)
-    ):
+    if before is not None and before.kind == "count" and before.means.ordinal:
         return True
     if any(c.means.cue == "history" and 0 <= mention.first - c.last <= 3 for c in parse.cues):
         return True
-    return any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+    return any(
+        m.kind == "size" and m.means.form == "date" and _year_only(parse, m) for m in parse.items.values()
+    )
+
+
+def _year_only(parse: Parse, date: Mention) -> bool:
+    """As in "2015", "March 2015": the date of this session has a day."""
+    return sum(word.isdigit() for word in parse.words.words[date.first : date.last]) == 1
 
 
 def _implants(case: Case, out: Circumstances) -> None:
-    """A valve or clip that an action of this session puts in."""
+    """A valve or clip that an action, or the implant list, of this session puts in."""
     for parse, source, standing in case.parses:
-        if standing != "today" or parse.cue_kinds() & {"history"}:
+        if standing != "today" or source == "findings" or parse.cue_kinds() & {"history"}:
             continue
         for noun in parse.nouns:
             if noun.kind != "other_device" or noun.means.role not in ("valve", "clip"):
                 continue
-            told_apart = noun.means.role == "clip" and not _undone(parse, noun) and not _counted(parse, noun)
-            if (source == "implants" or told_apart) and not any(
-                a.means.event in ("unused", "withdraw") for a in parse.actions
-            ):
+            if _undone(parse, noun) or _counted(parse, noun):
+                continue
+            listed = (source == "implants" and not noun.means.surgical) or noun.means.role == "clip"
+            kept = not any(a.means.event in ("unused", "withdraw") for a in parse.actions)
+            if (listed and kept) or any(_put_in(parse, noun, action) for action in parse.actions):
                 out.other_procedure = out.other_procedure or noun
-            for action in parse.actions:
-                if action.means.event not in ("open", "release") or parse.clause.get(
-                    action.first
-                ) != parse.clause.get(noun.first):
-                    continue
-                near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
-                between = range(min(action.last, noun.last), max(action.first, noun.first))
-                if (
-                    near
-                    and not any(
-                        parse.items.get(i) is not None and parse.items[i].kind in ("device", "leak")
-                        for i in between
-                    )
-                    and not any(parse.roles.get(i) in ("preposition", "with") for i in between)
-                    and not _undone(parse, noun)
-                ):
-                    out.other_procedure = out.other_procedure or noun
+
+
+def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
+    """Whether an action beside a noun puts it in: "a Sapien 3 was deployed"."""
+    if action.means.event not in ("open", "release"):
+        return False
+    if parse.clause.get(action.first) != parse.clause.get(noun.first):
+        return False
+    near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
+    between = range(min(action.last, noun.last), max(action.first, noun.first))
+    if (
+        noun.means.surgical
+        and "," in parse.between(between.start, between.stop)
+        and not passive(parse, action)
+    ):
+        return False  # "a bileaflet valve, both discs opening"
+    return near and not any(
+        (i in parse.items and parse.items[i].kind in ("device", "leak"))
+        or parse.roles.get(i) in ("preposition", "with")
+        for i in between
+    )
 
 
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:

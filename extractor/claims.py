@@ -14,11 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Standing, Statement, Timeline, size_key
+from extractor.events import Standing, Statement, Timeline
 from extractor.grammar import Parse
 from extractor.implants import Listing, read_implants
 from extractor.layout import Section
 from extractor.mentions import Mention
+from extractor.phrases import size_key
 from extractor.timeline import TimelineBuilder
 from extractor.totals import Total, read_totals, state_total
 
@@ -34,6 +35,8 @@ _SOURCES: tuple[Source, ...] = (
 )  # fmt: skip
 # Sources that may tell the course of events when there is no narrative.
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
+
+_ENDS = frozenset({"implanted", "removed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class _Reading:
                 return
         if source in ("implants", "equipment") and form == "prose" and _tells(parse):
             source = "narrative"  # running text under an implant header
-        tabular = form in ("row", "record", "heap") and source != "log"
+        tabular = form in ("row", "record", "heap") and (source != "log" or self._told(parse) & _ENDS)
         if standing == "today" and (source in ("implants", "equipment") or tabular):
             listing = self._listing(parse, source)
             self.rows[listing].append(parse)
@@ -147,8 +150,11 @@ class _Reading:
 
     def _listing(self, parse: Parse, source: Source) -> Listing:
         """Supplies list what was taken from the shelf, except where a row says what became of it."""
-        told = {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
-        return "equipment" if source == "equipment" and not told & {"implanted", "removed"} else "implants"
+        return "equipment" if source == "equipment" and not self._told(parse) & _ENDS else "implants"
+
+    def _told(self, parse: Parse) -> set[str]:
+        """The fates that a row names."""
+        return {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
 
     def finish(self) -> Case:
         """The case with a timeline for each source."""
@@ -237,7 +243,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
-            low += not (device.doubtful or device.only_named)
+            low += not (device.doubtful or device.unsure or device.only_named)
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True
@@ -253,6 +259,9 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    if prior and not narrates and source != "implants":
+        # "he now has three devices in all": a lifetime total
+        claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
         if _of_one_valve(statement, timeline):
@@ -284,10 +293,8 @@ def _of_devices(
     tells = narrates or source == "implants"
     if not tells and not low:
         return []  # summaries name devices; what they leave out they do not deny
-    if source == "title" and not narrates and not any(d.counted for d in today):
-        high = None  # a title that only names the device does not count
-    if not tells and all(d.definite for d in today):
-        high = None  # "the 6 mm sits well" says nothing of the others
+    if source in ("title", "summary", "findings") and not narrates and not any(d.counted for d in today):
+        high = None  # what only names the device does not count
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
     return [
@@ -302,9 +309,15 @@ def _of_devices(
             proof.rule,
             corrects,
             best=None if many or high is None else sum(d.in_place for d in today),
-            stated=source == "implants",
+            stated=source == "implants" or _confirmed(timeline),
         )
     ]
+
+
+def _confirmed(timeline: Timeline) -> bool:
+    """As in "Both plugs were released": the text counts the devices that its events leave in."""
+    final = sum(d.in_place for d in timeline.today())
+    return any(s.low == s.high == s.at == final for s in timeline.statements)
 
 
 def _stated(
@@ -319,10 +332,15 @@ def _stated(
 ) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
     later = final - statement.at if narrates else 0
-    if statement.low == statement.high == statement.at == 0 and final:
+    if statement.high == 0 < statement.at:
+        return []  # "nothing was put in the septum", with devices in place
+    told_later = final or (left_in and source in ("narrative", "log"))
+    if statement.low == statement.high == statement.at == 0 and told_later:
         return []  # "no device was placed then", and later one was
     if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
         return []  # what earlier sessions left is seen again
+    if statement.mixed and prior and statement.low == statement.high == statement.at + prior:
+        return []  # "three plugs around this valve, counting the old one"
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

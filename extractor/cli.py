@@ -26,6 +26,7 @@ from extractor.terminal import printable
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
+    from extractor.evaluate import Gold
     from extractor.readers import Note
     from extractor.rules import RuleBook
     from extractor.suggestion import Suggestion
@@ -53,6 +54,13 @@ class Format(StrEnum):
     table = "table"
     jsonl = "jsonl"
     csv = "csv"
+
+
+class ImpactFormat(StrEnum):
+    """Forms in which the impact of a change is written."""
+
+    text = "text"
+    jsonl = "jsonl"
 
 
 class ScoreFormat(StrEnum):
@@ -282,6 +290,72 @@ def rules_try(
         _echo(f"    by {match.why}; source: {match.source}")
     if not matches:
         _echo("no rule matches")
+
+
+@rules_app.command("impact")
+def rules_impact(
+    corpus: Sources,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            metavar="REV|FILE",
+            help="The old rules: a git revision, a folder or zip file of pattern files, or one pattern "
+            "file that stands in for its namesake.",
+        ),
+    ] = "HEAD",
+    patterns: Patterns = None,
+    form: Annotated[
+        ImpactFormat,
+        typer.Option("--format", help="text for reading, jsonl for every change with its places."),
+    ] = ImpactFormat.text,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
+        ),
+    ] = 1,
+    fail_on_loss: Annotated[
+        bool, typer.Option("--fail-on-loss", help="Exit with status 1 when a labelled note got worse.")
+    ] = False,
+) -> None:
+    """Show which notes a change of the rules changes, from what to what and by which rule.
+
+    Only rules are compared: the old ones and those of the pattern folder, both read by the code of today.
+    Notes with gold labels also show whether they went from right to wrong or from wrong to right.
+    """
+    from extractor import impact
+    from extractor.revisions import complete, other_rules
+    from extractor.rules import patterns_dir
+    from extractor.terminal import console
+
+    errors = _Errors()
+    folder = patterns or patterns_dir()
+    with _reported():
+        new = complete(_rules(patterns), str(folder))
+        old = other_rules(against, folder)
+    totals = impact.total(impact.compare(_labelled(corpus, errors), old, new, workers))
+    edited = impact.edited_rules(old, new)
+    with _destination(None, exact=form is ImpactFormat.jsonl) as stream:
+        if form is ImpactFormat.jsonl:
+            stream.writelines(impact.jsonl(totals, edited, old, new))
+        else:
+            impact.print_impact(totals, edited, old, new, console(stream))
+    if errors.count:
+        typer.echo(f"{totals.notes} notes compared, {errors.count} inputs failed", err=True)
+    if errors.count or (fail_on_loss and totals.worse):
+        raise typer.Exit(FAILED)
+
+
+def _labelled(paths: list[str], errors: _Errors) -> Iterator[tuple[Note, Gold | None]]:
+    """Notes with their labels; one that is not usable is reported, and its note compared without."""
+    from extractor.evaluate import notes_with_labels
+
+    for note, gold in notes_with_labels(paths, errors):
+        if isinstance(gold, InputError):
+            errors(gold)
+            gold = None
+        yield note, gold
 
 
 def _rules(patterns: Path | None) -> RuleBook:

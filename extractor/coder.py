@@ -10,6 +10,7 @@ from extractor.circumstances import Circumstances, read_circumstances
 from extractor.claims import Case, build_case
 from extractor.coding import Evidence, suggest
 from extractor.count import Count, reconcile
+from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
 from extractor.mentions import Mention, MentionFinder
@@ -27,19 +28,6 @@ class NoteLike(Protocol):
     @property
     def text(self) -> str:
         """The text of the note."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedMention:
-    """A mention of the note and how it was explained."""
-
-    start: int
-    end: int
-    text: str
-    kind: str
-    rule: str
-    section: str
-    explanation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +75,9 @@ class Coder:
         """Run every stage up to the count."""
         layout = self._layout.read(text)
         words = self._finder.words(text)
-        found = self._finder.find(text, words)
+        found = self._finder.find(text, words, layout.line_starts)
         reader = SentenceReader(words, found)
-        parses = [reader.read(sentence) for sentence in layout.sentences]
+        parses = reader.read_all(layout.sentences)
         case = build_case(parses, found["table"])
         return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 
@@ -120,16 +108,7 @@ class Coder:
     def explain(self, text: str, note_id: str = "") -> Explanation:
         """The suggestion, and how each mention of the note was explained."""
         analysis = self.analyse(text)
-        mentions = []
-        for timeline in analysis.case.timelines.values():
-            for phrase, explanation in timeline.explained:
-                parse = next(p for p, _, _ in analysis.case.parses if p.first <= phrase.first < p.last)
-                start, end = parse.words.starts[phrase.first], parse.words.ends[phrase.last - 1]
-                rule = phrase.head.rule if phrase.head else "count.reference"
-                mentions.append(
-                    ExplainedMention(
-                        start, end, text[start:end], "device", rule, parse.sentence.section.role, explanation
-                    )
-                )
-        mentions.sort(key=lambda m: (m.start, m.end))
-        return Explanation(self._suggest(analysis, text, note_id), tuple(mentions))
+        mentions = explain_mentions(
+            text, analysis.layout, analysis.found, analysis.case, analysis.circumstances
+        )
+        return Explanation(self._suggest(analysis, text, note_id), mentions)

@@ -26,10 +26,10 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
+from extractor.site import ACCESS
+from extractor.treated import Share, Treated
 
 _LEFT_VALVES = ("mitral", "aortic")
-# Where the way in is closed again: part of closing a leak, and no defect of its own.
-_ACCESS = (None, "apical_tract", "septal_access", "vessel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def suggest(
     occurred = around.leak is not None and (
         bool(today)
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
+        or (around.attempted and around.routes.sought)
     )
     if around.ring is not None and not around.leak and today:
         occurred = True
@@ -78,7 +79,8 @@ def suggest(
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)
     surgery = around.surgical or around.exposed
-    if around.surgical is not None and not any(d.in_place for d in today):
+    operated = around.surgical is not None and around.exposed is not None and not around.routes.all
+    if operated or (around.surgical is not None and not any(d.in_place for d in today)):
         return _nothing(note_id, book, devices, around, evidence)
     if surgery is not None and not _opened(case) and _taken_out(case):
         return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
@@ -91,7 +93,7 @@ def suggest(
     mentioned = (
         around.document is not None
         and around.document.means.document == "discharge"
-        and any(c.low for c in case.claims)
+        and any(c.high != 0 for c in case.claims)
     )
     if around.document is not None and not told and not mentioned:
         return _nothing(note_id, book, devices, around, evidence)
@@ -114,10 +116,24 @@ def suggest(
                 evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
             )
         ]
+    if around.failed is not None and count.low > 0 and not reasons:
+        reasons.append(
+            Reason(
+                code="device_count_conflict",
+                message="The procedure is called an attempt that failed, and the text leaves a device in.",
+                evidence=(evidence.of_mention(around.failed),),
+            )
+        )
     elsewhere = next(
-        (d for d in case.main.devices if d.target not in _ACCESS and d.standing == "today"), None
+        (
+            d
+            for d in case.main.devices
+            if d.target not in (None, *ACCESS) and d.standing == "today" and d.in_place
+        ),
+        None,
     )
-    if around.closure is None and elsewhere is not None and count.low > 0 and not reasons:
+    at_leak = any(d.at_leak and d.in_place for d in today)
+    if around.closure is None and not at_leak and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(
                 code="device_count_conflict",
@@ -187,11 +203,12 @@ def _outcome(device: TrackedDevice) -> Outcome:
 
 
 def _devices(tracked: list[TrackedDevice], around: Circumstances, evidence: Evidence) -> tuple[Device, ...]:
-    only = next(iter(around.valves)) if len(around.valves) == 1 else None
+    only = next(iter(around.treated.valves)) if len(around.treated.valves) == 1 else None
     out = []
     for number, device in enumerate(tracked, 1):
         outcome = _outcome(device)
-        valve = (only or device.valve) if outcome in ("implanted", "removed", "unknown") else device.valve
+        own = around.treated.valve_of.get(id(device), device.valve)
+        valve = (only or own) if outcome in ("implanted", "removed", "unknown") else device.valve
         out.append(
             Device(
                 number=number,
@@ -250,86 +267,122 @@ def _said(claim: Claim) -> str:
     return f"{claim.low}" if claim.low == claim.high else f"{claim.low} to {claim.high}"
 
 
+Interval = tuple[int, int, int | None]  # units, and their bounds
+
+
 def _valve_share(
     case: Case, count: Count, around: Circumstances, evidence: Evidence
-) -> tuple[list[Reason], dict[str, tuple[int, int, int | None]]]:
+) -> tuple[list[Reason], dict[str, Interval]]:
     """Reasons about the valve, and (units, low, high) per coded valve."""
-    asserted = count.low
-    reasons: list[Reason] = []
-    others = [v for v in around.valves if v not in _LEFT_VALVES]
-    if others:
-        reasons.append(
-            Reason(
-                code="other_valve",
-                message=f"Leak at the {others[0]} valve: no code of this family applies.",
-                evidence=(evidence.of_mention(around.valves[others[0]]),),
-            )
-        )
-    if around.ring is not None and (
-        not around.leak
-        or around.leak.means.term == "leak"
-        or (not around.prosthesis and around.ring.start < around.leak.start)
-    ):
-        reasons.append(
-            Reason(
-                code="annuloplasty_ring",
-                message="The leak is beside an annuloplasty ring, not a valve prosthesis.",
-                evidence=(evidence.of_mention(around.ring),),
-            )
-        )
+    reasons = _other_valve(around, evidence)
+    ring = _ring(around, evidence)
+    if ring is not None:
+        return [*reasons, ring], {}
+    valves = [v for v in _LEFT_VALVES if v in around.treated.valves]
+    if not valves and not reasons:
+        return [Reason(code="valve_unstated", message="The treated valve is not named.", evidence=())], {}
+    reasons += _valve_conflict(valves, count, around, evidence)
+    if count.low == 0 or not valves:
         return reasons, {}
-    valves = [v for v in _LEFT_VALVES if v in around.valves]
-    if not valves and not others:
-        reasons.append(Reason(code="valve_unstated", message="The treated valve is not named.", evidence=()))
-        return reasons, {}
-    titled = [v for v in around.title_valves if v in _LEFT_VALVES]
-    if len(valves) == 1 and titled and valves[0] not in titled:
-        reasons.append(
-            Reason(
-                code="valve_conflict",
-                message=f"The title names the {titled[0]} valve, the text the {valves[0]} valve.",
-                evidence=(
-                    evidence.of_mention(around.title_valves[titled[0]]),
-                    evidence.of_mention(around.valves[valves[0]]),
-                ),
-            )
+    if len(around.treated.valves) == 1:
+        return reasons, {valves[0]: (count.low, count.low, count.high)}
+    share, doubt = _divide(list(around.treated.valves), count, around, evidence)
+    return [*reasons, *doubt], {v: share[v] for v in valves if v in share}
+
+
+def _other_valve(around: Circumstances, evidence: Evidence) -> list[Reason]:
+    """A leak at the tricuspid or the pulmonary valve."""
+    other = next((v for v in around.treated.valves if v not in _LEFT_VALVES), None)
+    if other is None:
+        return []
+    return [
+        Reason(
+            code="other_valve",
+            message=f"Leak at the {other} valve: no code of this family applies.",
+            evidence=(evidence.of_mention(around.treated.valves[other]),),
         )
-    if len(valves) == 1 and len(around.body_valves) > 1 and asserted > 1 and titled != valves:
-        other = next(v for v in around.body_valves if v != valves[0])
-        reasons.append(
-            Reason(
-                code="valve_conflict",
-                message=f"Leaks at the {valves[0]} and the {other} valve: "
-                "it is not clear that every device went to the first.",
-                evidence=(
-                    evidence.of_mention(around.valves[valves[0]]),
-                    evidence.of_mention(around.body_valves[other]),
-                ),
-            )
+    ]
+
+
+def _ring(around: Circumstances, evidence: Evidence) -> Reason | None:
+    """A leak beside an annuloplasty ring, and no leak beside a prosthesis."""
+    ring, leak = around.ring, around.leak
+    if ring is None:
+        return None
+    beside_valve = leak is not None and leak.means.term != "leak"
+    if beside_valve and leak is not None and (around.treated.prosthesis or ring.start > leak.start):
+        return None
+    return Reason(
+        code="annuloplasty_ring",
+        message="The leak is beside an annuloplasty ring, not a valve prosthesis.",
+        evidence=(evidence.of_mention(ring),),
+    )
+
+
+def _valve_conflict(
+    valves: list[str], count: Count, around: Circumstances, evidence: Evidence
+) -> list[Reason]:
+    """Where the parts of a note name different valves."""
+    treated = around.treated
+    message, spans = "", ()
+    titled = [v for v in treated.titled if v in _LEFT_VALVES]
+    alone = len(treated.valves) == 1
+    if treated.contested is not None:
+        message = "The narrative and the list of devices or the summary name different valves."
+        spans = tuple(evidence.of_mention(m) for m in treated.contested)
+    elif alone and valves and titled and valves[0] not in titled:
+        message = f"The title names the {titled[0]} valve, the text the {valves[0]} valve."
+        spans = (
+            evidence.of_mention(treated.titled[titled[0]]),
+            evidence.of_mention(treated.valves[valves[0]]),
         )
-    if asserted == 0 or not valves:
-        return reasons, {}
-    if len(valves) == 1:
-        return reasons, {valves[0]: (asserted, count.low, count.high)}
-    share: dict[str, tuple[int, int, int | None]] = {}
-    implanted = [d for d in case.main.today() if d.in_place]
-    for valve in valves:
-        n = sum(d.valve == valve for d in implanted)
-        if n:
-            share[valve] = (n, n, n)
-    if sum(n for n, _, _ in share.values()) != count.low or count.exact is None or len(share) < len(valves):
-        reasons.append(
-            Reason(
-                code="device_count_conflict",
-                message="The note does not say how many devices went to each valve.",
-                evidence=tuple(evidence.of_mention(around.valves[v]) for v in valves),
+    elif alone and valves and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
+        other = next((v for v in treated.leaking if v != valves[0]), None)
+        if other is not None:
+            message = (
+                f"Leaks at the {valves[0]} and the {other} valve: "
+                "it is not clear that every device went to the first."
             )
-        )
-    return reasons, share
+            spans = (
+                evidence.of_mention(treated.valves[valves[0]]),
+                evidence.of_mention(treated.leaking[other]),
+            )
+    return [Reason(code="valve_conflict", message=message, evidence=spans)] if message else []
+
+
+def _placed(valve: str, count: Count, treated: Treated) -> bool:
+    """Whether a table puts every device at one valve."""
+    return any(s.source == "implants" and s.units == {valve: count.exact} for s in treated.shares)
+
+
+def _divide(
+    valves: list[str], count: Count, around: Circumstances, evidence: Evidence
+) -> tuple[dict[str, Interval], list[Reason]]:
+    """The units of each of two valves, where the parts that divide all devices agree."""
+    shares = [_completed(s, valves) for s in around.treated.shares]
+    whole = [s for s in shares if set(s.units) == set(valves) and not s.unplaced and s.total == count.exact]
+    stated = [s for s in shares if s.source == "statement" and count.exact not in (s.total, None)]
+    if whole and not stated and all(s.units == whole[0].units for s in whole):
+        return {v: (whole[0].units[v],) * 3 for v in valves}, []
+    best = whole[0] if whole else shares[-1] if shares else Share("none", {})
+    units: dict[str, Interval] = {v: (best.units[v],) * 3 for v in valves if best.units.get(v)}
+    spans = tuple(evidence.of_mention(around.treated.valves[v]) for v in valves)
+    message = "The note does not say how many devices went to each valve."
+    if len(whole) > 1 or stated:
+        message = "The parts of the note divide the devices over the valves in different ways."
+    return units, [Reason(code="device_count_conflict", message=message, evidence=spans)]
+
+
+def _completed(share: Share, valves: list[str]) -> Share:
+    """The one device without a valve went to the one valve without a device."""
+    missing = [v for v in valves if v not in share.units]
+    if share.unplaced == 1 and len(missing) == 1:
+        return Share(share.source, {**share.units, missing[0]: 1})
+    return share
 
 
 def _lines(
-    book: RuleBook, share: dict[str, tuple[int, int, int | None]], count: Count, devices: tuple[Device, ...]
+    book: RuleBook, share: dict[str, Interval], count: Count, devices: tuple[Device, ...]
 ) -> tuple[Line, ...]:
     lines, further, low, high = [], 0, 0, 0
     additional: list[int] = []
@@ -380,15 +433,15 @@ def _circumstance_reasons(around: Circumstances, evidence: Evidence) -> list[Rea
 
 
 def _companions(
-    book: RuleBook, around: Circumstances, share: dict[str, tuple[int, int, int | None]], evidence: Evidence
+    book: RuleBook, around: Circumstances, share: dict[str, Interval], evidence: Evidence
 ) -> tuple[Companion, ...]:
     """93462: transapical for any valve, transseptal for an aortic closure (policy, section 2)."""
     if around.exposed is not None:
         return ()
     route = None
-    if "transapical" in around.routes and share:
+    if "transapical" in around.routes.all and share:
         route = "transapical"
-    elif "transseptal" in around.routes and list(share) == ["aortic"]:
+    elif "aortic" in share and "transseptal" in around.routes.of.get("aortic", {}):
         route = "transseptal"
     if route is None:
         return ()
@@ -398,7 +451,7 @@ def _companions(
             code=rule.code,
             units=1,
             message=f"Left heart reached by {route} puncture.",
-            evidence=(evidence.of_mention(around.routes[route]),),
+            evidence=(evidence.of_mention(around.routes.all[route]),),
         ),
     )
 
@@ -435,7 +488,7 @@ def _result(
         lines=lines,
         reasons=tuple(unique.values()),
         devices=devices,
-        approaches=tuple(around.routes),  # type: ignore[arg-type]
+        approaches=tuple(around.routes.all),  # type: ignore[arg-type]
         companions=companions,
         proof=_proof(book, lines, devices, around, companions, evidence, count),
         rules_version=book.version,
@@ -472,11 +525,11 @@ def _proof(
         )
     high = "or more" if count.high is None else f"to {count.high}"
     total = f"{count.low}" if count.exact is not None else f"{count.low} {high}"
-    valves = " and ".join(around.valves) or "unstated"
+    valves = " and ".join(around.treated.valves) or "unstated"
     return Proof(
         statement=f"{total} device(s) left in; valve: {valves}",
         rule="count.reconcile",
-        evidence=tuple(evidence.of_mention(m) for m in around.valves.values()),
+        evidence=tuple(evidence.of_mention(m) for m in around.treated.valves.values()),
         children=tuple(children),
     )
 

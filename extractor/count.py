@@ -77,7 +77,7 @@ def reconcile(case: Case) -> Count:
 
 
 def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:
-    """The count two sources read alike: a doubt that each leaves by itself is not shared by chance."""
+    """The count two sources read alike, where each by itself leaves a doubt: doubts differ."""
     bests = {c.source: c.best for c in detailed if c.best is not None}
     counts = set(bests.values())
     count = next(iter(counts)) if len(bests) > 1 and len(counts) == 1 else None

@@ -221,22 +221,49 @@ def load(paths: Iterable[str | Path], on_error: Callable[[InputError], None]) ->
     Labelled
         Notes with their labels.
     """
+    for note, gold in notes_with_labels(paths, on_error):
+        if isinstance(gold, Gold):
+            yield Labelled(note, gold, Path(note.source).stem)
+        else:
+            on_error(gold or InputError("I018", _where(note), "no gold label", 'give the label in "gold"'))
+
+
+def notes_with_labels(
+    paths: Iterable[str | Path], on_error: Callable[[InputError], None]
+) -> Iterator[tuple[Note, Gold | InputError | None]]:
+    """Yield the notes of all sources, in order, each with its label.
+
+    Parameters
+    ----------
+    paths
+        Sources as ``extractor.readers.read`` takes them.
+    on_error
+        Called with each note that cannot be read.
+
+    Yields
+    ------
+    tuple
+        The note; its label, the error where that is not usable, or None where there is none.
+    """
     labels: dict[int, Any] = {}
     source = None
     for note in read(paths, on_error):
         if note.source != source:
             source, labels = note.source, _labels(note)
-        where = f"{note.source}:{note.line}, note {note.note_id}"
-        try:
-            gold = Gold.model_validate(labels[note.line or 0])
-        except KeyError:
-            on_error(InputError("I018", where, "no gold label", 'give the label in "gold"'))
-        except ValidationError as error:
-            name = ".".join(str(part) for part in error.errors()[0]["loc"]) or "gold"
-            problem = f"the gold label is not usable (field {name})"
-            on_error(InputError("I018", where, problem, "correct the field; see sample_notes/README.md"))
-        else:
-            yield Labelled(note, gold, Path(note.source).stem)
+        yield note, _label(note, labels[note.line]) if note.line in labels else None
+
+
+def _label(note: Note, label: Any) -> Gold | InputError:
+    try:
+        return Gold.model_validate(label)
+    except ValidationError as error:
+        name = ".".join(str(part) for part in error.errors()[0]["loc"]) or "gold"
+        problem = f"the gold label is not usable (field {name})"
+        return InputError("I018", _where(note), problem, "correct the field; see sample_notes/README.md")
+
+
+def _where(note: Note) -> str:
+    return f"{note.source}:{note.line}, note {note.note_id}"
 
 
 def _labels(note: Note) -> dict[int, Any]:

@@ -15,11 +15,10 @@ out (coding-policy section 1.2).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 
 State = Literal["named", "loaded", "deployed", "released", "embolized", "removed", "unused"]
 Standing = Literal["today", "prior", "planned"]
@@ -52,7 +51,9 @@ class TrackedDevice:
     ordinal: int | None = None
     label: int | None = None
     pending: bool = False  # only intended so far
+    at_leak: bool = False  # a sentence ties it to the leak
     tried: bool = False
+    unsure: bool = False  # pulled back, and not said how far
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
@@ -60,7 +61,6 @@ class TrackedDevice:
     counted: bool = False  # introduced with a number or a size
     listed: bool = False  # in a title, a summary or a list of what was placed
     announced: bool = False  # counted before it is described
-    definite: bool = False  # first named as known: "the 6 mm"
     placed: bool = False  # a list names the leak or the valve it went to
     events: list[Event] = field(default_factory=list)
 
@@ -89,6 +89,7 @@ class Statement:
     valve: str | None = None
     at: int = 0  # devices the timeline had in place when this was said
     others: int = 0  # and those it had put elsewhere
+    mixed: bool = False  # said in one breath with devices of earlier sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +121,6 @@ class Timeline:
         return [d for d in self.devices if d.standing == "today" and d.target is None]
 
 
-_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
-# A size spoken in a dictation, as the note writes it.
-_SPOKEN = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-)
-_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
-
-
-def size_key(size: str | None) -> tuple[str, ...]:
-    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
-    if not size:
-        return ()
-    digits = _DIGITS.findall(size)
-    if not digits:
-        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
-    return tuple(d.replace(",", ".") for d in digits)
-
-
 def same_size(a: str | None, b: str | None) -> bool:
     """Whether two sizes may be one device's: the longer may add a second dimension."""
     x, y = size_key(a), size_key(b)
@@ -147,7 +130,7 @@ def same_size(a: str | None, b: str | None) -> bool:
 
 def same_product(a: str | None, b: str | None) -> bool:
     """Whether two product names may be one: "Duct Occluder" is short for "Duct Occluder II"."""
-    return a is None or b is None or a.startswith(b) or b.startswith(a)
+    return a is None or b is None or f"{a} ".startswith(f"{b} ") or f"{b} ".startswith(f"{a} ")
 
 
 def next_state(state: State, event: str, *, named: bool) -> State:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from extractor.explanation import UNEXPLAINED
 from extractor.marking import mark
 from extractor.output import codes_text
 from extractor.terminal import printable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from extractor.coder import Explanation
+    from extractor.explanation import ExplainedMention
     from extractor.suggestion import Device, Proof, Span, Suggestion
 
 _STATUS = {
@@ -28,6 +30,8 @@ _STATUS = {
     "review": ("bold yellow", "review: a person must decide"),
     "none": ("bold", "none: nothing to code here"),
 }
+_WIDEST = 100  # columns of the list of mentions
+_LONGEST = 60  # characters of a mention shown there
 _COLOURS = ("cyan", "magenta", "yellow", "green", "bright_blue", "bright_red")
 
 
@@ -38,7 +42,7 @@ class _Bracket:
 
 
 def print_explanation(text: str, explanation: Explanation, console: Console) -> None:
-    """Print one note with its evidence marked, the proof tree and the mentions.
+    """Print one note with its evidence marked, the proof tree and every mention.
 
     Words that prove a device stand in brackets with its number, ``[1: 12 mm AVP
     II]``; other evidence stands in plain brackets.
@@ -67,12 +71,36 @@ def print_explanation(text: str, explanation: Explanation, console: Console) -> 
         for query in suggestion.queries:
             console.print(Text(textwrap.indent(printable(query.text, keep="\n"), "  ")), Text(""), sep="\n")
     _title("Mentions", console)
-    table = _table("Words", "Kind", "Rule", "Section", "Explained as")
-    for mention in explanation.mentions:
-        style = "bold red" if mention.explanation == "unexplained" else ""
-        cells = (mention.text, mention.kind, mention.rule, mention.section, mention.explanation)
-        table.add_row(*(Text(_one_line(cell), style) for cell in cells))
-    console.print(table)
+    _mentions(explanation.mentions, console)
+
+
+def _mentions(mentions: tuple[ExplainedMention, ...], console: Console) -> None:
+    """Every mention under the part of the note it stands in, and how many stay unexplained."""
+    table = _table("Words", "Rule", "Explained as")
+    table.width = min(console.width, _WIDEST)
+    section = None
+    for mention in mentions:
+        if mention.section != section:
+            section = mention.section
+            table.add_row(Text(f"[{_one_line(section)}]", "dim"))
+        style = "bold red" if mention.explanation == UNEXPLAINED else ""
+        words = textwrap.shorten(_one_line(mention.text), _LONGEST, placeholder=" …")
+        table.add_row(*(Text(cell, style) for cell in (words, mention.rule, _one_line(mention.explanation))))
+    if mentions:
+        console.print(table)
+    left = sum(mention.explanation == UNEXPLAINED for mention in mentions)
+    console.print(Text(tally(len(mentions), left), "bold red" if left else "bold"))
+
+
+def tally(mentions: int, left: int) -> str:
+    """Count mentions and those that stay unexplained.
+
+    Examples
+    --------
+    >>> tally(42, 1)
+    '42 mentions, 1 unexplained'
+    """
+    return f"{mentions} {'mention' if mentions == 1 else 'mentions'}, {left} unexplained"
 
 
 def marked_note(text: str, suggestion: Suggestion) -> Text:

@@ -166,6 +166,8 @@ class _Leftward:
         phrase = self.phrase
         match mention.kind:
             case "size" if mention.means.form == "device":
+                if _behind_product(self.tags, mention):
+                    return False
                 phrase.sizes.insert(0, self.tags.text(mention))
             case "size":
                 return mention.means.form in ("clock", "label", "date")
@@ -199,6 +201,15 @@ class _Leftward:
         self.joined = True
         self.i -= 1
         return True
+
+
+def _behind_product(tags: Tags, size: Mention) -> bool:
+    """As in "AVP III 8x4 - AVP III 10x3": a list that gives each size behind its product."""
+    before = tags.item.get(size.first - 1) if size.first > tags.first else None
+    if before is None or before.kind != "device" or not before.means.product:
+        return False
+    own = tags.item.get(before.first - 1) if before.first > tags.first else None
+    return own is None or own.kind != "size"
 
 
 def _column_gap(tags: Tags, i: int) -> bool:
@@ -266,6 +277,14 @@ def _coordinates(tags: Tags, i: int, phrase: DevicePhrase) -> bool:
         before = tags.item.get(i - 2)
     if before is None:
         return False
+    ahead = tags.item.get(before.first - 1) if before.first > tags.first else None
+    if (
+        ahead is not None
+        and ahead.kind == "count"
+        and ahead.means.word == "definite"
+        and "article" in phrase.words
+    ):
+        return False  # "beside the 12, and an 8 mm plug": two different things
     return (before.kind == "size" and before.means.form == "device") or (
         before.kind == "count" and before.value is not None and 3 <= before.value <= LARGEST_SIZE
     )
@@ -398,6 +417,9 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
+        if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
+            phrase.words.add("none")  # "Device 2: none"
+            return True
         number = means.number or mention.value
         if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
             if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
@@ -414,6 +436,14 @@ class _Rightward:
             and self.i == phrase.last
         ):
             phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
+            return True
+        if (
+            mention.value is not None
+            and self.i == phrase.last
+            and phrase.sizes == [f"{tags.words.words[self.i - 1]} mm"]
+            and mention.start == tags.words.ends[self.i - 1] + 1
+        ):
+            phrase.sizes = [f"{tags.words.words[self.i - 1]} / {mention.value}"]  # "MFO 8-6"
             return True
         if (
             number
@@ -483,8 +513,10 @@ def _letter(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     if i + 1 >= tags.last:
         return True
     after = tags.item.get(i + 1)
-    acted = after is not None and after.kind == "action"
-    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or acted
+    told = after is not None and after.kind in ("action", "device", "size", "count")
+    if tags.words.starts[i + 1] - tags.words.ends[i] >= len(" - "):
+        return True  # "Plug D - there was still a jet"
+    return tags.words.words[i + 1] in ",:.;()=" or tags.role.get(i + 1) in ("be", "conjunction") or told
 
 
 def _starts_next(tags: Tags, i: int) -> bool:

@@ -8,6 +8,7 @@ after (headless), and neighbours that say the same are joined.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extractor.extension import device_phrase
@@ -15,7 +16,10 @@ from extractor.headless import headless_phrases
 from extractor.joining import appositions, attached, elaborations, merge, uncorrected
 from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
-from extractor.phrases import DevicePhrase, Tags
+from extractor.phrases import DevicePhrase, Tags, size_key
+
+
+_SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,45 @@ class SentenceReader:
             for i in range(mention.first, mention.last):
                 if i not in self._item or self._item[i].kind == "count":
                     self._role[i] = mention.means.role
+        for i, word in enumerate(words.words):
+            if (
+                len(word) > _SHORTEST_VERB
+                and word.endswith("ed")
+                and self._unknown(i)
+                and not self._noun(i + 1)
+            ):
+                self._role[i] = "verb"
 
-    def read(self, sentence: Sentence) -> Parse:
-        """Parse of one sentence."""
+    def _unknown(self, i: int) -> bool:
+        return i not in self._item and i not in self._cue and i not in self._role
+
+    def _noun(self, i: int) -> bool:
+        """Whether a word may be a noun: one of a rule, or one no rule knows."""
+        if i >= len(self._words.words):
+            return False
+        mention = self._item.get(i)
+        if mention is not None:
+            numbered = mention.kind == "count" and mention.value is not None  # "six pledgeted 2-0 sutures"
+            return numbered or mention.kind not in ("action", "count")
+        return self._unknown(i) and self._words.words[i].isalpha()
+
+    def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
+        """Parses of all sentences of the note.
+
+        A second look is taken where a size stands alone ("8 x 4 along the ring, released"):
+        it is a device when the note gives one of that size elsewhere.
+        """
+        parses = [self.read(sentence) for sentence in sentences]
+        sizes = frozenset(
+            size_key(size) for parse in parses for phrase in parse.phrases if phrase.head
+            for size in phrase.sizes
+        )  # fmt: skip
+        return [self.read(parse.sentence, sizes) if _bare_sizes(parse, sizes) else parse for parse in parses]
+
+    def read(self, sentence: Sentence, sizes: frozenset[tuple[str, ...]] = frozenset()) -> Parse:
+        """Parse of one sentence; ``sizes`` are those of devices of the note."""
         first, last = self._words.at(sentence.start, sentence.end)
-        tags = Tags(self._words, self._item, self._role, self._cue, first, last)
+        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes)
         items = {
             i: m
             for i, m in ((i, self._item[i]) for i in range(first, last) if i in self._item)
@@ -88,7 +126,11 @@ class SentenceReader:
             last=last,
             phrases=phrases,
             groups=_groups(tags, phrases),
-            actions=[m for m in mentions if m.kind == "action" and not any(i is m for i in inner)],
+            actions=[
+                m
+                for m in mentions
+                if m.kind == "action" and not any(i is m for i in inner) and not _attributive(tags, m)
+            ],
             nouns=[
                 m
                 for m in mentions
@@ -100,6 +142,16 @@ class SentenceReader:
             clause=_clauses(tags, used, phrases),
             words=self._words,
         )
+
+
+def _bare_sizes(parse: Parse, sizes: frozenset[tuple[str, ...]]) -> bool:
+    """Whether a size of a device stands in no phrase of a sentence."""
+    used = _covered(parse.phrases)
+    return any(
+        m.kind == "size" and m.means.form == "device" and m.first not in used
+        and size_key(" ".join(parse.words.words[m.first : m.last])) in sizes
+        for m in parse.items.values()
+    )  # fmt: skip
 
 
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
@@ -127,6 +179,19 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     return counted and unknown and not mention.plural and not mention.means.product
 
 
+def _attributive(tags: Tags, action: Mention) -> bool:
+    """As in "over a retained wire": a participle that says of what kind another noun is."""
+    before = tags.item.get(action.first - 1) if action.first > tags.first else None
+    after = tags.item.get(action.last) if action.last < tags.last else None
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.means.word in ("article", "definite", "possessive")
+        and after is not None
+        and after.kind in ("other_device", "target")
+    )
+
+
 def _covered(phrases: list[DevicePhrase]) -> set[int]:
     return {i for phrase in phrases for i in range(phrase.first, phrase.last)}
 
@@ -137,7 +202,12 @@ def _groups(tags: Tags, phrases: list[DevicePhrase]) -> list[list[DevicePhrase]]
     for phrase in phrases:
         if groups and not phrase.pronoun:
             gap = range(groups[-1][-1].last, phrase.first)
-            joined = all(
+            aside = (
+                groups[-1][-1].determiner == "definite"
+                and phrase.determiner == "indefinite"
+                and tags.role.get(groups[-1][-1].first - 1) in ("of", "preposition")
+            )  # "on the medial side of that plug, and a 10 mm plug was deployed"
+            joined = not aside and all(
                 tags.role.get(i) == "conjunction" or tags.words.words[i] in (",", ")", "(", ";") for i in gap
             )
             if (

@@ -8,7 +8,10 @@ stand alone: no other noun follows that they could belong to.
 from __future__ import annotations
 
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine
+from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
+
+_PAIR = 6  # words between "one" and "the other"
+_PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
 
 def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
@@ -17,13 +20,15 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     i = tags.first
     while i < tags.last:
         mention = tags.item.get(i)
-        if i in used or mention is None or not _may_stand_alone(mention):
+        again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
+        if i in used or mention is None or again or _compares(tags, i) or not _may_stand_alone(mention):
             i += 1
             continue
         phrase = _run(tags, i, used)
-        if phrase.number is not None and _of_them(tags, phrase.last):
-            phrase.words |= {"definite", "part"}
-            phrase.last += 2
+        end = _of_them(tags, phrase.last)
+        if end is not None and (phrase.number is not None or phrase.ordinal or phrase.words & _PARTS):
+            phrase.words |= {"definite", "part"} if phrase.number is not None else {"definite"}
+            phrase.last = end
             alone = True
         else:
             alone = _stands_alone(tags, phrase)
@@ -80,21 +85,70 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         phrase.number = number
 
 
+def _compares(tags: Tags, i: int) -> bool:
+    """As in "rather more than usual": a comparison, and nothing more."""
+    mention = tags.item[i]
+    following = tags.words.words[i + 1 : i + 2]
+    return mention.kind == "count" and mention.means.word == "more" and following == ["than"]
+
+
+def _of_the_same(tags: Tags, i: int) -> bool:
+    """As in "a 12 x 5 of the same family": of what has been told."""
+    after = tags.item.get(i + 1) if i + 1 < tags.last else None
+    return (
+        tags.role.get(i) == "of"
+        and after is not None
+        and after.kind == "count"
+        and after.means.word == "same"
+    )
+
+
 def _may_stand_alone(mention: Mention) -> bool:
     return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
         mention.kind == "size" and mention.means.form == "device"
     )
 
 
+def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "a wire was left, and a second was placed": the noun understood is the one before."""
+    if phrase.sizes or phrase.pronoun or phrase.label is not None:
+        return False
+    nouns = [
+        tags.item[k] for k in range(tags.first, phrase.first)
+        if k in tags.item and tags.item[k].kind in ("device", "other_device", "leak", "target")
+    ]  # fmt: skip
+    return (
+        bool(nouns)
+        and not any(noun.kind == "device" for noun in nouns)
+        and nouns[-1].kind == "other_device"
+        and nouns[-1].means.role != "part"
+    )
+
+
+def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "one just above the other": how two things stand that were named before."""
+    if phrase.number != 1 or phrase.sizes or phrase.words - {"only"}:
+        return False
+    ahead = range(phrase.last, min(tags.last, phrase.last + _PAIR))
+    return any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "other"
+        and not any(tags.item[j].kind == "action" for j in range(phrase.last, k) if j in tags.item)
+        for k in ahead if k in tags.item
+    )  # fmt: skip
+
+
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
+    if _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
+        return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
-    verb = role in ("be", "modal") or (
+    verb = role in ("be", "modal", "verb") or (
         mention is not None
         and mention.kind == "action"
         and (
-            mention.means.event == "remain" or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
+            (mention.means.event in ("remain", "release", "withdraw") and mention.means.form == "verb")
+            or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
     if role == "adverb" and i + 1 < tags.last and tags.role.get(i + 1) == "be":
@@ -105,25 +159,31 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return True  # "the second one"
     if _again_a_device(tags, phrase, i):
         return True
+    told = i < tags.last and tags.verb_at(i)
     noun_follows = (
-        (i < tags.last and role is None and cue is None and mention is None and word.isalnum())
+        (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
         or (mention is not None and mention.kind not in ("action",))
-        or (role == "of")
+        or (role == "of" and not _of_the_same(tags, i))
     )
     if phrase.sizes and _measures(tags, phrase):
         return False
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (
-            bool(phrase.words & {"article", "definite", "another", "same"}) or phrase.ordinal is not None
+            bool(phrase.words & {"article", "definite", "another", "same"})
+            or phrase.ordinal is not None
+            or phrase.number is not None
         )
         return not noun_follows and (
             determined
+            or _known_size(tags, phrase)
             or (
                 _changes(tags, i)
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
             )
         )
+    if phrase.words >= {"both", "article"}:
+        return False  # "both a stable position and free leaflets"
     if (
         "both" in phrase.words
         and not verb
@@ -156,26 +216,35 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (word != "," or ("article" in phrase.words and tags.verb_follows(i)))
             )
         )
+    if "nothing" in phrase.words:
+        return mention is not None and mention.kind == "action" or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
         ):
             return False
+        if "definite" in phrase.words and not noun_follows and _object(tags, phrase):
+            return True  # "released the six"
         return verb and not noun_follows and (mention is None or not tags.words.words[i].endswith("ing"))
     if phrase.number is not None:  # "the twelve was released"
         return verb and bool(phrase.words & {"definite", "article"})
     return bool(phrase.words & {"all", "each"}) and verb
 
 
-def _of_them(tags: Tags, i: int) -> bool:
-    """As in "One of them", "two of these": a part of what is known."""
-    after = tags.item.get(i + 1) if i + 1 < tags.last else None
-    return (
-        tags.role.get(i) == "of"
-        and after is not None
-        and after.kind == "count"
-        and tags.words.words[i + 1] in ("them", "these", "those", "it")
-    )
+def _of_them(tags: Tags, i: int) -> int | None:
+    """Where "of them", "of these", "of the two" ends: a part of what is known; None where it is not said."""
+    if i >= tags.last or tags.role.get(i) != "of":
+        return None
+    k = i + 1
+    while k < tags.last:
+        mention = tags.item.get(k)
+        if mention is None or mention.kind != "count" or mention.means.word == "times":
+            break
+        k = mention.last
+    bare = tags.words.words[i + 1 : k] in (["the"], ["a"], ["an"])
+    if k == i + 1 or bare or tags.noun_at(k):
+        return None
+    return k
 
 
 def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
@@ -190,7 +259,18 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
         tags.role.get(i) == "preposition" or (tags.item.get(i) is not None and tags.item[i].kind == "size")
     )
     known = any(tags.item[k].kind == "device" for k in range(tags.first, phrase.first) if k in tags.item)
-    return joined and placed and known
+    shared_out = any(
+        tags.item[k].kind == "count" and tags.item[k].means.word == "each"
+        for k in range(i, min(tags.last, i + 3))
+        if k in tags.item
+    )  # "two plugs, one in each leak"
+    return joined and placed and known and not shared_out
+
+
+def _object(tags: Tags, phrase: DevicePhrase) -> bool:
+    """Whether a verb of what happens to devices stands right before a phrase."""
+    before = tags.item.get(phrase.first - 1) if phrase.first > tags.first else None
+    return before is not None and before.kind == "action" and before.means.event not in ("check", "close")
 
 
 def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
@@ -202,6 +282,26 @@ def _trails(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return tags.role.get(i) is None and i not in tags.cue and tags.words.words[i].isalpha()
+
+
+def _known_size(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "8 x 4 along the ring, released": a device of the note by its size, where a statement opens."""
+    if not all(size_key(size) in tags.sizes for size in phrase.sizes):
+        return False
+    elsewhere = any(
+        tags.item[k].kind in ("leak", "target") for k in range(tags.first, tags.last) if k in tags.item
+    )
+    if elsewhere:
+        return False  # it may be the size of that
+    i = phrase.first - 1
+    if i < tags.first:
+        return True
+    word, mention, role, _ = tags.at(i)
+    acted = mention is not None and mention.kind == "action" and mention.means.event != "check"
+    oblong = len(size_key(phrase.sizes[0])) > 1  # a comma and one number may say how large or how far
+    if role == "conjunction":
+        return oblong and any(tags.item[k].kind == "device" for k in range(tags.first, i) if k in tags.item)
+    return acted or role == "clause" or (not word.isalnum() and (word != "," or oblong))
 
 
 def _measures(tags: Tags, phrase: DevicePhrase) -> bool:

@@ -12,11 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Loose, State, Timeline, TrackedDevice, same_product, size_key
+from extractor.events import Event, Loose, State, Timeline, TrackedDevice, same_product
 from extractor.fates import Fate, Outcome, counted_fates, fate_of, number_behind
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.phrases import LARGEST_SIZE, DevicePhrase
+from extractor.phrases import LARGEST_SIZE, DevicePhrase, size_key
 from extractor.sheet import Row, Sheet, SheetCell, count_of, sheets_of
 
 Listing = Literal["implants", "equipment"]

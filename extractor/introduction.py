@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.events import TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.site import WAY_THROUGH
 from extractor.telling import Telling
 
@@ -45,7 +45,7 @@ def introduce(
     waiting = _waiting(telling, phrase, taken)
     if waiting and number == 1 and _fits(phrase, waiting[-1]):
         return [_take_up(phrase, waiting[-1])]
-    if number is None or distributed(telling.parse, phrase):
+    if number is None or (number == 1 and distributed(telling.parse, phrase)):
         device = telling.add(phrase, "today")
         device.many = True
         return [device]
@@ -62,8 +62,14 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes and not phrase.product
-    return vague and telling.other_implant and not telling.timeline.today()
+    if telling.timeline.today() or phrase.product or phrase.label is not None:
+        return False
+    if phrase.too_large:
+        return True
+    if phrase.headless:
+        return telling.appendage
+    vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes
+    return vague and telling.other_implant
 
 
 def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevice]) -> list[TrackedDevice]:
@@ -71,6 +77,13 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
     if phrase.head is not None and phrase.head.means.relative:
         return []
     size = phrase.sizes[0] if phrase.sizes else None
+    further = bool(phrase.words & {"another", "more"})
+    listed = phrase.determiner == "indefinite" and bool(phrase.product and phrase.sizes)
+    named_here = (
+        [d for devices in telling.known.values() for d in devices if further or d.product == phrase.product]
+        if further or listed
+        else []
+    )
     return [
         d
         for d in telling.timeline.today()
@@ -81,7 +94,8 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not phrase.words & {"another", "more"} or d.pending)
+        and (not further or d.pending)
+        and d not in named_here
     ]
 
 
@@ -181,5 +195,8 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
         sizes = {size_key(size) for size in phrase.sizes}
         alike = [d for d in in_place if not sizes or d.size is None or size_key(d.size) in sizes]
         return len(alike) >= number
+    paragraph = telling.parse.sentence.paragraph
+    if not phrase.sizes and not phrase.product and len(in_place) == 1:
+        return in_place[0].paragraph != paragraph  # "the leak was closed with a small device"
     same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
-    return bool(same) and any(d.paragraph != telling.parse.sentence.paragraph for d in same)
+    return bool(same) and any(d.paragraph != paragraph for d in same)

@@ -12,7 +12,8 @@ def merge(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     """As in "Amplatzer device, plug": a phrase that overlaps its neighbour is part of it."""
     kept: list[DevicePhrase] = []
     for phrase in sorted(phrases, key=lambda p: p.first):
-        if kept and phrase.first < kept[-1].last:
+        beside = bool(kept) and phrase.first == kept[-1].last and not (phrase.sizes or phrase.words)
+        if kept and (phrase.first < kept[-1].last or (beside and kept[-1].product is not None)):
             previous = kept[-1]
             # The noun that names the product leads; the other only adds what it knows.
             previous.product = previous.product or phrase.product
@@ -40,8 +41,14 @@ def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             and phrase.product
         ):
             gap = tags.words.words[before.last : phrase.first]
-            if gap[-1:] == [","] and _only_places(tags, before.last, phrase.first - 1):
+            if gap[-1:] in ([","], [":"]) and _only_places(tags, before.last, phrase.first - 1):
                 gap = [","]  # "the smallest plug on the shelf, a 6 x 3 mm AVP III"
+            elif (
+                gap[-1:] in ([":"], ["="])
+                and before.label is not None
+                and _plain(tags, before.last, phrase.first)
+            ):
+                gap = [":"]  # "Device 1 type/size: AVP II 10 mm"
             if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or (
                 gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"])
                 and before.quantity == 1
@@ -62,10 +69,15 @@ def _only_places(tags: Tags, a: int, b: int) -> bool:
     """Whether a few words hang on a preposition: "on our shelf"."""
     return (
         0 < b - a <= 5
-        and tags.role.get(a) in ("preposition", "of")
+        and tags.role.get(a) in ("preposition", "of", "with")
         and all(i not in tags.item or tags.item[i].kind in ("count", "valve") for i in range(a, b))
         and not any(tags.words.words[i] == "," for i in range(a, b))
     )
+
+
+def _plain(tags: Tags, a: int, b: int) -> bool:
+    """Whether a few words are no more than the rest of a field name."""
+    return b - a <= 5 and not any(i in tags.item for i in range(a, b))
 
 
 def uncorrected(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
@@ -89,6 +101,17 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     for phrase in phrases:
         before = kept[-1] if kept else None
         gap = tags.words.words[before.last : phrase.first] if before is not None else []
+        if (
+            before is not None
+            and before.head is not None
+            and before.head.means.relative
+            and not before.sizes
+            and phrase.headless
+            and phrase.sizes
+            and set(gap) <= {",", "also", "again"}
+        ):
+            before.sizes, before.last = phrase.sizes, phrase.last  # "its twin, also a 10"
+            continue
         if before is not None and gap in ([","], ["was"], ["is"], [":"]):
             if (
                 phrase.headless

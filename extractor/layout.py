@@ -3,11 +3,6 @@
 In: the text of a note. Out: a ``Layout`` whose spans are characters of that
 text. Nothing here knows a clinical word; header phrases come from
 ``patterns/sections.yaml``, the names of columns from ``patterns/tables.yaml``.
-
-How a line break is read: hospital systems wrap prose at a fixed width, and
-write lists and logs one entry a line. A break is soft when the first word of
-the next line would not have fitted into the widest line of the note, hard
-otherwise; bullets, numbers, times and ``key: value`` starts are always hard.
 """
 
 from __future__ import annotations
@@ -16,22 +11,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from extractor.rows import Cell, ColumnNames, Entry, cells_of, columns, entries_of
+from extractor.lines import FIELD, TIME, Line, read_lines, written
+from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
-_BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
-_TIME = re.compile(
-    r"\s*(?:[-*•>·–|]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
-    re.I,
-)
-# Hours and minutes before another number: a time only beside lines that begin with one.
-_BARE_TIME = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+(?=\d)")
-_LEAST_OF_LOG = 3  # lines that begin with a time
-_FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
-_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;|\bperiod\b(?=\s+[A-Z]|\s*$)")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|hr|min|a\.m|p\.m)\.$",
+    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -40,6 +27,19 @@ _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
 _IN_WORD = re.compile(r"\w")
 _AFTER_SENTENCE = re.compile(r"[.!?]\s+(?=\S)")
 _LEADING_WORD = re.compile(r"[\w/'-]+ ")
+_PART_LEAD = re.compile(
+    r"\s*(?:[<>*=~#:|_-]{2,}|\[\d{1,2}\]|(?:doc|document|entry|part|obx|msg)\s*[\w-]{1,8}(?=\s)"
+    r"|.{0,40}\b(?:document|note|report) type:)\s*",
+    re.I,
+)
+_PART_ROLES = frozenset(
+    {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
+)
+_LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_WORD_START = re.compile(r"(?<![\w'])\w")
+_FRAMED = re.compile(
+    r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
+)
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
 # A number, boxes before numbers, or a number and then the next field.
@@ -47,12 +47,14 @@ _MERE_COUNT = re.compile(
     r"(?:[\s#:=/.>≥]|\(\s?[xX]?\s?\)|\[\s?[xX]?\s?\]|\(?\d{1,2}\)?)+$"
     r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
 )
+_LEAST_OF_LOG = 3  # lines that begin with a time
 
 
 # Headers of these roles may count by themselves: "Devices implanted: 2".
 _OF_DEVICES = frozenset({"implants", "equipment"})
 # Headers of these roles may say something themselves: "Aortic leak closure:".
-_TALKING_HEADERS = frozenset({"description", "other", "body", "log"})
+_TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
+_TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Section:
 class Sentence:
     """A sentence, list item, log line or table row.
 
-    ``form`` is ``prose``, ``item``, ``log``, ``row``, or of several lines ``record``
+    ``form`` is ``prose``, ``item``, ``log`` or ``row``, or of several lines ``record``
     (its cells are fields) or ``heap`` (a table whose cells cannot be told apart);
     ``paragraph`` counts the blocks of the note.
     """
@@ -90,13 +92,7 @@ class Layout:
     sections: tuple[Section, ...]
     sentences: tuple[Sentence, ...]
     opening: tuple[tuple[int, int], ...] = ()  # spans of the first lines
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    start: int
-    end: int
-    text: str
+    line_starts: tuple[int, ...] = ()  # of the lines as meant, wrapping undone
 
 
 class LayoutReader:
@@ -155,21 +151,21 @@ class LayoutReader:
 
     def read(self, text: str) -> Layout:
         """Sections and sentences of ``text``."""
-        lines = _lines(text)
+        text = written(text)
+        lines = read_lines(text, self._content_start)
         entries = entries_of(
             [(line.start, line.text) for line in lines],
             self._names,
             lambda n: self._line_header(lines[n]) is not None,
         )
         sections = self._sections(text, lines, entries)
-        blocks = _blocks(lines, sections, entries, self._names)
         opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
-        return Layout(sections, tuple(_sentences(text, blocks, sections)), opening)
+        sentences = tuple(_sentences(text, _blocks(lines, entries, self._names), sections))
+        return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
-    def _sections(self, text: str, lines: list[_Line], entries: list[Entry]) -> tuple[Section, ...]:
+    def _sections(self, text: str, lines: list[Line], entries: list[Entry]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
         open_field = counted = False
-        hard = _hard_starts(lines)
         rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
         opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
@@ -181,18 +177,13 @@ class LayoutReader:
                     starts.append((line.start, line.start, "body", ""))
                     open_field = False
                 continue
-            found = self._line_header(line) or _standing_alone(lines, n)
+            found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
             if found is not None and n in opening and found[1] not in _OF_DEVICES:
                 found = None
             if found is not None:
                 content, role, title = found
                 inline = bool(text[content : line.end].strip())
-                if (
-                    role == "findings"
-                    and inline
-                    and starts
-                    and starts[-1][2] in ("description", "body", "other", "log")
-                ):
+                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
                     continue  # "Final TEE: ..." is a sentence of the narrative
                 counted = role in _OF_DEVICES and _is_count(text[content : line.end])
                 starts.append((line.start, line.start if counted else content, role, title))
@@ -202,7 +193,6 @@ class LayoutReader:
             elif (
                 open_field
                 and text[starts[-1][1] : line.start].strip()
-                and line.start in hard
                 and self._ends_field("count" if counted else starts[-1][2], line)
             ):
                 starts.append((line.start, line.start, "body", ""))
@@ -215,6 +205,8 @@ class LayoutReader:
                 if colon is not None:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
+                    if role == "findings" and starts and starts[-1][2] in _TOLD:
+                        continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
@@ -231,20 +223,25 @@ class LayoutReader:
             sections.append(Section(start, end, role, title, content))
         return tuple(sections)
 
-    def _ends_field(self, role: str, line: _Line) -> bool:
+    def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
 
         A letterhead runs over its own kind of line; a result or a plan of one line
         ends where a form goes on with its next field, a count where that is of no device.
         """
-        is_field = _FIELD.match(line.text) is not None
+        is_field = FIELD.match(line.text) is not None
         if role == "count":
             return is_field and not self._names.fields(line.text)
         if role in ("letterhead", "findings"):
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
-    def _line_header(self, line: _Line) -> tuple[int, str, str] | None:
+    def _content_start(self, line: str) -> int | None:
+        """Where the text begins behind the header that opens a line."""
+        found = self._line_header(Line(0, len(line), line, ""))
+        return found[0] if found else None
+
+    def _line_header(self, line: Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section; one that names columns does not."""
         cells = cells_of(line.text, self._names)
         if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
@@ -265,7 +262,28 @@ class LayoutReader:
             opened = longer
         return line.start + end + opened.end(), self._role(header), header
 
-    def _late_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+    def _part_header(self, lines: list[Line], n: int) -> tuple[int, str, str] | None:
+        """The heading of an author's part: framed ("<<< NURSING RECORD >>>"), or a short line by itself.
+
+        Known words count wherever they stand in it.
+        """
+        line = lines[n]
+        framed = _PART_LEAD.match(line.text)
+        words = line.text.split()
+        if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
+            return None
+        if framed is None and not _alone(lines, n):
+            return None
+        for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
+            end = self._header_end(line.text, word.start())
+            role = self._role(line.text[word.start() : end]) if end else ""
+            if end and framed and role == "letterhead":
+                return line.end, "other", line.text[word.start() : end]  # "ENTRY 17:05 Operator"
+            if end and role not in ("letterhead", "other"):
+                return (line.end, role, line.text[word.start() : end]) if role in _PART_ROLES else None
+        return None
+
+    def _late_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:
         """As in "Staged plan:", "Left heart findings:": known words behind one or two others."""
         first = _LEADING_WORD.match(line.text, begin)
         second = _LEADING_WORD.match(line.text, first.end()) if first else None
@@ -277,11 +295,14 @@ class LayoutReader:
                 return line.start + colon.end(), self._role(header), header
         return None
 
-    def _shouted_header(self, line: _Line, begin: int) -> tuple[int, str, str] | None:
+    def _shouted_header(self, line: Line, begin: int) -> tuple[int, str, str] | None:
         """An unknown header: a short line that ends in a colon, or stands alone in capitals."""
         words = line.text[begin:].strip()
         if re.fullmatch(r"[^\W\d][^.:;,|]{2,50}:", words) and len(words.split()) <= 6:
             return line.end, "other", words[:-1]
+        framed = _FRAMED.fullmatch(line.text)
+        if framed is not None and len(framed[1].split()) <= 6:
+            return line.end, "other", framed[1]
         return None
 
 
@@ -289,42 +310,27 @@ def _words(header: str) -> str:
     return " ".join(header.lower().replace("-", " ").split())
 
 
-def _lines(text: str) -> list[_Line]:
-    lines, start = [], 0
-    for raw in text.splitlines(keepends=True):
-        body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
-        lines.append(_Line(start, start + len(body), body))
-        start += len(raw)
-    return lines
-
-
-def _standing_alone(lines: list[_Line], n: int) -> tuple[int, str, str] | None:
-    """A heading without a colon: a few words between a blank line and running text."""
+def _alone(lines: list[Line], n: int) -> bool:
+    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
     words = lines[n].text.strip()
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
-    if n == 0 or lines[n - 1].text.strip() or not after:
+    before = lines[n - 1].text.strip() if n else ""
+    return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
+
+
+def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
+    """A heading without a colon: a few words between a blank line and running text or entries."""
+    words = lines[n].text.strip()
+    if not _alone(lines, n) or not re.fullmatch(r"[^\W\d][^.;,|\d]{3,50}", words):
         return None
-    if (
-        re.fullmatch(r"[^\W\d][^.:;,|\d]{3,50}", words)
-        and len(words.split()) <= 6
-        and len(after.split()) >= 8
-        and len(after) > len(words)
-    ):
+    entries = ":" not in words and lines[n + 1].form in ("item", "row")
+    if len(words.split()) <= 6 and (entries or _runs(lines[n + 1].text.strip(), words)):
         return lines[n].start, "other", words
     return None
 
 
-def _hard_starts(lines: list[_Line]) -> set[int]:
-    """Starts of the lines that do not continue a wrapped one."""
-    width = max((len(line.text.rstrip()) for line in lines), default=0)
-    hard = set()
-    previous = ""
-    for line in lines:
-        words = line.text.split(None, 1)
-        if not words or not previous or len(previous) + 1 + len(words[0]) <= width:
-            hard.add(line.start)
-        previous = line.text.rstrip()
-    return hard
+def _runs(words: str, heading: str) -> bool:
+    return len(words.split()) >= 8 and len(words) > len(heading)
 
 
 def _is_count(value: str) -> bool:
@@ -332,89 +338,56 @@ def _is_count(value: str) -> bool:
     return any(c.isdigit() for c in value) and _MERE_COUNT.match(value) is not None
 
 
-def _form(line: _Line) -> str:
-    if columns(line.text) >= 2 or "\t" in line.text.strip():
-        return "row"
-    if _TIME.match(line.text):
-        return "log"
-    if _BULLET.match(line.text) or _FIELD.match(line.text):
-        return "item"
-    return "prose"
+@dataclass(slots=True)
+class _Block:
+    """A line, or the lines of an entry; ``whole`` when it is one sentence whatever marks it contains."""
+
+    start: int
+    end: int
+    form: str
+    cells: tuple[Cell, ...]
+    whole: bool
 
 
-def _log_lines(lines: list[_Line], names: ColumnNames) -> dict[int, int]:
-    """Lines of an event log, and where the event begins in each, behind its time.
+def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> list[_Block]:
+    entry_at = {entry.first: entry for entry in entries}
+    logged = _log_lines(lines, names)
+    blocks: list[_Block] = []
+    until = -1  # the last line of the entry being passed over
+    for n, line in enumerate(lines):
+        entry = entry_at.get(n)
+        if entry is not None:
+            until = entry.last
+            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
+        if n <= until or not line.form:
+            continue
+        form = "log" if n in logged else line.form
+        time = TIME.match(line.text) if form == "log" else None
+        begin = line.start + (time.end() if time else 0)
+        cells = cells_of(line.text, names, line.start) if form != "log" else ()
+        blocks.append(_Block(begin, line.end, form, cells, line.form == "row"))
+    return blocks
+
+
+def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
+    """Numbers of the lines of an event log: what begins with a time is an event, whatever its columns.
 
     What stands under the header of a supply list is none, though it may give times.
     """
-    timed = {n: time.end() for n, line in enumerate(lines) if (time := _TIME.match(line.text))}
+    timed = {n for n, line in enumerate(lines) if TIME.match(line.text)}
     if len(timed) < _LEAST_OF_LOG:
-        return {}
-    bare = {
-        n: time.end()
-        for n, line in enumerate(lines)
-        if n not in timed and {n - 1, n + 1} & set(timed) and (time := _BARE_TIME.match(line.text))
-    }
+        return set()
     supplies = False
     for n, line in enumerate(lines):
         texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
         if names.are_names(texts):
             kinds = {key.column for text in texts if (key := names.key(text))}
             supplies = bool(kinds & {"quantity", "lot", "serial", "size"})
-        elif not line.text.strip():
+        elif not line.form:
             supplies = False
         elif supplies:
-            timed.pop(n, None)
-    return timed | bare
-
-
-@dataclass(slots=True)
-class _Block:
-    """Lines that belong together: a wrapped paragraph, a row, an entry of a list."""
-
-    start: int
-    end: int
-    form: str
-    cells: tuple[Cell, ...] = ()
-    whole: bool = False  # one sentence, whatever marks it contains
-
-
-def _blocks(
-    lines: list[_Line], sections: tuple[Section, ...], entries: Sequence[Entry], names: ColumnNames
-) -> list[_Block]:
-    width = max((len(line.text.rstrip()) for line in lines), default=0)
-    section_starts = {section.start for section in sections}
-    entry_at = {entry.first: entry for entry in entries}
-    logged = _log_lines(lines, names)
-    blocks: list[_Block] = []
-    previous: _Line | None = None
-    until = -1  # the last line of the entry being passed over
-    for n, line in enumerate(lines):
-        stripped = line.text.strip()
-        entry = entry_at.get(n)
-        if entry is not None:
-            until = entry.last
-            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
-        if n <= until or not stripped:
-            previous = None
-            continue
-        form = "log" if n in logged else _form(line)
-        bare = "|" not in line.text and "\t" not in line.text
-        if (
-            previous is not None
-            and (form == "prose" or (form == "row" and blocks[-1].form == "prose" and bare))
-            and line.start not in section_starts
-            and len(previous.text.rstrip()) + 1 + len(stripped.split(None, 1)[0]) > width
-            and blocks[-1].form != "row"
-        ):
-            blocks[-1] = _Block(blocks[-1].start, line.end, blocks[-1].form)
-        else:
-            time = _TIME.match(line.text) if form == "log" else None
-            begin = logged.get(n, time.end() if time else 0)
-            cells = cells_of(line.text, names, line.start) if form != "log" else ()
-            blocks.append(_Block(line.start + begin, line.end, form, cells, _form(line) == "row"))
-        previous = line
-    return blocks
+            timed.discard(n)
+    return timed
 
 
 def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
@@ -429,13 +402,18 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
             listed = block.form == "item" and sections[k].role == "implants"
-            for a, b in (
-                _trim(text, [(position, stop)]) if block.whole else _split(text, position, stop, listed)
-            ):
+            spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
+            for a, b in _trim(text, spans):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
                 out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
             position = stop
     return out
+
+
+def _abbreviated(text: str, begin: int, end: int) -> bool:
+    """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
+    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
 
 
 def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
@@ -447,9 +425,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
-        if match.group().startswith(".") and _ABBREVIATION.search(
-            text, max(begin, match.start() - 8), match.start() + 1
-        ):
+        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none
@@ -457,7 +433,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
             spans.append((begin, match.end()))
             begin = match.end()
     spans.append((begin, end))
-    return _trim(text, spans)
+    return spans
 
 
 def _trim(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from extractor.events import TrackedDevice
 from extractor.introduction import introduce
-from extractor.phrases import LETTER_LABELS, DevicePhrase
+from extractor.phrases import LETTER_LABELS, DevicePhrase, size_key
 from extractor.reference import is_landmark, matching
 from extractor.status import group_negated, negated
 from extractor.telling import Telling
@@ -41,7 +41,7 @@ def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The latter", "another", "a second": a reference, unless it tells of one more."""
-    if not phrase.headless:
+    if not phrase.headless or (phrase.sizes and phrase.determiner == "bare"):
         return False
     phrase.explanation = "reference"
     _turn_to(telling, phrase)
@@ -53,6 +53,8 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     ):
         for device in introduce(telling, phrase):
             _repeat_verb(telling, device, phrase)
+    elif phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase):
+        telling.loosen(phrase, 1)  # "next in the row came a 10 mm"
     elif "part" in phrase.words and phrase.number and phrase.number > len(live):
         telling.loosen(phrase, phrase.number - len(live))
     elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):
@@ -60,6 +62,12 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True
+
+
+def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:
+    """Whether a size without a noun is one already met, or one not taken."""
+    known = [size_key(d.size) for d in telling.timeline.devices]
+    return all(size_key(size) in known for size in phrase.sizes) or group_negated(telling.parse, phrase)
 
 
 def _turn_to(telling: Telling, phrase: DevicePhrase) -> None:
@@ -151,7 +159,7 @@ def _one_of_many(telling: Telling, phrase: DevicePhrase) -> bool:
     if telling.split_in == telling.parse.first:
         devices = introduce(telling, phrase)
         for device in devices:
-            device.state = "deployed"
+            device.state, device.listed = "deployed", True
         telling.remember(phrase, devices)
         return True
     return False
@@ -164,11 +172,34 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.quantity != 1:
         return False
     match = matching(telling, phrase, telling.active())
+    if match and phrase.sizes and _listed_beside(telling, phrase):
+        return False
     if phrase.label is not None:
         match = [d for d in match if d.label == phrase.label]
     if match:
-        phrase.explanation = f"device {telling.timeline.devices.index(match[-1]) + 1}"
+        device = match[-1]
+        if any(device in devices for devices in telling.known.values()):
+            # "a bigger device used, AVP III 8 x 4": what one breath adds belongs to it
+            device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
+            device.product = device.product or phrase.product
+        phrase.explanation = f"device {telling.timeline.devices.index(device) + 1}"
     return bool(match)
+
+
+def _listed_beside(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "AVP II 6 mm in the one, AVP II 6 mm in the other": one sentence lists two alike."""
+    alike = [
+        p for p in telling.parse.phrases
+        if p is not phrase and p.last <= phrase.first and p.quantity == 1 and p.determiner != "definite"
+        and p.product and p.product == phrase.product
+        and [size_key(s) for s in p.sizes] == [size_key(s) for s in phrase.sizes]
+    ]  # fmt: skip
+    if not alike:
+        return False
+    gap = range(alike[-1].last, phrase.first)
+    return any(telling.parse.words.words[i] in (",", ";", "+") for i in gap) or any(
+        telling.parse.roles.get(i) == "conjunction" for i in gap
+    )
 
 
 def _known_ordinal(telling: Telling, phrase: DevicePhrase) -> bool:
@@ -211,6 +242,13 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
         return False
     if phrase.label is not None and _unheard_label(telling, phrase.label):
+        if _verbless(telling) and telling.parse.words.words[phrase.last : phrase.last + 1] in (
+            [":"],
+            ["="],
+            [],
+        ):
+            phrase.explanation = "blank field"  # "Device 3: ___"
+            return True
         return False  # "Plug C was too long": the next device
     if phrase.product and not telling.active() and not telling.listing:
         telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
@@ -287,7 +325,10 @@ def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:
     )
     acts = [a for a in parse.actions if a.last <= phrase.first]
     return (
-        joined and bool(acts) and acts[-1].means.event in ("open", "release") and not negated(parse, acts[-1])
+        joined
+        and bool(acts)
+        and acts[-1].means.event in ("open", "release", "remain")
+        and not negated(parse, acts[-1])
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from extractor.lines import written
 from extractor.rules import Rule, RuleBook, spellings
 
 # Mentions compete for words inside a layer: the longest wins, then the earlier kind.
@@ -47,8 +49,8 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
-_CELL_END = re.compile(r"[\n\t]| {2,}")
-_SPOKEN = re.compile(r"\b(?:comma|period)\b", re.I)
+_CELL_END = re.compile(r"\t| {2,}")
+_TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
 
@@ -117,24 +119,14 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
     )
 
 
-_SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
-
-
-def _spoken(text: str) -> bool:
-    """Whether a dictation spells its punctuation out ("comma", "period")."""
-    return len(_SPOKEN.findall(text)) >= 4
-
-
 def words_of(doc: Doc) -> Words:
     """The words of a Doc."""
     words, starts, ends = [], [], []
-    spoken = _spoken(doc.text)
     for token in doc:
         text = token.text
         if text in ("-", "_") or text.isspace():
             continue
-        word = text.lower()
-        words.append(_SPOKEN_MARKS.get(word, word) if spoken else word)
+        words.append(text.lower())
         starts.append(token.idx)
         ends.append(token.idx + len(text))
     return Words(words, starts, ends)
@@ -175,10 +167,14 @@ class MentionFinder:
 
     def words(self, text: str) -> Words:
         """The words of a text."""
-        return words_of(self._tokenizer(text))
+        return words_of(self._tokenizer(written(text)))
 
-    def find(self, text: str, words: Words) -> dict[str, list[Mention]]:
-        """Mentions by layer, in text order, not overlapping inside a layer."""
+    def find(self, text: str, words: Words, line_starts: Sequence[int] = ()) -> dict[str, list[Mention]]:
+        """Mentions by layer, in text order, not overlapping inside a layer.
+
+        None runs over a blank line, or over one of ``line_starts``.
+        """
+        text = written(text)
         doc = Doc(self._vocab, words=words.words)
         found: dict[str, list[Mention]] = {layer: [] for layer in LAYERS}
         hits = self._phrases(doc)
@@ -186,9 +182,12 @@ class MentionFinder:
             hits = hits + self._tokens(doc)
         for key, first, last in hits:
             rule, plural = self._rules[key]
-            parted = _CELL_END if rule.kind == "table" else _BLANK_LINE
-            if last - first > 1 and parted.search(text, words.starts[first], words.ends[last - 1]):
-                continue  # words of two paragraphs are no phrase, nor those of two cells
+            if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
+                continue  # words of two paragraphs are no phrase
+            if rule.kind == "table" and _CELL_END.search(text, words.starts[first], words.ends[last - 1]):
+                continue  # nor those of two cells
+            if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
+                continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
@@ -207,10 +206,22 @@ class MentionFinder:
                     if value is None and rule.kind == "count" and match.group().isdigit():
                         value = int(match.group())
                     layer.append(Mention(start, end, first, last, rule, False, value))
+        for name, mentions in found.items():
+            found[name] = [m for m in mentions if not _runs_over(m, line_starts)]
         if offered:
             for name, mentions in found.items():
                 found[name] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
         return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
+
+
+def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:
+    following = bisect_right(line_starts, mention.start)
+    return following < len(line_starts) and line_starts[following] < mention.end
+
+
+def _opens_field(text: str, start: int, end: int) -> bool:
+    """Whether words run over a line break into the name of a field."""
+    return "\n" in text[start:end] and _TO_COLON.match(text, end) is not None
 
 
 def _lower(text: str) -> str:

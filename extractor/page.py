@@ -348,7 +348,9 @@ class _View:
         if not rows:
             return ""
         table = _table(("Words", "Explained as", "Section", "Rule"), rows)
-        return f"<section><details><summary>All mentions ({len(rows)})</summary>{table}</details></section>"
+        left = sum(mention.explanation == _UNEXPLAINED for mention in self.explanation.mentions)
+        title = f"All mentions ({len(rows)}, {left} unexplained)"
+        return f"<section><details><summary>{title}</summary>{table}</details></section>"
 
 
 def _classes(piece: Piece, numbered: bool) -> str:

@@ -96,7 +96,7 @@ class Patients:
             left = self.left(action)
             if left is not None and left[-1].last == action.first:
                 return left
-            return None
+            return [] if self._stands_alone(action) else None
         left = self.left(action)
         right = self.right(action)
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
@@ -129,6 +129,12 @@ class Patients:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _stands_alone(self, action: Mention) -> bool:
+        """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""
+        parse = self.parse
+        rest = [i for i in range(parse.first, parse.last) if not action.first <= i < action.last]
+        return not any(parse.words.words[i].isalpha() and i not in parse.roles for i in rest)
 
     def _noun_between(self, a: int, b: int) -> bool:
         return any(
@@ -327,6 +333,8 @@ class Patients:
     def _no_subject(self, action: Mention) -> bool:
         parse = self.parse
         clause = parse.clause.get(action.first)
+        if self._begins_with_verb() and not any(p.last <= action.first for g in parse.groups for p in g):
+            return True  # "Came away on pull, taken out": no subject is said
         i = action.first - 1
         while i >= parse.first and parse.clause.get(i) == clause:
             mention = parse.items.get(i)
@@ -337,6 +345,13 @@ class Patients:
                 return False
             i -= 1
         return True
+
+    def _begins_with_verb(self) -> bool:
+        parse = self.parse
+        i = parse.first
+        while i < parse.last and parse.roles.get(i) == "adverb":
+            i += 1
+        return parse.roles.get(i) == "verb"
 
     def after_with(self, action: Mention) -> Group | None:
         """As in "closed with two plugs", "using a 10 mm AVP II"."""

@@ -7,6 +7,7 @@ and determiner. The other modules of the grammar build these phrases.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +23,7 @@ _DEFINITE = frozenset(
         "definite",
         "both",
         "all",
+        "all_but",
         "each",
         "same",
         "former",
@@ -33,6 +35,24 @@ _DEFINITE = frozenset(
     }
 )
 _INDEFINITE = frozenset({"article", "another", "several", "more", "pair"})
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d)?")
+# A size spoken in a dictation, as the note writes it.
+_SPOKEN = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
+
+
+def size_key(size: str | None) -> tuple[str, ...]:
+    """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
+    if not size:
+        return ()
+    digits = _DIGITS.findall(size)
+    if not digits:
+        digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
+    return tuple(d.replace(",", ".") for d in digits)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,12 +88,17 @@ class DevicePhrase:
     @property
     def none(self) -> bool:
         """Whether it says that there is no such device."""
-        return bool(self.words & {"none", "none_more"})
+        return bool(self.words & {"none", "none_more", "nothing"})
 
     @property
     def headless(self) -> bool:
         """Whether it has no noun: "a 10 mm", "the second"."""
         return self.head is None
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it has a size that only other implants have."""
+        return any(float(number) > LARGEST_SIZE for size in self.sizes for number in size_key(size))
 
     @property
     def quantity(self) -> int | None:
@@ -82,7 +107,7 @@ class DevicePhrase:
             return self.number
         if len(self.sizes) > 1:
             return len(self.sizes)
-        if self.plural or self.words & {"several", "all", "each"}:
+        if self.plural or self.words & {"several", "all", "all_but", "each"}:
             return None
         return 1
 
@@ -101,6 +126,7 @@ class Tags:
     cue: dict[int, Mention]
     first: int
     last: int
+    sizes: frozenset[tuple[str, ...]] = frozenset()  # of devices named elsewhere in the note
 
     def at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
         """The word at ``i``, its mention, its role in grammar and its cue."""
@@ -113,11 +139,26 @@ class Tags:
         """The words of a mention."""
         return " ".join(self.words.words[mention.first : mention.last])
 
+    def verb_at(self, i: int) -> bool:
+        """Whether the word at ``i`` is a verb no rule gives an event."""
+        return self.at(i)[2] == "verb"
+
+    def noun_at(self, i: int) -> bool:
+        """Whether the word at ``i`` may be a noun: one of a rule, or a word no rule knows."""
+        if i >= self.last:
+            return False
+        word, mention, role, cue = self.at(i)
+        if mention is not None:
+            return mention.kind not in ("action", "count")
+        return role is None and cue is None and word.isalpha()
+
     def verb_follows(self, i: int) -> bool:
         """Whether a verb stands within a dozen words from ``i``."""
         for k in range(i, min(self.last, i + 12)):
             mention = self.item.get(k)
-            if self.role.get(k) in ("be", "modal") or (mention is not None and mention.kind == "action"):
+            if self.role.get(k) in ("be", "modal", "verb") or (
+                mention is not None and mention.kind == "action"
+            ):
                 return True
         return False
 
@@ -205,7 +246,7 @@ def determine(phrase: DevicePhrase) -> None:
         and "article" in words
         and not words & {"pair", "another"}
     )
-    if singular and phrase.number is not None and phrase.number > 1 and not phrase.sizes:
+    if singular and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
         phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
         phrase.number = None
     if phrase.number is not None and phrase.number > 1:

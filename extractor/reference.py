@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from extractor.events import TrackedDevice, same_product, same_size, size_key
+from extractor.events import TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
 from extractor.introduction import introduce
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.telling import Telling
 
-_ON_KNOWN = ("withdraw", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
+_ON_KNOWN = ("withdraw", "pull", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,10 @@ def _definite(
     active = [d for d in usable if d.state != "removed"]
     if phrase.headless and not phrase.sizes and not live and not telling.listing:
         return []  # "the second leak may wait if the first takes long": no device was told of
-    if phrase.words & {"both", "all", "each"} or (phrase.plural and not phrase.ordinal):
+    sized = _by_bare_size(phrase, active)
+    if sized:
+        return sized
+    if phrase.words & {"both", "all", "all_but", "each"} or (phrase.plural and not phrase.ordinal):
         return _plural(telling, phrase, act, active)
     if "former" in phrase.words:
         return usable[-2:-1]
@@ -173,6 +176,14 @@ def _definite(
     if act.event in ("remain", "check") and active and not phrase.sizes:
         return active[-1:]
     return introduce(telling, phrase, act.taken)
+
+
+def _by_bare_size(phrase: DevicePhrase, active: list[TrackedDevice]) -> list[TrackedDevice]:
+    """As in "Released the six": a size without its unit, unless there are six."""
+    number = phrase.number
+    if not phrase.headless or phrase.sizes or number is None or phrase.words != {"definite"}:
+        return []
+    return [d for d in active if size_key(d.size)[:1] == (str(number),)][-1:] if number != len(active) else []
 
 
 def _part_of(phrase: DevicePhrase, act: Act, active: list[TrackedDevice]) -> list[TrackedDevice]:
@@ -240,6 +251,10 @@ def _counted(
 ) -> list[TrackedDevice]:
     """As in "Both plugs", "all three": as many as said; what is missing is new, or a loose end."""
     pool = _expand(telling, pool, number)
+    if "all_but" in phrase.words and len(pool) > number and act.event in ("open", "release", "remain"):
+        for device in pool[number:]:
+            device.state = "removed"  # the one that was not
+        pool = pool[:number]
     if "all" in phrase.words and number < sum(d.in_place for d in pool):
         telling.state([phrase], number, number, "total")
     if act.event in ("remain", "check", "release") and pool:
@@ -319,7 +334,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         return _in_focus(telling, match)
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
-    if act.event in ("withdraw", "embolize", "capture", "unused", "waste", "reposition") and not (
+    if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (
         phrase.sizes or phrase.product
     ):
         return []

@@ -61,6 +61,8 @@ class OtherDeviceMeans(_Strict):
     ]  # fmt: skip
     # The position a valve product is made for.
     valve: Valve | None = None
+    # Sewn in by a surgeon: where it is only named, it was there before.
+    surgical: bool = False
 
 
 class TargetMeans(_Strict):
@@ -73,10 +75,18 @@ class TargetMeans(_Strict):
 
 
 class ValveMeans(_Strict):
-    """A valve position; ``prosthesis`` when the words name an artificial valve there."""
+    """A valve position; ``prosthesis`` when the words name an artificial valve there.
+
+    ``side`` words ("aortic side") name a place beside a valve, or that valve as a
+    heading; ``field`` words open a field that names the treated valve; ``near`` words
+    name a place that only this valve has.
+    """
 
     valve: Valve | None = None
     prosthesis: bool = False
+    side: Valve | None = None
+    near: Valve | None = None
+    field: bool = False
 
 
 class LeakMeans(_Strict):
@@ -88,16 +98,26 @@ class LeakMeans(_Strict):
 
     term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
     valve: Valve | None = None
+    # "mitral regurgitation": blood that may also flow through the valve.
+    flow: bool = False
 
 
 class ApproachMeans(_Strict):
-    """A route to the leak. ``use`` says what the words prove: the route by name, a
-    step of taking it, a rail (no route by itself), or surgical exposure.
+    """A word about a route to the leak. ``use`` says what it proves: a route by ``named``
+    or a ``step`` of taking it; a ``side`` the leak was crossed from; a ``site`` that is
+    a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
+    a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
+    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``.
     """
 
     route: Route | None = None
-    use: Literal["named", "step", "rail", "open", "vessel"]
-    valve: Valve | None = None
+    use: Literal[
+        "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
+        "crossed", "tried", "failed", "barred", "purpose",
+    ]  # fmt: skip
+    side: Literal[
+        "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",
+    ] | None = None  # fmt: skip
 
 
 class ActionMeans(_Strict):
@@ -105,7 +125,7 @@ class ActionMeans(_Strict):
 
     event: Literal[
         "select", "load", "open", "release", "withdraw", "exchange", "embolize",
-        "capture", "unused", "waste", "reposition", "remain", "close", "check",
+        "capture", "unused", "waste", "reposition", "remain", "close", "check", "pull",
     ]  # fmt: skip
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.
@@ -134,7 +154,7 @@ class CountMeans(_Strict):
     ordinal: int | None = None
     word: (
         Literal[
-            "article", "another", "both", "all", "each", "several", "pair", "none",
+            "article", "another", "both", "all", "all_but", "each", "several", "pair", "none", "nothing",
             "same", "definite", "pronoun", "former", "latter", "remaining", "more",
             "last", "other", "only", "none_more", "additional", "numbered", "times", "possessive",
         ]
@@ -147,7 +167,7 @@ class GrammarMeans(_Strict):
 
     role: Literal[
         "be", "preposition", "conjunction", "modal", "adverb", "relative", "with",
-        "exchange", "of", "subject", "adjective", "clause",
+        "exchange", "of", "subject", "adjective", "clause", "verb",
     ]  # fmt: skip
 
 
@@ -200,7 +220,7 @@ class TableMeans(_Strict):
 class SessionMeans(_Strict):
     """Something else done in the same session that a person must weigh."""
 
-    event: Literal["valve_implant", "clip_implant", "surgical_closure", "surgical_exposure", "aborted"]
+    event: Literal["valve_implant", "clip_implant", "surgical_closure", "aborted"]
 
 
 MEANS: dict[str, type[_Strict]] = {
@@ -357,6 +377,8 @@ def _load(folder: Path) -> RuleBook:
         digest.update(path.name.encode() + b"\0" + raw.replace(b"\r\n", b"\n") + b"\0")
         data = _parse(path, raw)
         kind = data.get("kind")
+        if not all(isinstance(item, dict) for item in data["rules"]):
+            raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
         if kind == "coding":
             for item in data["rules"]:
                 rule_id = str(item.get("id", "?"))
@@ -368,11 +390,7 @@ def _load(folder: Path) -> RuleBook:
             known = ", ".join([*MEANS, "coding"])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
         for item in data["rules"]:
-            rule_id = str(item.get("id", "?")) if isinstance(item, dict) else "?"
-            if not isinstance(item, dict):
-                raise RuleError(
-                    "R003", path.name, "a rule must be a mapping", "see any other rule of the file"
-                )
+            rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)

@@ -10,51 +10,171 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.status import negated
 
+# Where the way in is closed again: part of closing a leak, and no defect of its own.
+ACCESS = ("apical_tract", "septal_access", "vessel")
 WAY_THROUGH = ("through", "via", "from", "past")
+_PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
+_OPENING = 3  # words before the valve in a heading
+_HEADING = 5  # words of a sentence that is one
+_AFTER_HEADING = frozenset(".:,;()[]-–—")
 
 
-def leak_valves(parse: Parse, *, tied: bool = False) -> set[str]:
+def spoken_of(parse: Parse) -> list[Mention]:
+    """The words of a sentence that name a valve; not one passed through, not a box left empty."""
+    valves = [
+        m
+        for m in dict.fromkeys(parse.items.values())
+        if m.kind == "valve" and m.means.valve and not _passed(parse, m)
+    ]
+    return _ticked(parse, valves)
+
+
+def _passed(parse: Parse, valve: Mention) -> bool:
+    """As in "through the native mitral valve": a valve on the way."""
+    words = parse.words.words
+    for i in range(valve.first - 1, max(parse.first, valve.first - 4) - 1, -1):
+        if words[i] in _PASSED:
+            return True
+        stops = parse.roles.get(i) in ("of", "be", "conjunction", "preposition")
+        if stops or not words[i].isalpha() or _noun(parse, i):
+            return False
+    return False
+
+
+def _noun(parse: Parse, i: int) -> bool:
+    item = parse.items.get(i)
+    return item is not None and item.kind in ("device", "leak", "other_device", "target")
+
+
+def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
+    """As in "Mitral [x]  Aortic [ ]": without the valves whose box behind them is empty."""
+    words = parse.words.words
+    if not valves or words[valves[0].last : valves[0].last + 1] not in (["["], ["("]):
+        return valves
+    return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
+
+
+def heading(parse: Parse) -> Mention | None:
+    """The valve to which a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
+    sides = [m for m in dict.fromkeys(parse.items.values()) if m.kind == "valve" and m.means.side]
+    valves = sorted([*spoken_of(parse), *sides], key=lambda m: m.first)
+    if len({valve_of(m) for m in valves}) != 1:
+        return None
+    first = valves[0]
+    if parse.last - parse.first <= _HEADING and not first.means.side:
+        return first
+    before = range(_begin(parse), first.first)
+    turns = [c for c in parse.cues if c.means.cue == "sequence" and c.first in before]
+    if len(before) > (2 * _OPENING if turns else _OPENING) or "negation" in parse.cue_kinds():
+        return None
+    if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
+        return None
+    return first if first.means.side or _ends_heading(parse, first) else None
+
+
+def valve_of(mention: Mention) -> str | None:
+    """The valve a word names, or turns to."""
+    valve: str | None = mention.means.valve or mention.means.side
+    return valve
+
+
+def _begin(parse: Parse) -> int:
+    """The first word of a sentence behind the header of its section."""
+    body = parse.sentence.section.body
+    return next((i for i in range(parse.first, parse.last) if parse.words.starts[i] >= body), parse.first)
+
+
+def _says_more(parse: Parse, i: int) -> bool:
+    """Whether a word before the valve makes a sentence of the heading: a noun, a verb, "no"."""
+    item = parse.items.get(i)
+    if item is None:
+        return False
+    if item.kind == "action":
+        return bool(item.means.event != "close")
+    return _noun(parse, i) or (item.kind == "count" and item.means.word in ("none", "none_more"))
+
+
+def _ends_heading(parse: Parse, valve: Mention) -> bool:
+    """As in "Aortic: ...", "I did the aortic one first", "the aortic valve was then addressed"."""
+    i = valve.last
+    if i >= parse.last or parse.words.words[i] in _AFTER_HEADING:
+        return True
+    item = parse.items.get(i)
+    if item is not None and item.kind == "count" and item.means.number == 1:
+        return True
+    if any(parse.roles.get(k) in ("of", "preposition", "clause") for k in range(_begin(parse), valve.first)):
+        return False
+    return any(a.means.event == "close" and abs(a.first - i) <= _HEADING for a in parse.actions)
+
+
+def denied(parse: Parse, mention: Mention) -> bool:
+    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
+    for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word == "none":
+            return True
+        if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
+            return True
+        if (
+            parse.words.words[i] in (",", ";", ".")
+            or parse.roles.get(i) in ("be", "clause")
+            or (item is not None and item.kind in ("action", "device"))
+        ):
+            return False
+    return False
+
+
+def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
     """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it.
 
-    With ``tied`` only those named with the leak itself.
+    With ``tied`` only those named with the leak itself; without ``flow`` not those of
+    a regurgitation, which may be through the valve.
     """
     mentions = list(dict.fromkeys(parse.items.values()))
-    leaks = [m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")]
-    valves = [m for m in mentions if m.kind == "valve" and m.means.valve]
+    leaks = [
+        m
+        for m in mentions
+        if m.kind == "leak"
+        and m.means.term not in ("central", "device")
+        and (flow or not m.means.flow)
+        and not denied(parse, m)
+    ]
     if not leaks:
-        # A heading of a few words ("B. Aortic") opens the talk about that valve.
-        return (
-            {m.means.valve for m in valves}
-            if parse.last - parse.first <= 5 and len({m.means.valve for m in valves}) == 1
-            else set()
-        )
+        return set()
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named
+    valves = spoken_of(parse)
     if len({m.means.valve for m in valves}) <= 1 and not tied:
         return {m.means.valve for m in valves}
     for leak in leaks:
-        # "PVL of the AVR", "leak at the mitral bioprosthesis"
-        after = next((m for m in valves if 0 < m.first - leak.last <= 5), None)
-        before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
-        nearest = (
-            after
-            if after is not None
-            and any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first))
-            else before or after
-        )
-        if nearest is not None:
-            joined = next(
-                (
-                    m
-                    for m in valves
-                    if 0 < m.first - nearest.last <= 8
-                    and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))
-                ),
-                None,
-            )
-            return {nearest.means.valve, joined.means.valve} if joined is not None else {nearest.means.valve}
+        beside = _beside(parse, leak, valves)
+        if beside:
+            return beside
     return set()
+
+
+def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
+    """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
+    after = next((m for m in valves if 0 <= m.first - leak.last <= 5), None)
+    before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
+    linked = after is not None and any(
+        parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)
+    )
+    linked = linked or (after is not None and after.first == leak.last)  # "a paravalvular leak mitral"
+    nearest = after if linked else before or after
+    if nearest is None:
+        return set()
+    joined = next(
+        (
+            m
+            for m in valves
+            if 0 < m.first - nearest.last <= 8
+            and any(parse.roles.get(i) == "conjunction" for i in range(nearest.last, m.first))
+        ),
+        nearest,
+    )
+    return {nearest.means.valve, joined.means.valve}
 
 
 class Site:
@@ -72,9 +192,13 @@ class Site:
             m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
         ]
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
-        valves = leak_valves(parse)
+        opening = self.valve is None
+        valves = leak_valves(parse, tied=not opening, flow=opening)
         if len(valves) == 1:
             self.valve = next(iter(valves))
+        elif not valves:
+            turned = heading(parse)
+            self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
         strong = any(m.means.term != "leak" for m in leaks)
         if targets and not strong:

@@ -89,7 +89,7 @@ def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> 
     if any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
         return "plan"
     verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
-        role == "be" and parse.clause.get(i) == clause for i, role in parse.roles.items()
+        role in ("be", "verb") and parse.clause.get(i) == clause for i, role in parse.roles.items()
     )
     planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
     # "he proposes a 14/6 ..., and for the other leak one 5W"
@@ -104,7 +104,7 @@ def _denied(parse: Parse, first: DevicePhrase) -> str:
 
 def _history_of_sentence(parse: Parse, clause: int | None) -> str:
     told = any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)
-    return "history" if told or _dated(parse, clause) else ""
+    return "history" if told or dated(parse, clause) else ""
 
 
 def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
@@ -129,7 +129,7 @@ def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
     return False
 
 
-def _dated(parse: Parse, clause: int | None) -> bool:
+def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
     if parse.sentence.form not in ("prose", "item"):
         return False
@@ -139,7 +139,7 @@ def _dated(parse: Parse, clause: int | None) -> bool:
             mention.kind == "size"
             and mention.means.form == "date"
             and not inside
-            and parse.clause.get(i) == clause
+            and (parse.clause.get(i) == clause or _fronted(parse, mention, clause))
         ):
             words = parse.words.words[mention.first : mention.last]
             before = parse.words.words[mention.first - 1] if mention.first > parse.first else ""
@@ -147,10 +147,23 @@ def _dated(parse: Parse, clause: int | None) -> bool:
             if (
                 words[0] in _SINCE
                 or (len(words) == 1 and len(words[0]) == 4)
-                or (months and before in _SINCE)
+                or (months and (before in _SINCE or before == ","))
             ):
                 return True
     return False
+
+
+def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
+    """As in "In March 2018 at the affiliate, two plugs were placed": a date in front, of what the comma opens."""
+    of_date = parse.clause.get(date.first)
+    if clause is None or of_date is None or clause != of_date + 1:
+        return False
+    front = [i for i in range(parse.first, parse.last) if parse.clause.get(i) == of_date]
+    return (
+        parse.words.words[front[-1] + 1] == ","
+        and not any(parse.roles.get(i) in ("be", "verb") for i in front)
+        and not any(parse.clause.get(a.first) == of_date for a in parse.actions)
+    )
 
 
 def left_in(parse: Parse, clause: int | None) -> bool:
@@ -193,6 +206,7 @@ def cued(parse: Parse, action: Mention, kind: str) -> bool:
         and parse.clause.get(cue.first) == clause
         and not (kind == "negation" and _stops_negation(parse, cue, action))
         and not (kind in ("inability", "intent") and _acted_between(parse, cue, action))
+        and not (kind == "inability" and "," in parse.between(cue.last, action.first))
         for cue in parse.cues
     )
 

@@ -39,6 +39,7 @@ class Telling:
         self.opened_in = -1  # the paragraph in which a device was last opened
         self.split_in = -1  # the sentence that says which devices "one in each" were
         self.other_implant = False  # a valve, clip or appendage device is being told of
+        self.appendage = False  # an appendage device is being told of
         self.parse: Parse  # the sentence being read
         self.known: dict[int, list[TrackedDevice]] = {}  # its phrases understood so far, by id
 
@@ -47,6 +48,7 @@ class Telling:
         self.parse = parse
         self.known = {}
         self.site.read(parse)
+        self.appendage |= any(m.kind == "other_device" and m.means.role == "appendage" for m in parse.nouns)
         self.other_implant |= any(
             m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip", "vascular_closure")
             for m in parse.nouns
@@ -76,8 +78,7 @@ class Telling:
             ordinal=phrase.ordinal,
             label=phrase.label,
             quantity=phrase.quantity,
-            counted=phrase.number is not None or bool(phrase.sizes),
-            definite=phrase.determiner == "definite",
+            counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
             paragraph=self.parse.sentence.paragraph,
             events=[Event("named", start, end, self.parse.sentence.section.role, rule)],
         )
@@ -108,11 +109,18 @@ class Telling:
             self.opened_in = self.parse.sentence.paragraph
         if event in ("open", "release") or (event == "remain" and state in ("named", "loaded", "deployed")):
             device.pending = False
+        if event in ("open", "release", "remain", "reposition"):
+            device.unsure = False
+        elif event == "pull":
+            device.unsure = device.in_place
         device.state = next_state(state, event, named=bool(group))
         self.log(device, event, action, group)
 
     def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Write down an event of a device with the words that say so."""
+        device.at_leak |= device.target is None and any(
+            m.kind == "leak" and m.means.term not in ("central", "device") for m in self.parse.items.values()
+        )
         start, end = self.span(action.first, action.last)
         if group:
             a, b = self.span(group[0].first, group[-1].last)

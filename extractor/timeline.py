@@ -65,7 +65,22 @@ class TimelineBuilder:
                 if not phrase.explanation:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
+        self._retrieve()
         self._date_statements(stated)
+
+    def _retrieve(self) -> None:
+        """As in "a gooseneck took it by the screw and out": a snare brings back what was lost, however it is told."""
+        lost = [d for d in self.timeline.today() if d.state == "embolized"]
+        taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
+        if (
+            not lost
+            or not taken
+            or not any(m.means.role == "snare" for m in self._parse.nouns if m.kind == "other_device")
+        ):
+            return
+        self._telling.apply(
+            lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
+        )
 
     def _take_back_slip(self) -> None:
         """A slip of the tongue, corrected by this sentence: the device it named is none."""
@@ -99,8 +114,8 @@ class TimelineBuilder:
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
         return (
-            "none" in first.words
-            and first.head is not None
+            ("nothing" in first.words or ("none" in first.words and first.head is not None))
+            and "none_more" not in first.words
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
@@ -120,7 +135,9 @@ class TimelineBuilder:
         others = sum(
             d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices
         )
+        mixed = "history" in self._parse.cue_kinds() or any(p.prior for p in self._parse.phrases)
         for statement in self.timeline.statements[stated:]:
+            statement.mixed = mixed
             statement.at = in_place
             statement.others = others
 
@@ -156,7 +173,7 @@ class TimelineBuilder:
         parse = self._parse
         if any(p.pronoun or p.words & _REFERS_BACK or p.ordinal for p in group):
             return
-        if acted_away(parse, group):
+        if acted_away(parse, group) or self._telling.site.target:
             return
         if group[0].determiner == "definite" and group[0].number is None:
             return
@@ -165,7 +182,9 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
-        self._telling.state(group, low, high, "total")
+        # "Both mitral plugs in place at the end": of one valve, and not of all
+        of_valve = group[0].determiner == "definite" and any(p.valve for p in group)
+        self._telling.state(group, low, high, "position" if of_valve else "total")
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
@@ -194,12 +213,18 @@ class TimelineBuilder:
             return
         if event == "close" and self._tells_when(action):
             return
+        if event == "remain" and self._stays_unused(action):
+            return
+        if event == "pull" and self._seats(action):
+            event = "check"
         if event == "close":
             event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
                 return
         else:
             group = self._patients.patient(action)
+            if group is None and self._awaited(action):
+                group = []  # "observed for half an hour prior to detachment"
             if group is None:
                 self._unclaimed(action, standing)
                 return
@@ -222,6 +247,33 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _awaited(self, action: Mention) -> bool:
+        """As in "tested before release": the release is told by what came before it."""
+        return (
+            action.means.event == "release"
+            and action.means.form == "noun"
+            and self._tells_when(action)
+            and any(a.means.event == "check" for a in self._parse.actions)
+            and not any(
+                a.means.event in ("withdraw", "exchange", "embolize", "unused") for a in self._parse.actions
+            )
+        )
+
+    def _seats(self, action: Mention) -> bool:
+        """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
+        i = action.last
+        if i >= self._parse.last:
+            return False
+        return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
+
+    def _stays_unused(self, action: Mention) -> bool:
+        """As in "both remain in their sealed boxes": where they stay is not the leak."""
+        clause = self._parse.clause
+        return any(
+            a.means.event == "unused" and clause.get(a.first) == clause.get(action.first)
+            for a in self._parse.actions
+        )
 
     def _tells_when(self, action: Mention) -> bool:
         """As in "After closure: two plugs in good position": when it was, not what was done."""
@@ -272,7 +324,7 @@ class TimelineBuilder:
         if event not in ("open", "load", "release", "select", "remain"):
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
-        if group and denied and _of_any_kind(group[0]):
+        if group and denied and (group[0].none or _of_any_kind(group[0])):
             _explain(group, "not done")
             return
         devices = self._resolve(group, "load", action)
@@ -302,6 +354,8 @@ class TimelineBuilder:
             return
         if old is not None and old is subject and self._patients.subject_is_other(action):
             return
+        if old is None and new is not None and new[0].headless and not self.timeline.today():
+            return  # "6 French, later exchanged for an 8": of nothing that was told
         devices = self._taken_out(old, action)
         if new is None and (
             not devices or old is None or (old[0].pronoun and action.first - old[-1].last > 4)

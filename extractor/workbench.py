@@ -98,7 +98,9 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
+class Hit:
+    """Words that a rule matched: a mention, or a header that a section rule opens."""
+
     start: int
     end: int
     rule: str
@@ -150,7 +152,7 @@ def check(book: RuleBook, notes: Iterable[Note] = ()) -> Report:
     >>> check(load_rules()).failures
     ()
     """
-    find = _finder(book)
+    find = finder(book)
     failures: list[Failure] = []
     examples = 0
     for rule in book.rules:
@@ -176,8 +178,14 @@ def check(book: RuleBook, notes: Iterable[Note] = ()) -> Report:
     return Report(len(book.rules), examples, count, tuple(failures), duplicates(book), unused)
 
 
-def _finder(book: RuleBook) -> Callable[[str], list[_Hit]]:
-    """Find what every rule matches: mentions, and the headers that section rules open."""
+def finder(book: RuleBook) -> Callable[[str], list[Hit]]:
+    """Give a function that finds what every rule matches in a text.
+
+    Parameters
+    ----------
+    book
+        The rules.
+    """
     from extractor.layout import LayoutReader
     from extractor.mentions import match_text
 
@@ -188,23 +196,23 @@ def _finder(book: RuleBook) -> Callable[[str], list[_Hit]]:
         for phrase in spellings((*rule.phrases, *rule.plurals))
     }
 
-    def find(text: str) -> list[_Hit]:
-        hits = [_Hit(mention.start, mention.end, mention.rule) for mention in match_text(text, book)]
+    def find(text: str) -> list[Hit]:
+        hits = [Hit(mention.start, mention.end, mention.rule) for mention in match_text(text, book)]
         for section in layout.read(text).sections:
             rule = headers.get(_normal(section.title))
             if rule is not None:
                 start = text.index(section.title, section.start)
-                hits.append(_Hit(start, start + len(section.title), rule))
+                hits.append(Hit(start, start + len(section.title), rule))
         return hits
 
     return find
 
 
-def _match_problem(rule: str, text: str, wanted: tuple[tuple[int, int], ...], hits: list[_Hit]) -> str | None:
+def _match_problem(rule: str, text: str, wanted: tuple[tuple[int, int], ...], hits: list[Hit]) -> str | None:
     if not wanted:
         return "nothing is marked: put [brackets] around the words that must match"
     for start, end in wanted:
-        if _Hit(start, end, rule) in hits:
+        if Hit(start, end, rule) in hits:
             continue
         near = [hit for hit in hits if hit.start < end and start < hit.end]
         found = ", ".join(f"{hit.rule} “{text[hit.start : hit.end]}”" for hit in near)
@@ -253,7 +261,7 @@ def try_text(text: str, book: RuleBook) -> list[Match]:
     """
     rules = {rule.id: rule for rule in book.rules}
     matches = []
-    for hit in _finder(book)(text):
+    for hit in finder(book)(text):
         rule = rules[hit.rule]
         words = text[hit.start : hit.end]
         why = _why(rule, words)

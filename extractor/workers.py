@@ -1,38 +1,68 @@
-"""Many notes, several processes: text goes out, suggestions come back in order."""
+"""Many notes, several processes: notes go out, what is made of them comes back in order."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, TypeVar
 
 from extractor.coder import Coder
 from extractor.rules import RuleBook
 from extractor.suggestion import Suggestion
 
 _Pair = tuple[str, str]
+_Setup = TypeVar("_Setup")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _CHUNK = 16
 _AHEAD = 2  # chunks read ahead for each worker: enough to keep it busy, little enough for any input
-_coder: Coder | None = None  # one per worker process
+_work: Callable[[Any], Any] | None = None  # one per worker process
 
 
 def pipe(rules: RuleBook, pairs: Iterable[_Pair], workers: int) -> Iterator[Suggestion]:
-    """Code (text, note id) pairs by ``workers`` processes, in input order.
+    """Code (text, note id) pairs by ``workers`` processes, in input order; see ``spread``."""
+    yield from spread(_coding, rules, pairs, workers)
 
-    ``pairs`` is read in the caller's thread, a bounded number of notes ahead of
-    the last suggestion. An error of its own is raised after the suggestions for
-    what came before it, as in one process.
+
+def _coding(rules: RuleBook) -> Callable[[_Pair], Suggestion]:
+    coder = Coder(rules)
+    return lambda pair: coder.suggest(*pair)
+
+
+def spread(
+    begin: Callable[[_Setup], Callable[[_Item], _Result]],
+    setup: _Setup,
+    items: Iterable[_Item],
+    workers: int,
+) -> Iterator[_Result]:
+    """Do the same with every item by ``workers`` processes, and give the results in input order.
+
+    ``items`` is read in the caller's thread, a bounded number ahead of the last
+    result. An error of its own is raised after the results for what came before
+    it, as in one process.
+
+    Parameters
+    ----------
+    begin
+        Called once in each process with ``setup``; gives what is done with an item.
+    setup
+        What the work needs, for example a rule book.
+    items
+        What to work on.
+    workers
+        How many processes.
     """
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(rules,)
+        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(begin, setup)
     )
-    waiting: deque[Future[list[Suggestion]]] = deque()
+    waiting: deque[Future[list[_Result]]] = deque()
     failed: list[Exception] = []
     try:
-        for chunk in _chunks(pairs, failed):
-            waiting.append(pool.submit(_suggest, chunk))
+        for chunk in _chunks(items, failed):
+            waiting.append(pool.submit(_do, chunk))
             if len(waiting) >= _AHEAD * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -43,12 +73,12 @@ def pipe(rules: RuleBook, pairs: Iterable[_Pair], workers: int) -> Iterator[Sugg
         raise failed[0]
 
 
-def _chunks(pairs: Iterable[_Pair], failed: list[Exception]) -> Iterator[list[_Pair]]:
-    """Pairs in chunks, up to the first error of the reader, which goes to ``failed``."""
-    chunk: list[_Pair] = []
+def _chunks(items: Iterable[_Item], failed: list[Exception]) -> Iterator[list[_Item]]:
+    """Items in chunks, up to the first error of the reader, which goes to ``failed``."""
+    chunk: list[_Item] = []
     try:
-        for pair in pairs:
-            chunk.append(pair)
+        for item in items:
+            chunk.append(item)
             if len(chunk) == _CHUNK:
                 yield chunk
                 chunk = []
@@ -58,11 +88,11 @@ def _chunks(pairs: Iterable[_Pair], failed: list[Exception]) -> Iterator[list[_P
         yield chunk
 
 
-def _start(rules: RuleBook) -> None:
-    global _coder
-    _coder = Coder(rules)
+def _start(begin: Callable[[Any], Callable[[Any], Any]], setup: Any) -> None:
+    global _work
+    _work = begin(setup)
 
 
-def _suggest(chunk: list[_Pair]) -> list[Suggestion]:
-    assert _coder is not None
-    return [_coder.suggest(text, note_id) for text, note_id in chunk]
+def _do(chunk: list[Any]) -> list[Any]:
+    assert _work is not None
+    return [_work(item) for item in chunk]

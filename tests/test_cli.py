@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from extractor.cli import app
 from extractor.output import csv_lines, print_table
+from extractor.rules import patterns_dir
 from extractor.terminal import console
 
 ESCAPE = "\x1b]0;title\x07"
@@ -193,6 +195,7 @@ def test_cli_code_out_table(told: Any, folder: Path, tmp_path: Path) -> None:
         ["explain", "."],
         ["evaluate"],
         ["rules", "try"],
+        ["rules", "impact"],
         ["unknown"],
     ],
 )
@@ -223,7 +226,7 @@ def test_cli_explain_marks_words_and_shows_the_proof(fake_coder: Any, tmp_path: 
         "device_count_conflict: The description tells of two devices",
         "device 1 released",
         "claim: 3 devices",
-        "unexplained",
+        "3 mentions, 1 unexplained",
         "[ ] Other",
     ):
         assert words in result.stdout
@@ -310,6 +313,45 @@ def test_cli_rules_try(tmp_path: Path) -> None:
     )
     nothing = pvl("rules", "try", "xyzzy")
     assert (nothing.exit_code, nothing.stdout) == (0, "no rule matches\n")
+
+
+def test_cli_rules_impact(tmp_path: Path, write_jsonl: Write) -> None:
+    old = Path(shutil.copytree(patterns_dir(), tmp_path / "old"))
+    actions = old / "actions.yaml"
+    actions.write_text(actions.read_text("utf-8").replace("phrases: [wasted, waste, ", "phrases: ["), "utf-8")
+    text = "Mitral paravalvular leak closure.\n\nAn 8 mm AVP II was released. A 10 mm AVP II was wasted."
+    gold = {"status": ["ready"], "lines": {"93590": 1}}
+    rows = [{"id": "b", "text": text, "gold": gold}, {"id": "a", "text": text}]
+    path = write_jsonl(tmp_path / "notes.jsonl", rows)
+    result = pvl("rules", "impact", path, "--against", old)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith(": ~action.waste")
+    assert lines[2] == "a"
+    assert "b   needless review -> right" in lines
+    assert "  by      action.waste (action, changed in its file): +1 match" in lines
+    assert "notes     2 compared, 2 changed" in lines
+    assert "labels    right -> wrong 0, wrong -> right 1; right 0 -> 1 of 1" in lines
+    assert max(map(len, lines)) <= 100
+    back = pvl("rules", "impact", path, "--against", patterns_dir(), "--patterns", old, "--format", "jsonl")
+    *changed, totals = map(json.loads, back.stdout.splitlines())
+    assert (back.exit_code, [row["note_id"] for row in changed]) == (0, ["a", "b"])
+    assert changed[0]["rules"][0]["lost"] == [[text.index("wasted"), text.index("wasted") + 6]]
+    assert [row["worse"] for row in changed] == [False, True]
+    assert changed[1]["new"]["label"] == "needless review"
+    assert (totals["totals"]["worse"], totals["totals"]["right_to_wrong"]) == (["b"], 1)
+    again = ("rules", "impact", path, "--against", patterns_dir(), "--patterns", old, "--fail-on-loss")
+    assert pvl(*again).exit_code == 1
+    write_jsonl(path, [*rows, {"id": "c", "text": text, "gold": {}}])
+    failed = pvl("rules", "impact", path, "--against", old)
+    assert (failed.exit_code, "3 compared" in failed.stdout, "[I018]" in failed.stderr) == (1, True, True)
+
+
+def test_cli_rules_impact_against_nothing_known(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("A leak.")
+    result = pvl("rules", "impact", tmp_path, "--against", "no-such-revision")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("pvl: [R008] no-such-revision: no such")
 
 
 def test_cli_process_reports_bad_inputs_without_the_engine(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def loaded_after(code: str) -> set[str]:
         "from extractor.cli import app; app(['--help'])",
         "from extractor.cli import app; app(['code', '--help'])",
         "from extractor.cli import app; app(['rules', 'check', '--help'])",
+        "from extractor.cli import app; app(['rules', 'impact', '--help'])",
         "from extractor.cli import app; app(['--version'])",
         "from extractor.cli import app; app(['code', 'no-such-note.txt'])",
     ],
@@ -57,9 +58,8 @@ def test_packaging_light_uses_import_nothing_heavy(code: str) -> None:
 
 def test_packaging_every_command_and_option_has_help() -> None:
     paths = [path for path, _ in commands()]
-    assert {("code",), ("explain",), ("evaluate",), ("rules",), ("rules", "check"), ("rules", "try")} <= set(
-        paths
-    )
+    assert {("code",), ("explain",), ("evaluate",), ("rules",)} <= set(paths)
+    assert {("rules", name) for name in ("check", "try", "impact")} <= set(paths)
     for path, command in commands():
         assert command.help, path
         for parameter in command.params:

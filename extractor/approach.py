@@ -1,0 +1,418 @@
+"""Approach: by which routes the leak of each treated valve was reached.
+
+In: the parsed sentences of a note with their standing, its approach mentions and
+the treated valves. Out: ``Routes``: the routes of each valve with their witness.
+
+The note is read as a row of attempts. A word for a route opens one, unless the
+clause bars it, plans it or tells it of the past; that the leak was crossed, or a
+device was put in, proves the attempt that is running; that it was given up ends
+it. Where any attempt at a valve is proven, only proven ones count, so a failed
+route, a route only tried and the far end of a rail add none (coding policy, label
+format). Vessels and tools speak only where nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from extractor.claims import Case, Source
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.site import ACCESS, WAY_THROUGH, Site, spoken_of
+
+ROUTES = ("retrograde", "transseptal", "transapical")
+_LEFT_VALVES = ("mitral", "aortic")
+_STATED: tuple[Source, ...] = ("title", "summary", "implants", "equipment")  # tell no course of events
+# What a side of the leak proves, by valve.
+_ROUTE_OF_SIDE = {
+    "mitral": {
+        "atrium": "transseptal", "above": "transseptal", "antegrade": "transseptal", "vein": "transseptal",
+        "ventricle": "retrograde", "below": "retrograde", "aorta": "retrograde", "artery": "retrograde",
+    },
+    "aortic": {
+        "aorta": "retrograde", "above": "retrograde", "artery": "retrograde",
+        "ventricle": "transseptal", "below": "transseptal", "antegrade": "transseptal", "vein": "transseptal",
+    },
+    None: {"atrium": "transseptal", "vein": "transseptal", "antegrade": "transseptal", "aorta": "retrograde"},
+}  # fmt: skip
+_FROM_VENTRICLE = ("ventricle", "below")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A route that was taken or tried, and what came of it."""
+
+    route: str
+    witness: Mention
+    valve: str | None
+    tried: bool = False  # only named as an attempt
+    crossed: bool = False
+    placed: bool = False  # a device was put in by it
+    failed: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether the leak was crossed by this route, and it was not given up after that."""
+        return self.crossed and not self.failed
+
+
+@dataclass(slots=True)
+class Routes:
+    """The routes of each treated valve, and the surgical exposure of the heart, with their words."""
+
+    of: dict[str | None, dict[str, Mention]] = field(default_factory=dict)
+    sought: bool = False  # a sentence tells that the leak was crossed, or could not be
+
+    @property
+    def all(self) -> dict[str, Mention]:
+        """The routes of the session."""
+        found: dict[str, Mention] = {}
+        for routes in self.of.values():
+            for route, witness in routes.items():
+                found.setdefault(route, witness)
+        return {route: found[route] for route in ROUTES if route in found}
+
+
+def read_routes(
+    case: Case, mentions: list[Mention], valves: Iterable[str], exposed: Mention | None
+) -> Routes:
+    """The routes of each treated valve.
+
+    Parameters
+    ----------
+    case
+        The sentences of the note, and what became of its devices.
+    mentions
+        Mentions of the ``approach`` layer.
+    valves
+        The treated valves.
+    exposed
+        The words for a surgical exposure of the heart, if any.
+    """
+    treated = list(valves)
+    left = [valve for valve in treated if valve in _LEFT_VALVES]
+    if treated and not left:
+        return Routes()  # the right heart is reached without crossing to the left
+    walk = _Walk(left)
+    for parse, source, here in _sentences(case, mentions):
+        walk.read(parse, source, here)
+    if exposed is not None and any(m.means.route == "transapical" for m in mentions):
+        walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
+    tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
+    routes = {valve: _routes_of(valve, left, walk, tried) for valve in left or [None]}
+    return Routes(routes, sought=walk.reached or walk.denied)
+
+
+def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:
+    """The words for a surgical exposure of the heart in this session."""
+    for parse, _, here in _sentences(case, mentions):
+        for mention in here:
+            if mention.means.use != "open" or _standing(parse, mention, here) != "taken":
+                continue
+            before = parse.items.get(mention.first - 1)
+            if before is None or before.kind != "count" or before.means.word == "article":
+                return mention  # not "no thoracotomy", "a third sternotomy", "another"
+    return None
+
+
+def _sentences(case: Case, mentions: list[Mention]) -> Iterable[tuple[Parse, Source, list[Mention]]]:
+    """The sentences of this session with their approach mentions."""
+    by_word = {m.first: m for m in mentions}
+    for parse, source, standing in case.parses:
+        if standing == "today":
+            yield parse, source, [by_word[i] for i in range(parse.first, parse.last) if i in by_word]
+
+
+def _routes_of(valve: str | None, left: list[str], walk: _Walk, tried: bool) -> dict[str, Mention]:
+    """The routes by which the leak of one valve was reached."""
+    attempts = [a for a in walk.attempts if _concerns(a, valve, left)]
+    proven = [a for a in attempts if a.proven]
+    stated = [
+        a for a in walk.stated
+        if _concerns(a, valve, left) and not any(b.route == a.route and b.failed for b in attempts)
+    ]  # fmt: skip
+    taken = proven or [a for a in attempts if not a.tried and not a.failed]
+    if stated and not proven:
+        taken = [a for a in taken if a.route in {s.route for s in stated}] or stated
+    elif stated:
+        taken = taken + stated
+    found: dict[str, Mention] = {}
+    for attempt in taken:
+        found.setdefault(attempt.route, attempt.witness)
+    return found or (_by_vessel(valve, walk) if tried and valve else {})
+
+
+def _concerns(attempt: Attempt, valve: str | None, left: list[str]) -> bool:
+    """Whether an attempt may have been at this valve; one apical puncture serves both."""
+    if len(left) < 2 or attempt.route == "transapical":
+        return True
+    if attempt.valve is not None:
+        return attempt.valve == valve
+    return {"transseptal": "mitral", "retrograde": "aortic"}[attempt.route] == valve
+
+
+def _by_vessel(valve: str, walk: _Walk) -> dict[str, Mention]:
+    """The route the vessels and tools speak for: the usual one of the valve, or the only one."""
+    usual = {"mitral": "transseptal", "aortic": "retrograde"}[valve]
+    if usual in walk.vessels:
+        return {usual: walk.vessels[usual]}
+    if len(walk.vessels) == 1 and valve != "aortic":
+        return dict(walk.vessels)
+    return {}
+
+
+class _Walk:
+    """Reads the sentences of a session one after another into attempts.
+
+    Parameters
+    ----------
+    left
+        The treated valves of the left heart.
+    """
+
+    def __init__(self, left: list[str]) -> None:
+        self.attempts: list[Attempt] = []
+        self.stated: list[Attempt] = []  # by a title, a summary or a list
+        self.vessels: dict[str, Mention] = {}
+        self.reached = False  # the leak was crossed, by whatever route
+        self.denied = False  # it was not
+        self._left = left
+        self._site = Site()
+        self._apical = False
+        self._current: Attempt | None = None
+
+    def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
+        """Take in one sentence."""
+        self._site.read(parse)
+        if self._site.target is not None and self._site.target not in ACCESS:
+            return  # how another defect was reached
+        # "crossed from the left ventricle": the side belongs to the crossing of its clause.
+        last = ("crossed", "failed")
+        for mention in sorted(mentions, key=lambda m: (parse.clause.get(m.first, 0), m.means.use in last)):
+            use = mention.means.use
+            if use == "crossed":
+                self._cross(parse, mention)
+            elif use == "failed":
+                self._fail(parse, mention, mentions)
+            elif mention.means.route or use == "side":
+                self._route(parse, source, mention, mentions)
+        if source not in _STATED and _puts_in(parse):
+            self._prove()
+            if self._current is not None:
+                self._current.placed = True
+
+    @property
+    def _valve(self) -> str | None:
+        return self._left[0] if len(self._left) == 1 else self._site.valve if self._left else None
+
+    def _cross(self, parse: Parse, mention: Mention) -> None:
+        if _denied(parse, mention):
+            self.denied = True
+            self._give_up()
+            return
+        self.reached = True
+        self._prove()
+
+    def _fail(self, parse: Parse, mention: Mention, mentions: list[Mention]) -> None:
+        barred = any(m.means.use == "barred" and _together(parse, m, mention) for m in mentions)
+        if not barred and not _denied(parse, mention):
+            self._give_up()
+
+    def _prove(self) -> None:
+        """The leak spoken of was crossed by the route that is being tried."""
+        current, valve = self._current, self._valve
+        if current is not None and current.placed and None is not valve != current.valve:
+            self._current = current = None  # the talk has gone on to the other valve, and no route is named
+        if current is not None:
+            current.valve = valve or current.valve
+            current.crossed, current.failed = True, False
+
+    def _give_up(self) -> None:
+        if self._current is not None and not self._current.placed:
+            self._current.failed = True
+
+    def _route(self, parse: Parse, source: Source, mention: Mention, mentions: list[Mention]) -> None:
+        """A word for a route: an attempt, a statement, or only a vessel."""
+        standing = _standing(parse, mention, mentions)
+        if standing == "not":
+            return
+        use = mention.means.use
+        side = mention.means.side
+        if use == "vessel" and _entered(parse, mention):
+            side = "vein" if mention.means.route == "transseptal" else "artery"
+        if use in ("vessel", "tool") or (use in ("step", "side") and source in ("implants", "equipment")):
+            if mention.means.route:
+                self.vessels.setdefault(mention.means.route, mention)
+            if side is None:
+                return
+        if use == "site" and not _punctured(parse, mention):
+            return
+        if side in ("vein", "artery") and not self._brings(parse, side, mention, mentions):
+            return
+        route = self._resolve(mention, side)
+        if route is None:
+            return
+        attempt = Attempt(route, mention, self._valve, tried=standing == "tried")
+        if source in _STATED:
+            if use == "named" and standing == "taken":
+                attempt.valve = _only_valve(parse)
+                self.stated.append(attempt)
+            return
+        if standing == "failed":
+            attempt.failed = attempt.tried = True
+        self._apical |= route == "transapical" and standing == "taken"
+        current = self._current
+        if current is None or (current.route, current.valve) != (route, attempt.valve) or attempt.failed:
+            self.attempts.append(attempt)
+            self._current = attempt
+        else:
+            current.tried &= attempt.tried
+
+    def _resolve(self, mention: Mention, side: str | None) -> str | None:
+        """The route a word stands for, at the valve spoken of."""
+        if side is None:
+            route: str = mention.means.route
+            return route
+        if side == "apex":
+            return "transapical"
+        if self._apical and (side in _FROM_VENTRICLE or (side == "antegrade" and self._valve != "mitral")):
+            return "transapical"
+        return _ROUTE_OF_SIDE.get(self._valve, {}).get(side)
+
+    def _brings(self, parse: Parse, side: str, mention: Mention, mentions: list[Mention]) -> bool:
+        """Whether a catheter or sheath goes to the leak from a vessel, and no snare, probe or pacing wire."""
+        clause = parse.clause.get(mention.first)
+        here = [m for m in mentions if parse.clause.get(m.first) == clause]
+        if any(m.means.use in ("snare", "purpose") for m in here):
+            return False
+        crosses = any(m.means.use == "crossed" for m in mentions)
+        carried = any(
+            m.kind == "other_device"
+            and m.means.role in ("sheath", "catheter")
+            and parse.clause.get(m.first) == clause
+            for m in parse.nouns
+        ) or any(parse.clause.get(p.first) == clause for p in parse.phrases)
+        if side == "vein":
+            railed = any(m.means.use == "rail" for m in mentions)
+            return (carried or crosses) and (railed or crosses or self._valve == "mitral")
+        return carried or crosses
+
+
+def _together(parse: Parse, one: Mention, other: Mention) -> bool:
+    """Whether two words stand in one clause."""
+    return parse.clause.get(one.first) == parse.clause.get(other.first)
+
+
+def _puts_in(parse: Parse) -> bool:
+    """Whether a sentence puts a device in."""
+    return bool(parse.phrases) and any(
+        a.means.event in ("open", "release") and a.means.form == "verb" and not _denied(parse, a)
+        for a in parse.actions
+    )
+
+
+def _only_valve(parse: Parse) -> str | None:
+    """The valve a line of a title or a list names, if it names one."""
+    named = {m.means.valve for m in spoken_of(parse)}
+    named |= {m.means.valve for m in parse.items.values() if m.kind == "leak" and m.means.valve}
+    return named.pop() if len(named) == 1 else None
+
+
+def _entered(parse: Parse, mention: Mention) -> bool:
+    """As in "from the right femoral artery", "AL1 via RFA"."""
+    words = parse.words.words
+    i = mention.first - 1
+    while i > parse.first and words[i] == "the":
+        i -= 1
+    return i >= parse.first and words[i] in WAY_THROUGH
+
+
+def _punctured(parse: Parse, mention: Mention) -> bool:
+    """As in "a 21G needle was advanced to the LV apex": a place is a step with a needle beside it."""
+    clause = parse.clause.get(mention.first)
+    return any(
+        m.kind == "other_device" and m.means.role == "needle" and parse.clause.get(m.first) == clause
+        for m in parse.nouns
+    )
+
+
+def _denied(parse: Parse, mention: Mention) -> bool:
+    """Whether what a word says did not happen: denied or tried in vain, before it in its clause."""
+    clause = parse.clause.get(mention.first)
+    if any(
+        c.means.cue in ("negation", "inability", "plan", "cancelled")
+        and c.first < mention.first
+        and parse.clause.get(c.first) == clause
+        for c in parse.cues
+    ):
+        return True
+    return any(
+        m.kind == "count"
+        and m.means.word == "none"
+        and m.first < mention.first
+        and parse.clause.get(m.first) == clause
+        for m in parse.items.values()
+    )
+
+
+def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
+    """Whether the words of a clause say that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
+    clause = parse.clause.get(mention.first)
+    here = [m for m in mentions if parse.clause.get(m.first) == clause]
+    if _elsewhen(parse, mention, clause) or any(m.means.use == "barred" for m in here):
+        return "not"
+    if _served_else(mention, mentions, clause, parse) or _for_snare(mention, mentions):
+        return "not"
+    if any(m.means.use == "failed" for m in here):
+        return "failed"
+    inability = any(c.means.cue == "inability" and parse.clause.get(c.first) == clause for c in parse.cues)
+    if inability or any(m.means.use == "tried" for m in here):
+        return "tried"
+    return "taken"
+
+
+def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
+    """Whether a route is denied, planned, or of an earlier day."""
+    for cue in parse.cues:
+        if parse.clause.get(cue.first) != clause:
+            continue
+        kind, gap = cue.means.cue, mention.first - cue.last
+        behind = cue.first - mention.last
+        if kind == "negation" and (
+            0 <= gap <= 5 or (0 <= behind <= 2 and parse.roles.get(cue.first) == "be")
+        ):
+            return True
+        if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4):
+            return True
+        if kind == "history" and (0 <= gap <= 4 or (cue.means.reach != "after")):
+            return True
+    before = parse.items.get(mention.first - 1)
+    if before is not None and before.kind == "count" and before.means.word == "none":
+        return True
+    return any(
+        m.kind == "size" and m.means.form == "date" and parse.clause.get(m.first) == clause
+        for m in parse.items.values()
+    )
+
+
+def _served_else(mention: Mention, mentions: list[Mention], clause: int | None, parse: Parse) -> bool:
+    """As in "left femoral vein for ICE": the next word about routes names another purpose."""
+    after = [m for m in mentions if m.first >= mention.last and m.means.use != "crossed"]
+    return (
+        bool(after)
+        and after[0].means.use == "purpose"
+        and after[0].first - mention.last <= 6
+        and parse.clause.get(after[0].first) == clause
+    )
+
+
+def _for_snare(mention: Mention, mentions: list[Mention]) -> bool:
+    """As in "Through the septal sheath the wire was snared": a sentence of catching a wire, not of crossing."""
+    if mention.means.use not in ("step", "named", "side"):
+        return False
+    snares = [m for m in mentions if m.means.use == "snare"]
+    return bool(snares) and not any(
+        m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
+        for m in mentions
+    )

@@ -1,0 +1,204 @@
+"""Lines: the lines of a note as they were meant, once wrapping is undone.
+
+In: the text of a note. Out: its lines, each with its form; a line that a system
+broke at a fixed width is one line again.
+
+Hospital systems wrap prose at a fixed width, and write lists, logs and tables
+one entry a line. A break is soft when the line before it is full: the next word
+would not have fitted into the width of the note. That width is the one most
+breaks in mid-sentence speak for, whatever stands beside them in rows or entries
+that no system wraps; where none is clear, it is that of the widest line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
+TIME = re.compile(
+    r"\s*(?:[-*•>·–|]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
+    re.I,
+)
+FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
+_LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
+_CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
+_COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S")  # two blanks behind a full stop are style
+_CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
+_BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+_SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
+_SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
+_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+_LEAST_SPOKEN = 4  # marks, for a text that spells them out
+_NARROWEST = 55  # no system wraps at less
+_LEAST_BREAKS = 3  # that must speak for a width
+_HANGING = 2  # blanks that indent the rest of an entry
+_HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line; its ``form`` is ``prose``, ``item``, ``log`` or ``row``, empty for a blank one.
+
+    ``text`` holds a blank for every character of a line break, so that its
+    positions are those of the note.
+    """
+
+    start: int
+    end: int
+    text: str
+    form: str
+
+
+def written(text: str) -> str:
+    """The text with the marks of a dictation that spells them out; every character keeps its place.
+
+    Examples
+    --------
+    >>> written("One plug comma then comma released period Done period").split()
+    ['One', 'plug', ',', 'then', ',', 'released', '.', 'Done', '.']
+    """
+    if len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
+        return text
+    # No-break spaces fill the place: unlike blanks they part no columns.
+    return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
+
+
+def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]:
+    """The lines of a note.
+
+    Parameters
+    ----------
+    text
+        The note.
+    header_end
+        Tells where the header ends that a line begins with; None for no header.
+        Such a line goes on with none, and none goes on with a header alone.
+    """
+    pieces = _pieces(text)
+    width = _width(pieces)
+    lower_case = not any(c.isupper() for c in text)
+    lines: list[Line] = []
+    for before, piece in zip([None, *pieces], pieces, strict=False):
+        hangs = before is not None and bool(before.form) and _hangs(lines[-1], piece)
+        if not hangs and (
+            before is None or not _full(before, piece, width) or not _continues(lines[-1], before, piece)
+        ):
+            lines.append(piece)
+            continue
+        opens = not hangs and (lower_case or before is None or not _in_mid_sentence(before, piece))
+        if (opens and header_end(piece.text) is not None) or (
+            before is not None
+            and before is lines[-1]
+            and not hangs
+            and (header_end(before.text) or 0) >= _length(before)
+        ):
+            lines.append(piece)
+            continue
+        start = lines[-1].start
+        lines[-1] = Line(start, piece.end, _BREAK.sub(" ", text[start : piece.end]), lines[-1].form)
+    return lines
+
+
+def _pieces(text: str) -> list[Line]:
+    """The lines as they stand; in a note that logs by the clock, "1018 12 mm plug" is an entry too."""
+    pieces = _raw_pieces(text)
+    if sum(piece.form == "log" for piece in pieces) < _LEAST_BREAKS:
+        return pieces
+    return [
+        Line(p.start, p.end, p.text, "log") if p.form == "prose" and _CLOCK.match(p.text) else p
+        for p in pieces
+    ]
+
+
+def _raw_pieces(text: str) -> list[Line]:
+    pieces, start = [], 0
+    for raw in (part for line in text.splitlines(keepends=True) for part in _HL7_BREAK.split(line) if part):
+        body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+        pieces.append(Line(start, start + len(body), body, _form(body)))
+        start += len(raw)
+    return pieces
+
+
+def _form(line: str) -> str:
+    words = line.strip()
+    if not words:
+        return ""
+    if _LEADERS.search(line) or line.count("|") >= 2 or "\t" in words or len(_COLUMNS.findall(words)) >= 2:
+        return "row"
+    if TIME.match(line):
+        return "log"
+    return "item" if BULLET.match(line) or FIELD.match(line) else "prose"
+
+
+def _length(line: Line) -> int:
+    return len(line.text.rstrip())
+
+
+def _with_next_word(line: Line, following: Line) -> int:
+    """How long a line would be with the first word of the next."""
+    return _length(line) + 1 + len(following.text.split(None, 1)[0])
+
+
+def _full(line: Line, following: Line, width: int) -> bool:
+    if not line.form or not following.form:
+        return False
+    return _length(line) <= width < _with_next_word(line, following)
+
+
+def _width(pieces: list[Line]) -> int:
+    """The width at which a note is wrapped: no prose is longer, most long lines in mid-sentence are full."""
+    breaks = [
+        (_length(a), _with_next_word(a, b))
+        for a, b in pairwise(pieces)
+        if a.form not in ("", "row") and b.form == "prose" and not _SENTENCE_END.search(a.text.rstrip())
+    ]
+    votes = {width: sum(a <= width < b for a, b in breaks) for width, _ in breaks}
+    best = max(votes, key=lambda width: (votes[width], width), default=0)
+    long = sum(0.6 * best <= a for a, _ in breaks)
+    plain = [p for p in pieces if not _CELLS.search(p.text)]
+    prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
+    if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
+        width = min(b for a, b in breaks if a <= best < b) - 1
+        if prose <= width:
+            return width
+    fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
+    widest = max(prose, fields)
+    return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)
+
+
+def _hangs(line: Line, piece: Line) -> bool:
+    """Whether a piece is indented under the log line it goes on with."""
+    return line.form == "log" and piece.form == "prose" and _indent(piece) >= _indent(line) + _HANGING
+
+
+def _indent(line: Line) -> int:
+    return len(line.text) - len(line.text.lstrip())
+
+
+def _in_mid_sentence(before: Line, piece: Line) -> bool:
+    return not _SENTENCE_END.search(before.text.rstrip()) and piece.text.lstrip()[0].islower()
+
+
+def _continues(line: Line, before: Line, piece: Line) -> bool:
+    """Whether a piece may go on with a line that is full.
+
+    What looks like the start of an entry ("9:30 ...", "11. ...", "the leak: ...")
+    goes on with running text that has not come to the end of its sentence.
+    """
+    if line.form == "row":
+        return False
+    match piece.form:
+        case "prose":
+            return True
+        case "row":
+            return line.form == "prose" and "|" not in piece.text and "\t" not in piece.text
+    if _SENTENCE_END.search(before.text.rstrip()):
+        return False
+    if piece.form == "log":
+        return line.form != "log"
+    if BULLET.match(piece.text):
+        return not BULLET.match(line.text)
+    return not piece.text.lstrip()[0].isupper()

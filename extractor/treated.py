@@ -1,0 +1,441 @@
+"""Treated: which valves were treated in this session, and how many devices went to each.
+
+In: a ``Case``. Out: ``Treated``: the treated valves with their words, and the
+``Share`` each part of the note gives: a table by its rows, a statement such as "two
+at the mitral, one at the aortic valve", the narrative by the valve it talks about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from extractor.claims import Case
+from extractor.events import TrackedDevice, size_key
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
+
+_MOST = 6  # a larger number is no count of devices
+_FIELD_REACH = 8  # words from the name of a field to the valve in it
+
+Named = dict[str, Mention]  # valves, each with the words that name it
+
+
+@dataclass(slots=True)
+class Share:
+    """How the devices divide over the valves, as one part of the note has it."""
+
+    source: str
+    units: dict[str, int]
+    unplaced: int = 0
+    witness: Named = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All devices of this part."""
+        return sum(self.units.values()) + self.unplaced
+
+
+@dataclass(slots=True)
+class Treated:
+    """The treated valves, and what the parts of the note say of them."""
+
+    valves: Named = field(default_factory=dict)
+    titled: Named = field(default_factory=dict)  # in the title, or a field of a form
+    leaking: Named = field(default_factory=dict)  # with a leak told of in the text
+    shares: list[Share] = field(default_factory=list)  # the surest first
+    contested: tuple[Mention, Mention] | None = None  # the parts name different valves
+    prosthesis: bool = False
+    valve_of: dict[int, str] = field(default_factory=dict)  # by id of the device
+
+
+def read_treated(case: Case) -> Treated:
+    """The treated valves of a note."""
+    out = Treated(titled=_titled(case), leaking=_leaking(case))
+    if not out.titled and not out.leaking:
+        out.leaking = _loose(case)
+    prostheses = _prostheses(case)
+    out.prosthesis = bool(prostheses)
+    rows = _rows(case)
+    table = _of_rows(rows)
+    stated = list(_statements(case))
+    told = _of_talk(case, out.leaking)
+    out.shares = [share for share in (table, *stated, told) if share is not None]
+    sure = next((s for s in out.shares if s is not told and not s.unplaced), None)
+    fields = _fields(case)
+    out.valves = _decide(out, fields, sure, told, prostheses, case)
+    out.titled = out.titled or fields
+    if sure is not None and told is not None:
+        out.contested = _contest(sure, told)
+    out.valve_of = _valve_of(case, rows)
+    return out
+
+
+def _decide(
+    out: Treated, fields: Named, sure: Share | None, told: Share | None, prostheses: Named, case: Case
+) -> Named:
+    """The treated valves: as the title has them if it names two, else as the surest part does."""
+    if len(out.titled) > 1:
+        return dict(out.titled)
+    if fields:
+        return fields
+    if sure is not None:
+        return dict(sure.witness)
+    if len(out.leaking) == 1:
+        return dict(out.leaking)
+    if told is not None:
+        return dict(told.witness)
+    if out.titled or out.leaking:
+        return dict(out.titled or out.leaking)
+    if prostheses:
+        return prostheses if len(prostheses) == 1 else {}
+    return _named_at_all(case)
+
+
+def _contest(sure: Share, told: Share) -> tuple[Mention, Mention] | None:
+    """Where a table or statement puts every device at one valve, and the narrative at another."""
+    if len(sure.units) == len(told.units) == 1 and set(sure.units) != set(told.units) and not told.unplaced:
+        return next(iter(told.witness.values())), next(iter(sure.witness.values()))
+    return None
+
+
+# -- the valves a text names ------------------------------------------------------
+
+
+def _mentions(parse: Parse) -> list[Mention]:
+    return list(dict.fromkeys(parse.items.values()))
+
+
+def _strong(parse: Parse) -> bool:
+    return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in _mentions(parse))
+
+
+def _witness(parse: Parse, valve: str) -> Mention | None:
+    """The words that name a leaking valve; None where its leak is denied."""
+    mentions = _mentions(parse)
+    witness = next((m for m in mentions if m.kind in ("leak", "valve") and m.means.valve == valve), None)
+    if witness is None or witness.kind == "leak":
+        return None if witness is None or denied(parse, witness) else witness
+    leak = next((m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")), None)
+    return None if leak is not None and denied(parse, leak) else witness
+
+
+def _titled(case: Case) -> Named:
+    """The valves whose leak the title names."""
+    found: Named = {}
+    for parse, source, standing in case.parses:
+        if source == "title" and standing == "today" and _strong(parse):
+            for valve in sorted(leak_valves(parse, tied=True)):
+                witness = _witness(parse, valve)
+                if witness is not None:
+                    found.setdefault(valve, witness)
+    return found
+
+
+def _leaking(case: Case) -> Named:
+    """The valves whose leak the text tells of; mere regurgitation only where nothing else is told."""
+    holes: Named = {}
+    flows: Named = {}
+    for parse, source, standing in case.parses:
+        titled = source == "title" and standing == "today"
+        strong = _strong(parse)
+        if titled or standing == "planned" or not (strong or standing == "today"):
+            continue
+        sure = leak_valves(parse, tied=True, flow=False)
+        for valve in sorted(leak_valves(parse, tied=True)):
+            witness = _witness(parse, valve)
+            if witness is not None:
+                (holes if valve in sure else flows).setdefault(valve, witness)
+    return {**_headed(case), **holes} or flows
+
+
+def _headed(case: Case) -> Named:
+    """The valves to which a heading turned the talk, and a device was left there."""
+    closed = {d.valve for d in case.main.today() if d.in_place}
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        turned = heading(parse) if standing == "today" else None
+        valve = valve_of(turned) if turned is not None else None
+        if turned is not None and valve in closed and valve is not None:
+            found.setdefault(valve, turned)
+    return found
+
+
+def _loose(case: Case) -> Named:
+    """The valves only named in the same sentence as a leak."""
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        if standing != "planned":
+            for valve in sorted(leak_valves(parse)):
+                witness = _witness(parse, valve)
+                if witness is not None:
+                    found.setdefault(valve, witness)
+    return found
+
+
+def _fields(case: Case) -> Named:
+    """The valves in the field of a form that names the treated one: "Valve position: mitral"."""
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        opened = next((m for m in _mentions(parse) if m.kind == "valve" and m.means.field), None)
+        if opened is None or standing == "planned":
+            continue
+        end = opened.last
+        for valve in spoken_of(parse):
+            if 0 <= valve.first - end <= _FIELD_REACH:
+                found.setdefault(valve.means.valve, valve)
+                end = valve.last
+    return found
+
+
+def _prostheses(case: Case) -> Named:
+    found: Named = {}
+    for parse, _, _ in case.parses:
+        for mention in _mentions(parse):
+            if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
+                mention.kind == "other_device" and mention.means.valve
+            ):
+                found.setdefault(mention.means.valve, mention)
+    return found
+
+
+def _named_at_all(case: Case) -> Named:
+    """The only valve a note names, or the only one with a place it names."""
+    for place in (False, True):
+        found: Named = {}
+        for parse, _, _ in case.parses:
+            for mention in _mentions(parse):
+                if mention.kind == "valve" and (mention.means.near if place else mention.means.valve):
+                    found[mention.means.near or mention.means.valve] = mention
+        if found:
+            return found if len(found) == 1 else {}
+    return {}
+
+
+# -- how the devices divide -------------------------------------------------------
+
+
+def _of_talk(case: Case, leaking: Named) -> Share | None:
+    """By the valve the narrative was talking about when a device was named."""
+    share = Share("narrative", {})
+    talk = _talk(case)
+    for device in case.main.today():
+        if not device.in_place:
+            continue
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve in leaking:
+            share.units[valve] = share.units.get(valve, 0) + 1
+            share.witness.setdefault(valve, leaking[valve])
+        else:
+            share.unplaced += 1
+    return share if share.units else None
+
+
+def _talk(case: Case) -> dict[int, str]:
+    """The valve that a sentence, or else the talk before it, names for the device first told of in it.
+
+    By the offset of the device's first event; nothing for a sentence that names two.
+    """
+    events = sorted(device.events[0].start for device in case.main.devices)
+    site = Site()
+    found: dict[int, str] = {}
+    for parse, source, standing in case.parses:
+        if source != case.narrator or standing != "today":
+            continue
+        site.read(parse)
+        here = {m.means.valve for m in _valves_named(parse)}
+        if site.valve is None or len(here) > 1:
+            continue
+        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+        found.update({at: site.valve for at in events if start <= at < end})
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A device of a table and the valve its row names."""
+
+    device: TrackedDevice
+    valve: Mention | None
+
+
+def _rows(case: Case) -> list[_Row]:
+    """The devices of the implant table, each with the valve of its row or of the heading above."""
+    timeline = case.timelines.get("implants")
+    if timeline is None:
+        return []
+    by_start: dict[int, list[TrackedDevice]] = {}
+    for device in timeline.today():
+        by_start.setdefault(device.events[0].start, []).append(device)
+    rows: list[_Row] = []
+    above: Mention | None = None
+    for parse, _, _ in case.parses:
+        devices = by_start.get(parse.words.starts[parse.first], []) if parse.last > parse.first else []
+        valves = _valves_named(parse)
+        if not devices:
+            above = valves[0] if len({m.means.valve for m in valves}) == 1 else None
+        elif len({m.means.valve for m in valves}) > 1:
+            rows += [_Row(d, v) for d, v in zip(devices, _in_order(parse, len(devices)), strict=True)]
+        else:
+            rows += [_Row(device, valves[0] if valves else above) for device in devices]
+    return rows
+
+
+def _of_rows(rows: list[_Row]) -> Share | None:
+    share = Share("implants", {})
+    for row in rows:
+        if not row.device.in_place:
+            continue
+        if row.valve is None or row.device.many:
+            share.unplaced += 1
+            continue
+        valve = row.valve.means.valve
+        share.units[valve] = share.units.get(valve, 0) + 1
+        share.witness.setdefault(valve, row.valve)
+    return share if share.units else None
+
+
+def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
+    """The valve of each device: that of a table row with the same size, else the one talked about."""
+    left = [row for row in rows if row.valve is not None]
+    talk = _talk(case)
+    found: dict[int, str] = {}
+    for device in case.main.devices:
+        match = next(
+            (
+                row
+                for row in left
+                if size_key(row.device.size) == size_key(device.size)
+                and row.device.in_place == device.in_place
+            ),
+            None,
+        )
+        if match is not None and match.valve is not None and device.size is not None:
+            left.remove(match)
+            found[id(device)] = match.valve.means.valve
+            continue
+        valve = talk.get(device.events[0].start, device.valve)
+        if valve is not None:
+            found[id(device)] = valve
+    return found
+
+
+def _statements(case: Case) -> Iterator[Share]:
+    """Statements that divide the devices: in one sentence, or line by line in a summary."""
+    by_section: dict[int, list[Parse]] = {}
+    for parse, source, standing in case.parses:
+        if standing != "today" or source in ("implants", "equipment"):
+            continue
+        share = _divided([parse])
+        if share is not None:
+            yield share
+        if source == "summary":
+            by_section.setdefault(parse.sentence.section.start, []).append(parse)
+    for parses in by_section.values():
+        share = _divided(parses) if len(parses) > 1 else None
+        if share is not None:
+            yield share
+
+
+def _divided(parses: Iterable[Parse]) -> Share | None:
+    """The share that sentences state, where they name two valves or more."""
+    share = Share("statement", {})
+    for parse in parses:
+        for number, valve in _pairs(parse):
+            share.units[valve.means.valve] = share.units.get(valve.means.valve, 0) + number
+            share.witness.setdefault(valve.means.valve, valve)
+    return share if len(share.units) > 1 else None
+
+
+def _in_order(parse: Parse, number: int) -> list[Mention | None]:
+    """The valves of the devices of a row, in their order."""
+    valves: list[Mention | None] = [valve for count, valve in _pairs(parse) for _ in range(count)]
+    return valves if len(valves) == number else [None] * number
+
+
+def _pairs(parse: Parse) -> list[tuple[int, Mention]]:
+    """Numbers of devices with their valve, where a sentence names them in turns.
+
+    "Mitral: two plugs, aortic: one" has the valve first, "one mitral, one aortic"
+    the number; a total that opens or ends the sentence counts nothing of its own.
+    """
+    tokens = _turns(parse)
+    numbers = [t for _, t in tokens if isinstance(t, int)]
+    valves_first = bool(tokens) and not isinstance(tokens[0][1], int)
+    total = -1 if valves_first else 0
+    if len(numbers) > 2 and numbers[total] == sum(numbers) - numbers[total]:
+        k = next(i for i, t in enumerate(tokens[:: total or 1]) if isinstance(t[1], int))
+        del tokens[k if total == 0 else len(tokens) - 1 - k]
+    pairs: list[tuple[int, Mention]] = []
+    for _, token in tokens if valves_first else reversed(tokens):
+        if not isinstance(token, int):
+            valve = token
+            pairs.append((0, valve))
+        elif pairs:
+            pairs[-1] = (pairs[-1][0] + token, pairs[-1][1])
+        else:
+            return []  # "two mitral, one aortic, one more": the last belongs nowhere
+    if not valves_first:
+        pairs.reverse()
+    return pairs if all(number for number, _ in pairs) else []
+
+
+def _turns(parse: Parse) -> list[tuple[int, int | Mention]]:
+    """The numbers of devices and the valves of a sentence, in text order; a valve named twice is one."""
+    found: list[tuple[int, int | Mention]] = [(m.first, m) for m in _valves_named(parse)]
+    found += _numbers(parse)
+    found.sort(key=lambda pair: pair[0])
+    turns: list[tuple[int, int | Mention]] = []
+    for at, token in found:
+        before = turns[-1][1] if turns else None
+        named = isinstance(token, Mention) and isinstance(before, Mention)
+        if named and token.means.valve == before.means.valve:
+            continue
+        turns.append((at, token))
+    return turns
+
+
+def _valves_named(parse: Parse) -> list[Mention]:
+    """Valves and their leaks, in text order."""
+    leaks = [
+        m
+        for m in _mentions(parse)
+        if m.kind == "leak" and m.means.valve and not m.means.flow and not denied(parse, m)
+    ]
+    return sorted([*spoken_of(parse), *leaks], key=lambda m: m.first)
+
+
+def _numbers(parse: Parse) -> list[tuple[int, int]]:
+    """Numbers of devices: of device phrases, and bare ones that count no other thing."""
+    found: list[tuple[int, int]] = []
+    taken: set[int] = set()
+    for phrase in parse.phrases:
+        taken.update(range(phrase.first, phrase.last))
+        if phrase.pronoun or phrase.none or phrase.determiner == "definite" or phrase.prior:
+            continue
+        if phrase.quantity is not None and not (phrase.headless and phrase.ordinal):
+            found.append((phrase.head_first, phrase.quantity))
+    for mention in _mentions(parse):
+        number = mention.means.number or mention.value if mention.kind == "count" else None
+        if number and number <= _MOST and mention.first not in taken and _bare(parse, mention):
+            found.append((mention.first, number))
+    return found
+
+
+def _bare(parse: Parse, count: Mention) -> bool:
+    """As in "one at the mitral, two at the aortic": a number that stands for devices by itself."""
+    if count.means.word is not None or count.means.ordinal is not None:
+        return False
+    behind = count.last
+    if count.first == parse.first and parse.words.words[behind : behind + 1] in (["."], [")"]):
+        return False  # the number of a list entry
+    if behind >= parse.last:
+        return True
+    item = parse.items.get(behind)
+    if item is not None and item.kind == "valve":
+        return True
+    return item is None and (
+        parse.roles.get(behind) in ("preposition", "conjunction", "be")
+        or not parse.words.words[behind].isalnum()
+    )

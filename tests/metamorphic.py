@@ -1,0 +1,392 @@
+"""Changes to a note that a reader would not notice, and how often the suggestion survives them.
+
+``python -m tests.metamorphic`` prints the share of the labelled sample notes whose
+status and lines stay as they are, for each change. A note whose text a change leaves
+alone counts for nothing. ``further_plug`` is the one change that means something:
+one more unit, or a person decides.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from extractor.coder import Coder
+from extractor.evaluate import Labelled, load
+from extractor.suggestion import Suggestion
+
+GOLD = Path(__file__).parent.parent / "sample_notes" / "gold"
+Change = Callable[[str], str]
+
+# --- What kind of line it is: a system wraps prose and leaves the rest alone.
+
+_ROW = re.compile(r"\||\t|\S {3,}\S|\S {2,}\S.*\S {2,}\S|^\s*[-=_*+]{3,}")
+_TIMED = re.compile(r"\s*[\[(]?(?:\d{1,2}[:.h]\d{2}|\d{4}h?\s|t\s?[+=]\s?\d)", re.I)
+_ITEM = re.compile(r"\s*(?:[-*•·–—>#]|\(?\d{1,2}[.)]\s|\(?[a-z][.)]\s|\[[ xX✓]?\])")
+_LABEL = re.compile(r"\s*[^\W\d][^.:;,|]{0,40}:")
+
+
+def _is_prose(line: str) -> bool:
+    return bool(line.strip()) and not _ROW.search(line) and not _is_entry(line)
+
+
+def _is_entry(line: str) -> bool:
+    """A line of a log or of a list."""
+    return bool(_TIMED.match(line) or _ITEM.match(line))
+
+
+# --- Type and lines.
+
+
+def upper_case(text: str) -> str:
+    """As typed with the shift key down."""
+    return text.upper()
+
+
+def lower_case(text: str) -> str:
+    """As typed without it."""
+    return text.lower()
+
+
+def _wrapped(text: str, width: int) -> str:
+    lines = []
+    for line in unwrapped(text).split("\n"):
+        if len(line) <= width or not _is_prose(line):
+            lines.append(line)
+        else:
+            lines.extend(
+                textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False, expand_tabs=False)
+            )
+    return "\n".join(lines)
+
+
+def wrapped_80(text: str) -> str:
+    """Prose broken at 80 columns; rows, logs and list items as they are."""
+    return _wrapped(text, 80)
+
+
+def wrapped_60(text: str) -> str:
+    """Prose broken at 60 columns."""
+    return _wrapped(text, 60)
+
+
+def unwrapped(text: str) -> str:
+    """Each wrapped paragraph as one line."""
+    lines = text.split("\n")
+    width = max((len(line.rstrip()) for line in lines), default=0)
+    if width > 100:
+        return text  # no system wrapped it
+    joined = lines[:1]
+    for before, line in pairwise(lines):
+        words = line.split(None, 1)
+        full = bool(words) and len(before.rstrip()) + 1 + len(words[0]) > width
+        if full and _is_prose(line) and not _LABEL.match(line) and not _ROW.search(before):
+            joined[-1] = joined[-1].rstrip() + " " + line.lstrip()
+        else:
+            joined.append(line)
+    return "\n".join(joined)
+
+
+# --- Numbers: only a small count before what is counted, never a size, a date, a name or an ordinal.
+
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_COUNTED = (
+    r"(?:(?:more|further|additional|other|separate|distinct|new|small|large|long|stiff|vascular|amplatzer|"
+    r"closure|paravalvular|perivalvular|femoral|venous|mitral|aortic|prior|previous|old|avp|ado|occlutech)[\s-]+"
+    r"(?:(?:ii|iii|iv)\s+)?){0,3}"
+    r"(?:plugs|devices|occluders|avps|coils|dis[ck]s|leaflets|wires|leaks|defects|jets|sutures|sheaths|catheters|"
+    r"perclose|proglides?|prostyles?|units|months|weeks|years|days|hours|minutes|attempts|passes|projections)\b"
+)
+_SINGLE = r"(?:plug|device|occluder|avp|ado|amplatzer|perclose|proglide|suture|leak|jet|wire)\b"
+_WORD_COUNT = re.compile(
+    rf"(?<![\w-])(?:(one)(?=\s+{_SINGLE})|({'|'.join(_NUMBERS[1:])})(?=\s+{_COUNTED}))", re.I
+)
+_DIGIT_COUNT = re.compile(
+    rf"(?:(?<=[A-Za-z,:;.]\s)|(?<=[(\n])|^)(?:(1)(?=\s+{_SINGLE})|([2-9])(?=\s+{_COUNTED}))", re.I
+)
+# What may end in a number of its own: "AVP 2 plugs", "NYHA 3", "day 2".
+_NAMED = re.compile(
+    r"(?:\d|\b(?:a|an|this|that|any|no|each|every|other|avp|ado|plug|plugs|type|number|no\.|device|class|nyha|day|step|part|x|times|twenty|thirty|forty|fifty|sixty|seventy|eighty|hundred|thousand|or))\s$",
+    re.I,
+)
+
+
+def digits_for_words(text: str) -> str:
+    """Small counts as digits: "2 plugs"."""
+    return _WORD_COUNT.sub(
+        lambda m: m[0] if _names(text, m.start()) else str(_NUMBERS.index(m[0].lower()) + 1), text
+    )
+
+
+def words_for_digits(text: str) -> str:
+    """Small counts as words: "two plugs"."""
+    return _DIGIT_COUNT.sub(lambda m: m[0] if _names(text, m.start()) else _NUMBERS[int(m[0]) - 1], text)
+
+
+def _names(text: str, end: int) -> bool:
+    return _NAMED.search(text, max(0, end - 12), end) is not None
+
+
+# --- Other words for the same thing.
+
+
+def _like(model: str, word: str) -> str:
+    if model.isupper():
+        return word.upper()
+    return word.capitalize() if model[0].isupper() else word
+
+
+def perivalvular(text: str) -> str:
+    """The other word for paravalvular, but not in the name of a product."""
+    return re.sub(
+        r"\bparavalvular\b(?!\s+(?:plug|leak device))",
+        lambda m: _like(m[0], "perivalvular"),
+        text,
+        flags=re.I,
+    )
+
+
+def abbreviated_leak(text: str) -> str:
+    """PVL for paravalvular leak, which a note need not spell out."""
+    text = re.sub(r"\bparavalvular leak\s*\(PVL\)", "PVL", text, flags=re.I)
+    return re.sub(r"\bparavalvular leak(s?)\b(?!\s+device)", lambda m: "PVL" + m[1].lower(), text, flags=re.I)
+
+
+_AFTER = r"(?![\w/]|\s*['’]s|\s*(?:mm\b|[x×]\s?\d)|[-./]\d|\s*\((?:avp|ado|amplatzer))"
+_BEFORE = r"(?<![\w-])"
+# long name, Roman short name, Arabic short name
+_PRODUCTS = (
+    ("Amplatzer Vascular Plug II", "AVP II", "AVP2", r"2"),
+    ("Amplatzer Vascular Plug III", "AVP III", "AVP3", r"3"),
+    ("Amplatzer Vascular Plug 4", "AVP 4", "AVP4", r"4"),
+    ("Amplatzer Duct Occluder II", "ADO II", "ADO2", r"2"),
+)
+
+
+def _renamed(text: str, to: int) -> str:
+    """Every product under its long (0), Roman (1) or Arabic (2) name."""
+    for names in _PRODUCTS:
+        roman = re.escape(names[1]).replace(r"\ ", r"[\s-]?")
+        arabic = names[2][:3] + r"[\s-]?" + names[3]
+        long = re.escape(names[0]).replace(r"\ ", r"\s")
+        long = rf"{long[: -len(names[0].split()[-1])]}(?:{names[0].split()[-1]}|{names[3]})"
+        for name in (long, rf"(?:Amplatzer\s)?(?:{roman}|{arabic})"):
+            text = re.sub(rf"(?<!\()(?:(?<=^)|{_BEFORE}){name}{_AFTER}", names[to], text, flags=re.I)
+    return text
+
+
+def long_product_names(text: str) -> str:
+    """Amplatzer Vascular Plug II for AVP II."""
+    return _renamed(text, 0)
+
+
+def roman_product_names(text: str) -> str:
+    """AVP II for Amplatzer Vascular Plug II and AVP2."""
+    return _renamed(text, 1)
+
+
+def arabic_product_names(text: str) -> str:
+    """AVP2 for AVP II and Amplatzer Vascular Plug II."""
+    return _renamed(text, 2)
+
+
+# --- A paragraph or a sentence more.
+
+_HISTORY = re.compile(
+    r"\s*(?:\d\.\s*)?(?:indication|history|clinical|background|past|pre-?op|diagnos|hpi|plan|title|proc)[^.:]{0,60}(?:[:.]|$)",
+    re.I,
+)
+_CLOSING = re.compile(
+    r"\s*[*=#|]*\s*(?:\d{1,2}\.\s*)?(?:implant|complication|impression|conclusion|summary|result|ebl\b|estimated|"
+    r"plan\b|dispo|final|ha?emodynamic|devices|device (?:log|table|summary|tally|register|list|count)|suppl|"
+    r"inventory|closure|access clos|ha?emosta|radiation|fluoro|contrast|attest|addend|post|recommend|follow|"
+    r"equipment|adverse|assessment|signed|electronically|outcome|specimen|discharge|material|yours|"
+    r"with (?:warm|kind)|kind)[^.:]{0,60}(?::|$)",
+    re.I,
+)
+_DEVICE = re.compile(r"\b(?:plugs?|avp|ado|devices?|occluders?|dis[ck]s?|pld|both|it|released)\b", re.I)
+_LET_GO = re.compile(
+    r"\b(?:releas|deploy|detach|unscrew|let go|freed|separated|disconnect|implanted|opened|delivered|left in|"
+    r"put in|recaptur|withdrawn|snared|resheath|seated)",
+    re.I,
+)
+_BULLET = re.compile(r"\s*(?:[-*•·–>]\s*)?(?:[\[(]?\d{1,2}[:.h]\d{2}[\])]?\s+)?")
+_STOP = re.compile(r"[.!?](?=\s|$)")
+
+
+def _paragraphs(text: str) -> list[tuple[int, int]]:
+    """Blocks between blank lines."""
+    return [m.span() for m in re.finditer(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", text)]
+
+
+def _last_told(text: str) -> tuple[int, int] | None:
+    """The last lines of the narrative that tell what was done with a device; None without a narrative."""
+    told, open_block, start = None, False, 0
+    for line in text.split("\n"):
+        stop = start + len(line.rstrip())
+        if told and _CLOSING.match(line):
+            break
+        wrapped = open_block and _is_prose(line) and not _LABEL.match(line)
+        tells = bool(_DEVICE.search(line) and _LET_GO.search(line)) and not _HISTORY.match(line)
+        if wrapped and told:
+            told = (told[0], stop)
+        elif tells and not _ROW.search(line) and len(line.split()) >= 5:
+            told, open_block = (start, stop), _is_prose(line)
+        else:
+            open_block = False
+        start += len(line) + 1
+    return told
+
+
+def _appended(text: str, sentence: str) -> str:
+    """A sentence at the end of the narrative; in a note of one paragraph behind the last release."""
+    told = _last_told(text)
+    if told is None:
+        return text
+    start, end = told
+    line = text[start:end].rsplit("\n", 1)[-1]
+    if not _is_prose(line):
+        lead = _BULLET.match(line)
+        return f"{text[:end]}\n{lead[0] if lead else ''}{sentence}{text[end:]}"
+    if end - start > 0.7 * len(text):
+        acts = list(_LET_GO.finditer(text, start, end))
+        close = _STOP.search(text, acts[-1].end(), end) if acts else None
+        end = close.end() if close else end
+    stop = "" if text[:end].endswith((".", "!", "?")) else "."
+    return f"{text[:end]}{stop} {sentence}{text[end:]}"
+
+
+def history_added(text: str) -> str:
+    """Two plugs of another year and hospital, in a paragraph under its own header."""
+    added = (
+        "PAST HISTORY: In 2014, at another hospital, two Amplatzer vascular plugs (10 mm and 8 mm) "
+        "were implanted for a paravalvular leak."
+    )
+    blocks = _paragraphs(text)
+    at = next((a for a, _ in blocks[1:4] if _HISTORY.match(text, a)), None)
+    if at is None:
+        first = text[slice(*blocks[0])]
+        title = len(blocks) > 1 and not any(len(line.split()) > 14 for line in first.split("\n"))
+        at = blocks[1][0] if title else 0
+    return f"{text[:at]}{added}\n\n{text[at:]}"
+
+
+def vascular_closure_added(text: str) -> str:
+    """A paragraph on the sutures of the groin."""
+    told = _last_told(text)
+    end = next((b for _, b in _paragraphs(text) if told and b >= told[1]), None)
+    return (
+        text
+        if end is None
+        else f"{text[:end]}\n\nFemoral haemostasis was obtained with Perclose x2.{text[end:]}"
+    )
+
+
+def no_further_device(text: str) -> str:
+    """The last sentence of the narrative says that nothing else was needed."""
+    return _appended(text, "No further device was required.")
+
+
+def further_plug(text: str) -> str:
+    """One more device at the end of the narrative."""
+    return _appended(
+        text,
+        "A further 8 mm AVP II was then deployed and released at the same valve with trace residual leak.",
+    )
+
+
+SAME: tuple[Change, ...] = (
+    upper_case,
+    lower_case,
+    wrapped_80,
+    wrapped_60,
+    unwrapped,
+    digits_for_words,
+    words_for_digits,
+    perivalvular,
+    abbreviated_leak,
+    long_product_names,
+    roman_product_names,
+    arabic_product_names,
+    history_added,
+    vascular_closure_added,
+    no_further_device,
+)
+MORE: tuple[Change, ...] = (further_plug,)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one change did to the notes it touched; ids only."""
+
+    touched: int = 0
+    moved: list[str] = field(default_factory=list)  # status or lines are not what they should be
+    harmed: list[str] = field(default_factory=list)  # a right ready became a wrong one
+
+    @property
+    def rate(self) -> float:
+        """Share of the touched notes whose status and lines are what they should be."""
+        return 1 - len(self.moved) / self.touched if self.touched else 1.0
+
+    def add(
+        self, item: Labelled, old: Suggestion, new: Suggestion, units: dict[str, int], held: bool
+    ) -> None:
+        """Take in a note: ``units`` should follow, and ``held`` tells whether all is well."""
+        self.touched += 1
+        if not held:
+            self.moved.append(item.note.note_id)
+        was_right = (
+            old.status == "ready" and "ready" in item.gold.status and item.gold.lines in (None, old.units)
+        )
+        if was_right and new.status == "ready" and new.units != units:
+            self.harmed.append(item.note.note_id)
+
+
+def _compare(result: Result, change: Change, item: Labelled, old: Suggestion, new: Suggestion) -> None:
+    if change not in MORE:
+        result.add(item, old, new, old.units, (new.status, new.units) == (old.status, old.units))
+        return
+    one_more = {**old.units, "93592": old.units.get("93592", 0) + 1}
+    asked = new.status == "review" and sum(new.units.values()) >= sum(old.units.values())
+    result.add(item, old, new, one_more, asked or new.units == one_more)
+
+
+def measure(
+    coder: Coder, gold: Sequence[Labelled], before: Sequence[Suggestion], workers: int = 1
+) -> dict[str, Result]:
+    """Suggest every note again after every change, and compare with the suggestions ``before``."""
+    cases = [
+        (change, item, old, text)
+        for change in SAME + MORE
+        for item, old in zip(gold, before, strict=True)
+        if (text := change(item.note.text)) != item.note.text and (change not in MORE or old.lines)
+    ]
+    results = {change.__name__: Result() for change in SAME + MORE}
+    for (change, item, old, _), new in zip(cases, coder.pipe((c[3] for c in cases), workers), strict=True):
+        _compare(results[change.__name__], change, item, old, new)
+    return results
+
+
+def main() -> int:
+    """Print the table; with ``-v`` also the ids of the notes that did not hold."""
+    failed: list[object] = []
+    gold = list(load(sorted(GOLD.glob("*.jsonl")), failed.append))
+    coder = Coder()
+    before = list(coder.pipe(item.note for item in gold))
+    for name, result in measure(coder, gold, before, workers=os.cpu_count() or 1).items():
+        kept = f"{result.touched - len(result.moved)}/{result.touched}"
+        ids = "  " + " ".join(result.moved) if "-v" in sys.argv else ""
+        sys.stdout.write(f"{name.replace('_', ' '):24}{kept:>9}{100 * result.rate:7.1f} %{ids}\n")
+        if result.harmed:
+            sys.stdout.write(f"{'':24}a right ready turned wrong: {' '.join(result.harmed)}\n")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
