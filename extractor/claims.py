@@ -215,21 +215,29 @@ def _tells(parse: Parse) -> bool:
 
 def _narrator(case: Case) -> Source | None:
     """The source that tells most of the course of events; ties go to the narrative."""
+    listed = any(d.in_place for d in case.timelines.get("implants", Timeline()).today())
     events = {
         s: sum(len(d.events) for d in case.timelines[s].today())
         for s in ("narrative", "log")
-        if s in case.timelines and any(d.events[1:] for d in case.timelines[s].today())
+        if s in case.timelines
+        and any(d.events[1:] for d in case.timelines[s].today())
+        and not (listed and _refers(case.timelines[s]))
     }
     if events:
         return max(events, key=lambda s: (events[s], s == "narrative"))
     told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
-    if "implants" in told:
+    if listed:
         told = [s for s in told if s not in ("findings", "summary")]
     for source in told:
-        if any(d.events[1:] for d in case.timelines[source].today()):
+        if any(d.events[1:] for d in case.timelines[source].today()) and not listed:
             return source
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
     return next(iter(placed or told), None)
+
+
+def _refers(timeline: Timeline) -> bool:
+    """As in "The 10 was opened first": every device is named as one known from a list."""
+    return all(d.size is not None and not d.counted for d in timeline.today())
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:
@@ -293,7 +301,7 @@ def _of_devices(
     tells = narrates or source == "implants"
     if not tells and not low:
         return []  # summaries name devices; what they leave out they do not deny
-    if source in ("title", "summary", "findings") and not narrates and not any(d.counted for d in today):
+    if source not in ("implants", "addendum") and not narrates and not any(d.counted for d in today):
         high = None  # what only names the device does not count
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Loose, State, Timeline, TrackedDevice, same_product
+from extractor.events import Event, Loose, State, Statement, Timeline, TrackedDevice, same_product
 from extractor.fates import Fate, Outcome, counted_fates, fate_of, number_behind
 from extractor.grammar import Parse
 from extractor.mentions import Mention
@@ -44,6 +44,7 @@ def read_implants(parses: list[Parse], tables: list[Mention], source: Listing) -
     reader = _Reader(tables, source)
     for sheet in sheets_of(parses, tables):
         reader.read(sheet)
+    reader.read_sums()
     return reader.timeline
 
 
@@ -66,6 +67,7 @@ class _Reader:
     seen: Counter[str] = field(default_factory=Counter)
     serials: dict[str, TrackedDevice] = field(default_factory=dict)
     lots: dict[int, str] = field(default_factory=dict)  # by id of the device
+    sums: list[tuple[Row, DevicePhrase]] = field(default_factory=list)  # "3 plugs", and no article
 
     def read(self, sheet: Sheet) -> None:
         """Take in the rows that stand together."""
@@ -91,9 +93,11 @@ class _Reader:
         parts = _parts(row, entries)
         carried: Fate | None = None
         for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
-            why = _no_entry(part, phrase)
-            if why:
-                phrase.explanation = why
+            phrase.explanation = _no_entry(part, phrase)
+            if not phrase.explanation and _only_counts(phrase):
+                self.sums.append((part, phrase))
+                phrase.explanation = f"{self.source}: {phrase.number} in all"
+            if phrase.explanation:
                 continue
             fate, carried = self._fate(part, phrase, carried, parts[n + 1 :])
             phrase.explanation = self._enter(part, phrase, fate, alone=len(entries) == 1)
@@ -119,6 +123,22 @@ class _Reader:
             following = fate_of(later[0], None)  # "10 mm and 8 mm wasted": perhaps both
             fate = Fate("implanted", sure=following is None or following.outcome == "implanted")
         return fate, None
+
+    def read_sums(self) -> None:
+        """What a list says of its devices in all; where it names none of them, that is what it lists."""
+        listed = bool(self.timeline.devices)
+        in_place = sum(d.in_place for d in self.timeline.today())
+        for row, phrase in self.sums:
+            fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
+            number = phrase.number or 1
+            if not listed:
+                self._add(row, _article(row, phrase), fate, (number, number), phrase.first)
+            elif fate == Fate("implanted") and not row.parse.cue_kinds() & {"history", "plan"}:
+                start, end = row.parse.words.starts[phrase.first], row.parse.words.ends[phrase.last - 1]
+                section = row.parse.sentence.section.role
+                self.timeline.statements.append(
+                    Statement(number, number, start, end, section, "table.total", "total", at=in_place)
+                )
 
     def _unsaid(self, row: Row) -> Outcome | None:
         """What holds for an entry that says nothing of itself."""
@@ -377,6 +397,11 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
     if row.parse.sentence.form == "record" and _only_kind(row, phrase):
         return "described"
     return ""
+
+
+def _only_counts(phrase: DevicePhrase) -> bool:
+    """As in "2 plugs" in a list: a number of devices, and no article."""
+    return phrase.plural and bool(phrase.number) and not phrase.product and not phrase.sizes
 
 
 def _only_kind(row: Row, phrase: DevicePhrase) -> bool:

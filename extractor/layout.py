@@ -365,7 +365,7 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + (time.end() if time else 0)
         cells = cells_of(line.text, names, line.start) if form != "log" else ()
-        blocks.append(_Block(begin, line.end, form, cells, line.form == "row"))
+        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
     return blocks
 
 
