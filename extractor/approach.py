@@ -100,8 +100,11 @@ def read_routes(
     if exposed is not None and any(m.means.route == "transapical" for m in mentions):
         walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
     tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
-    routes = {valve: _routes_of(valve, left, walk, tried) for valve in left or [None]}
-    return Routes(routes, sought=walk.reached or walk.denied)
+    routes = Routes(sought=walk.reached or walk.denied)
+    served: list[str | None] = [*left] if left else [None]
+    for valve in served:
+        routes.of[valve] = _routes_of(valve, left, walk, tried)
+    return routes
 
 
 def read_exposure(case: Case, mentions: list[Mention]) -> Mention | None:
@@ -282,21 +285,27 @@ class _Walk:
 
     def _brings(self, parse: Parse, side: str, mention: Mention, mentions: list[Mention]) -> bool:
         """Whether a catheter or sheath goes to the leak from a vessel, and no snare, probe or pacing wire."""
-        clause = parse.clause.get(mention.first)
-        here = [m for m in mentions if parse.clause.get(m.first) == clause]
-        if any(m.means.use in ("snare", "purpose") for m in here):
+        if any(m.means.use == "purpose" and _together(parse, m, mention) for m in mentions):
             return False
+        carried = _carried(parse, mention)
+        snares = [m.last for m in mentions if m.means.use == "snare" and _together(parse, m, mention)]
+        if snares and not any(snares[-1] <= i < mention.first for i in carried):
+            return False  # "the wire was snared and pulled out from the vein"
         crosses = any(m.means.use == "crossed" for m in mentions)
-        carried = any(
-            m.kind == "other_device"
-            and m.means.role in ("sheath", "catheter")
-            and parse.clause.get(m.first) == clause
-            for m in parse.nouns
-        ) or any(parse.clause.get(p.first) == clause for p in parse.phrases)
-        if side == "vein":
-            railed = any(m.means.use == "rail" for m in mentions)
-            return (carried or crosses) and (railed or crosses or self._valve == "mitral")
-        return carried or crosses
+        if side == "vein" and self._valve != "mitral":
+            return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
+        return bool(carried) or crosses
+
+
+def _carried(parse: Parse, mention: Mention) -> list[int]:
+    """Where the clause of a vessel names what comes from it: a catheter, a sheath, a device."""
+    clause = parse.clause.get(mention.first)
+    nouns = [
+        m.first
+        for m in parse.nouns
+        if m.kind == "other_device" and m.means.role in ("sheath", "catheter") and not _entered(parse, m)
+    ]
+    return [i for i in [*nouns, *(p.first for p in parse.phrases)] if parse.clause.get(i) == clause]
 
 
 def _together(parse: Parse, one: Mention, other: Mention) -> bool:
@@ -320,10 +329,10 @@ def _only_valve(parse: Parse) -> str | None:
 
 
 def _entered(parse: Parse, mention: Mention) -> bool:
-    """As in "from the right femoral artery", "AL1 via RFA"."""
+    """As in "from the right femoral artery", "AL1 via RFA", "through the septal sheath"."""
     words = parse.words.words
     i = mention.first - 1
-    while i > parse.first and words[i] == "the":
+    while i > parse.first and (i in parse.items and parse.items[i].kind == "count"):
         i -= 1
     return i >= parse.first and words[i] in WAY_THROUGH
 
@@ -357,12 +366,12 @@ def _denied(parse: Parse, mention: Mention) -> bool:
 
 
 def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
-    """Whether the words of a clause say that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
+    """Whether a clause says that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
     clause = parse.clause.get(mention.first)
     here = [m for m in mentions if parse.clause.get(m.first) == clause]
     if _elsewhen(parse, mention, clause) or any(m.means.use == "barred" for m in here):
         return "not"
-    if _served_else(mention, mentions, clause, parse) or _for_snare(mention, mentions):
+    if _served_else(mention, mentions, clause, parse) or _for_snare(parse, mention, mentions):
         return "not"
     if any(m.means.use == "failed" for m in here):
         return "failed"
@@ -407,12 +416,18 @@ def _served_else(mention: Mention, mentions: list[Mention], clause: int | None, 
     )
 
 
-def _for_snare(mention: Mention, mentions: list[Mention]) -> bool:
-    """As in "Through the septal sheath the wire was snared": a sentence of catching a wire, not of crossing."""
-    if mention.means.use not in ("step", "named", "side"):
-        return False
+def _for_snare(parse: Parse, mention: Mention, mentions: list[Mention]) -> bool:
+    """As in "Through the septal sheath the wire was snared": a wire is caught, and no leak crossed."""
     snares = [m for m in mentions if m.means.use == "snare"]
-    return bool(snares) and not any(
-        m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
-        for m in mentions
+    if mention.means.use == "side":
+        return mention.means.side not in ("vein", "artery") and any(
+            _together(parse, m, mention) for m in snares
+        )
+    return (
+        mention.means.use in ("step", "named")
+        and bool(snares)
+        and not any(
+            m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
+            for m in mentions
+        )
     )

@@ -122,7 +122,13 @@ def _failed(case: Case) -> Mention | None:
         closes = any(a.means.event == "close" for a in parse.actions) or any(
             m.kind == "leak" and m.means.term == "closure" for m in parse.items.values()
         )
-        failed = next((c for c in parse.cues if c.means.cue == "inability"), None)
+        failed = next(
+            (
+                c for c in parse.cues
+                if c.means.cue == "inability" and (c.first - parse.first <= 2 or parse.last - c.last <= 2)
+            ),
+            None,
+        )  # fmt: skip
         if closes and failed is not None and not parse.phrases:
             return failed
     return None
@@ -130,8 +136,11 @@ def _failed(case: Case) -> Mention | None:
 
 def _any_leak(case: Case) -> Mention | None:
     """As in "Aortic bioprosthesis, leak in the sinus": a leak and a prosthesis, and a device put in."""
-    placed = any(d.in_place for t in case.timelines.values() for d in t.today()) or any(
-        c.low for c in case.claims
+    brought = {"open", "load", "release", "implanted"}
+    placed = any(c.low for c in case.claims) or any(
+        d.in_place or any(event.event in brought for event in d.events)
+        for t in case.timelines.values()
+        for d in t.today()
     )
     prosthesis = next(
         (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis),

@@ -14,6 +14,7 @@ from extractor.count import Count
 from extractor.events import Event, TrackedDevice
 from extractor.mentions import Mention
 from extractor.rules import CodingRule, RuleBook
+from extractor.site import ACCESS
 from extractor.suggestion import (
     Companion,
     Device,
@@ -26,7 +27,6 @@ from extractor.suggestion import (
     Status,
     Suggestion,
 )
-from extractor.site import ACCESS
 from extractor.treated import Share, Treated
 
 _LEFT_VALVES = ("mitral", "aortic")
@@ -65,6 +65,7 @@ def suggest(
     today = case.main.today()
     occurred = around.leak is not None and (
         bool(today)
+        or any(c.low for c in case.claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
         or (around.attempted and around.routes.sought)
     )
@@ -324,7 +325,8 @@ def _valve_conflict(
 ) -> list[Reason]:
     """Where the parts of a note name different valves."""
     treated = around.treated
-    message, spans = "", ()
+    message = ""
+    spans: tuple[Span, ...] = ()
     titled = [v for v in treated.titled if v in _LEFT_VALVES]
     alone = len(treated.valves) == 1
     if treated.contested is not None:
@@ -336,7 +338,13 @@ def _valve_conflict(
             evidence.of_mention(treated.titled[titled[0]]),
             evidence.of_mention(treated.valves[valves[0]]),
         )
-    elif alone and valves and count.low > 1 and titled != valves and not _placed(valves[0], count, treated):
+    elif (
+        alone
+        and valves
+        and count.low > 1
+        and valves not in (titled, list(treated.closed))
+        and not _placed(valves[0], count, treated)
+    ):
         other = next((v for v in treated.leaking if v != valves[0]), None)
         if other is not None:
             message = (

@@ -95,7 +95,10 @@ class _Leftward:
         elif role == "conjunction" or word in (",", "&"):
             return self._conjunction()
         elif (
-            word == ")" and i - 2 >= tags.first and tags.words.words[i - 2] == "(" and _partitive(tags, i - 1)
+            word == ")"
+            and (i - 2 > tags.first or tags.listed)
+            and tags.words.words[i - 2] == "("
+            and _partitive(tags, i - 1)
         ):
             take_count(tags, phrase, tags.item[i - 1], left=True)  # "(2) AVP II 10 mm"
             self.committed, self.i = i - 2, i - 3
@@ -371,6 +374,8 @@ class _Rightward:
             return True
         if mention is not None:
             return self._noun(mention) and self._commit(mention)
+        if word in _OPENING and (self.phrase.number or 1) > 1 and _list_in_brackets(self.tags, self.i):
+            return False
         if word in _OPENING:
             self.opened = True
         elif word in _CLOSING:
@@ -433,7 +438,7 @@ class _Rightward:
             and phrase.product
             and not phrase.sizes
             and not self.sized
-            and self.i == phrase.last
+            and (self.i == phrase.last or tags.role.get(self.i - 1) == "adjective")
         ):
             phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
             return True
@@ -471,6 +476,17 @@ class _Rightward:
             phrase.plural = phrase.plural or mention.plural
             return True
         return False
+
+
+def _list_in_brackets(tags: Tags, i: int) -> bool:
+    """As in "two devices (AVP III 10 x 3, AVP 4 8 mm)": the bracket names each of them."""
+    named = 0
+    for k in range(i + 1, tags.last):
+        if tags.words.words[k] in _CLOSING:
+            break
+        mention = tags.item.get(k)
+        named += mention is not None and mention.first == k and mention.kind == "device"
+    return named > 1
 
 
 def _labels(tags: Tags, phrase: DevicePhrase, i: int) -> int:

@@ -110,7 +110,8 @@ class SentenceReader:
     def read(self, sentence: Sentence, sizes: frozenset[tuple[str, ...]] = frozenset()) -> Parse:
         """Parse of one sentence; ``sizes`` are those of devices of the note."""
         first, last = self._words.at(sentence.start, sentence.end)
-        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes)
+        listed = sentence.section.role in ("implants", "equipment")
+        tags = Tags(self._words, self._item, self._role, self._cue, first, last, sizes, listed)
         items = {
             i: m
             for i, m in ((i, self._item[i]) for i in range(first, last) if i in self._item)
@@ -171,12 +172,21 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     if mention.last >= tags.last:
         return False
     word, following, role, cue = tags.at(mention.last)
-    if mention.means.relative:
+    if mention.means.relative or (not mention.means.product and not mention.plural and _tool(following)):
         return following is not None and following.kind in ("other_device", "target")
     before = tags.item.get(mention.first - 1)
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
     unknown = following is None and role is None and cue is None and word.isalpha()
     return counted and unknown and not mention.plural and not mention.means.product
+
+
+def _tool(noun: Mention | None) -> bool:
+    """As in "a coil wire", "the plug sheath"."""
+    return (
+        noun is not None
+        and noun.kind == "other_device"
+        and noun.means.role in ("wire", "sheath", "catheter", "needle", "balloon")
+    )
 
 
 def _attributive(tags: Tags, action: Mention) -> bool:

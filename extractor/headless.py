@@ -10,6 +10,7 @@ from __future__ import annotations
 from extractor.mentions import Mention
 from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
+_LEAST_RANGE = 3  # mm: a smaller number before a size counts
 _PAIR = 6  # words between "one" and "the other"
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
@@ -48,6 +49,8 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
         if mention is None and tags.role.get(k) == "adjective":
             k += 1
         elif mention is not None and mention.kind == "size" and mention.means.form == "device":
+            if _range(tags, k, mention):
+                return DevicePhrase(first, mention.last, None, words={"range"})  # "6-7 mm"
             phrase.sizes.append(tags.text(mention))
             k = mention.last
         elif mention is None or mention.kind != "count":
@@ -78,7 +81,8 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
         if number is not None:
             phrase.number = number
     elif number is not None and (
-        ("article" in phrase.words and number >= 3) or ("definite" in phrase.words and number > LARGEST_COUNT)
+        ("article" in phrase.words and number >= 3)
+        or (phrase.words & {"definite", "another"} and number > LARGEST_COUNT)
     ):
         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
     else:
@@ -109,6 +113,21 @@ def _may_stand_alone(mention: Mention) -> bool:
     )
 
 
+def _range(tags: Tags, k: int, size: Mention) -> bool:
+    """As in "6-7 mm": a number right before a larger size of one dimension."""
+    before = tags.item.get(k - 1) if k > tags.first else None
+    key = size_key(tags.text(size))
+    return (
+        before is not None
+        and before.kind == "count"
+        and before.value is not None
+        and before.value >= _LEAST_RANGE
+        and len(key) == 1
+        and float(key[0]) > before.value
+        and size.start == tags.words.ends[k - 1] + 1
+    )
+
+
 def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     """As in "a wire was left, and a second was placed": the noun understood is the one before."""
     if phrase.sizes or phrase.pronoun or phrase.label is not None:
@@ -122,6 +141,17 @@ def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
         and not any(noun.kind == "device" for noun in nouns)
         and nouns[-1].kind == "other_device"
         and nouns[-1].means.role != "part"
+    )
+
+
+def _tells(tags: Tags, i: int) -> bool:
+    """Whether a form of "be", or what happens to a device, stands at a word."""
+    mention = tags.item.get(i)
+    return tags.role.get(i) == "be" or (
+        mention is not None
+        and mention.kind == "action"
+        and mention.means.form == "verb"
+        and mention.means.event != "check"
     )
 
 
@@ -139,7 +169,7 @@ def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
 
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
-    if _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
+    if "range" in phrase.words or _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
         return False
     i = phrase.last
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
@@ -151,8 +181,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
-    if role == "adverb" and i + 1 < tags.last and tags.role.get(i + 1) == "be":
-        verb = True
+    if role in ("adverb", "clause") and i + 1 < tags.last and _tells(tags, i + 1):
+        verb = True  # "both then released"
     if phrase.pronoun:
         return True
     if phrase.ordinal is not None and phrase.number == 1:
@@ -165,8 +195,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         or (mention is not None and mention.kind not in ("action",))
         or (role == "of" and not _of_the_same(tags, i))
     )
-    if phrase.sizes and _measures(tags, phrase):
-        return False
+    if phrase.sizes and (_measures(tags, phrase) or word == "+"):
+        return False  # "a 3+ jet"
     if phrase.sizes:
         before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
         determined = (

@@ -62,7 +62,11 @@ def introduce(
 
 def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The device was released" where the only device spoken of so far is a valve or a clip."""
-    if telling.timeline.today() or phrase.product or phrase.label is not None:
+    other_here = any(
+        m.kind == "other_device" and m.means.role in ("valve", "appendage", "clip")
+        for m in telling.parse.nouns
+    )
+    if telling.timeline.today() or phrase.product or (phrase.label is not None and not other_here):
         return False
     if phrase.too_large:
         return True

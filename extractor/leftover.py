@@ -249,12 +249,28 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
         ):
             phrase.explanation = "blank field"  # "Device 3: ___"
             return True
+        if _heads(telling, phrase):
+            telling.next_label = phrase.label
+            phrase.explanation = "heading"
+            return True
         return False  # "Plug C was too long": the next device
     if phrase.product and not telling.active() and not telling.listing:
         telling.loosen(phrase, 1)  # a product by name, and nothing says what became of it
     else:
         phrase.explanation = "described"
     return True
+
+
+def _heads(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Plug 2." or "Device B - Next we tried a 10 mm plug": the device is told after its label."""
+    parse = telling.parse
+    if any(parse.words.words[i].isalnum() for i in range(parse.first, phrase.first)):
+        return False
+    rest = [i for i in range(phrase.last, parse.last) if parse.words.words[i].isalnum()]
+    if not rest:
+        return True
+    dash = parse.words.starts[rest[0]] - parse.words.ends[phrase.last - 1] >= len(" - ")
+    return dash and any(p.first > phrase.last and p.determiner == "indefinite" for p in parse.phrases)
 
 
 def _unheard_label(telling: Telling, label: int) -> bool:

@@ -153,9 +153,19 @@ class Patients:
                 if (m.kind == "device" or (m.kind == "other_device" and m.means.role == "part"))
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
+                and not self._motion(m.last, action.first)
             ),
             None,
         )
+
+    def _motion(self, a: int, b: int) -> bool:
+        """As in "disc motion was normal with opening angle 60": an unknown noun and a preposition between."""
+        parse = self.parse
+        unknown = any(
+            parse.roles.get(i) is None and i not in parse.items and parse.words.words[i].isalpha()
+            for i in range(a, b)
+        )
+        return unknown and any(parse.roles.get(i) in ("preposition", "with", "of") for i in range(a, b))
 
     def _object_is_other(self, action: Mention) -> bool:
         """As in "withdrawing the sheath": the object right behind the verb is no device."""
@@ -194,8 +204,10 @@ class Patients:
             for i in gap:
                 word, role = parse.words.words[i], parse.roles.get(i)
                 mention = parse.items.get(i)
+                if action.means.form == "noun" and phrase.pronoun and role is None and mention is None:
+                    return None  # "after removal of the loop it was left in place"
                 if word in (",", ";", ".", ":") and not (
-                    word == ":" and (action.means.form == "noun" or action.means.event == "unused")
+                    word == ":" and (action.means.form == "noun" or action.means.event in ("unused", "waste"))
                 ):
                     return None
                 if role in (
@@ -302,6 +314,7 @@ class Patients:
         subject = self.left(action)
         return subject is not None and not any(
             m.kind in ("other_device", "target", "leak") and subject[-1].last <= m.first < i
+            and not (m.kind == "other_device" and m.means.role == "part")
             and not self._prepositional(m)
             for m in parse.nouns
         )  # fmt: skip
@@ -333,6 +346,8 @@ class Patients:
     def _no_subject(self, action: Mention) -> bool:
         parse = self.parse
         clause = parse.clause.get(action.first)
+        if action.means.event == "release" and parse.words.words[action.first - 1 : action.first] == [","]:
+            return True  # "leaflets free, released"
         if self._begins_with_verb() and not any(p.last <= action.first for g in parse.groups for p in g):
             return True  # "Came away on pull, taken out": no subject is said
         i = action.first - 1

@@ -127,6 +127,7 @@ class Tags:
     first: int
     last: int
     sizes: frozenset[tuple[str, ...]] = frozenset()  # of devices named elsewhere in the note
+    listed: bool = False  # an entry of a list of implants or supplies
 
     def at(self, i: int) -> tuple[str, Mention | None, str | None, Mention | None]:
         """The word at ``i``, its mention, its role in grammar and its cue."""

@@ -37,11 +37,19 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
             out += telling.known[id(phrase)]
             continue
         devices = _denoted(telling, phrase, Act(event, by_verb, tuple(out)))
-        if phrase.valve and len(devices) == 1:
-            devices[0].valve = phrase.valve
+        if len(devices) == 1:
+            _fill_in(devices[0], phrase)
         telling.remember(phrase, devices)
         out += devices
     return out
+
+
+def _fill_in(device: TrackedDevice, phrase: DevicePhrase) -> None:
+    """What a phrase adds to a device known before: "the first of the pair, an AVP II 8 mm"."""
+    device.valve = phrase.valve or device.valve
+    if phrase.sizes and device.size is None and phrase.quantity == 1:
+        device.size, device.announced = phrase.sizes[0], False
+    device.product = device.product or phrase.product
 
 
 def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDevice]:
@@ -305,15 +313,15 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if phrase.ordinal is not None or phrase.label is not None:
         return _by_ordinal(telling, phrase, act, [d for d in live if d.state != "unused"])
     active = [d for d in live if d.state not in ("removed", "unused")]
-    if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
-        # "device placement", "plug deployment": the act by name, of devices told of elsewhere
-        return [d for d in telling.focus if d in active]
     if (
         act.event == "embolize"
         and not phrase.sizes
         and any(d.state in ("removed", "embolized") for d in live)
     ):
         return []  # "device embolization, retrieved": told again
+    if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
+        # "device placement", "plug deployment": the act by name, of devices told of elsewhere
+        return [d for d in telling.focus if d in active]
     match = matching(telling, phrase, active)
     if phrase.plural and not phrase.sizes:
         if act.event in ("open", "load", "select", "release") and not active:
@@ -332,6 +340,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
             return made
     if match:
         return _in_focus(telling, match)
+    gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
+    if act.event in ("withdraw", "waste", "unused", "capture") and matching(telling, phrase, gone):
+        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5", told before
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
     if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (

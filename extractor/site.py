@@ -49,8 +49,8 @@ def _noun(parse: Parse, i: int) -> bool:
 def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
     """As in "Mitral [x]  Aortic [ ]": without the valves whose box behind them is empty."""
     words = parse.words.words
-    if not valves or words[valves[0].last : valves[0].last + 1] not in (["["], ["("]):
-        return valves
+    if not valves or words[valves[0].first - 1] in ("]", ")"):
+        return valves  # the boxes stand before
     return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
 
 
@@ -141,10 +141,10 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     ]
     if not leaks:
         return set()
+    valves = spoken_of(parse)
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
-        return named
-    valves = spoken_of(parse)
+        return named | {m.means.valve for m in valves if any(_joins(parse, m, leak) for leak in leaks)}
     if len({m.means.valve for m in valves}) <= 1 and not tied:
         return {m.means.valve for m in valves}
     for leak in leaks:
@@ -154,14 +154,25 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     return set()
 
 
+def _joins(parse: Parse, valve: Mention, other: Mention) -> bool:
+    """As in "mitral and aortic paravalvular leaks", "(mitral, aortic)": two joined by nothing but a link."""
+    between = range(valve.last, other.first)
+    return 0 < len(between) <= 2 and all(
+        parse.roles.get(i) == "conjunction" or parse.words.words[i] in (",", "/") for i in between
+    )
+
+
 def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
     """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
     after = next((m for m in valves if 0 <= m.first - leak.last <= 5), None)
+    gap = parse.between(leak.last, after.first) if after is not None else []
+    if "," in gap[:-1]:
+        after = None  # "a leak, in a patient with a mitral prosthesis"
     before = next((m for m in reversed(valves) if 0 <= leak.first - m.last <= 2), None)
-    linked = after is not None and any(
-        parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first)
+    linked = after is not None and (
+        after.first == leak.last  # "a paravalvular leak mitral"
+        or any(parse.roles.get(i) in ("of", "preposition") for i in range(leak.last, after.first))
     )
-    linked = linked or (after is not None and after.first == leak.last)  # "a paravalvular leak mitral"
     nearest = after if linked else before or after
     if nearest is None:
         return set()
@@ -174,7 +185,8 @@ def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
         ),
         nearest,
     )
-    return {nearest.means.valve, joined.means.valve}
+    beyond = {m.means.valve for m in valves if _joins(parse, nearest, m)}
+    return {nearest.means.valve, joined.means.valve, *beyond}
 
 
 class Site:

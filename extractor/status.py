@@ -15,6 +15,7 @@ from extractor.phrases import DevicePhrase
 
 NONE = "none: says there is no such device"
 _NEGATION_REACH = 5  # words
+_REACH_OF_TOOL = 3
 _SINCE = ("in", "since", "of", "from")
 
 
@@ -70,9 +71,21 @@ def _cue_in_clause(parse: Parse, group: list[DevicePhrase], clause: int | None, 
 
 def _reaches(parse: Parse, cue: Mention, group: list[DevicePhrase]) -> bool:
     """Whether a history cue stands before a group or close behind it; inside a phrase it is of that alone."""
-    inside = any(p.first <= cue.first < p.last for p in parse.phrases)
+    inside = any(p.first <= cue.first < p.last for p in parse.phrases) or _of_tool(parse, cue)
     behind = cue.means.reach == "both" and cue.first <= group[-1].last + 6
     return not inside and (cue.first < group[0].first or behind)
+
+
+def _of_tool(parse: Parse, cue: Mention) -> bool:
+    """As in "through a catheter that was already in place": said of the tool before it."""
+    before = [m for m in parse.nouns if m.kind == "other_device" and m.last <= cue.first]
+    devices = [p for p in parse.phrases if p.last <= cue.first]
+    return (
+        cue.means.reach == "both"
+        and bool(before)
+        and cue.first - before[-1].last <= _REACH_OF_TOOL
+        and not any(p.last > before[-1].last for p in devices)
+    )
 
 
 def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | None) -> bool:
@@ -109,8 +122,9 @@ def _history_of_sentence(parse: Parse, clause: int | None) -> str:
 
 def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Instead of a 12 mm plug, a 10 mm was deployed"."""
-    before = parse.words.words[max(parse.first, phrase.first - 2) : phrase.first]
-    return before in (["instead", "of"], ["rather", "than"]) and phrase.determiner != "definite"
+    return phrase.determiner != "definite" and any(
+        c.means.cue == "instead" and c.last == phrase.first for c in parse.cues
+    )
 
 
 def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
@@ -187,7 +201,31 @@ def acted_away(parse: Parse, group: list[DevicePhrase]) -> bool:
 
 def negated(parse: Parse, action: Mention) -> bool:
     """Whether an action is denied, by a cue or by its subject ("no plug was deployed")."""
-    return cued(parse, action, "negation") or _none_phrase(parse, action)
+    return (
+        cued(parse, action, "negation")
+        or _none_phrase(parse, action)
+        or _none_of_them(parse, action)
+        or _neither(parse, action)
+    )
+
+
+def _neither(parse: Parse, action: Mention) -> bool:
+    """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
+    opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
+    return bool(opens) and any(
+        c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues
+    )
+
+
+def _none_of_them(parse: Parse, action: Mention) -> bool:
+    """As in "none needed to be recaptured": a denial is the subject by itself."""
+    clause = parse.clause.get(action.first)
+    return any(
+        mention.kind == "count" and mention.means.word == "none" and i < action.first
+        and parse.clause.get(i) == clause
+        and parse.roles.get(i + 1) in ("be", "verb", "modal", "of")
+        for i, mention in parse.items.items()
+    )  # fmt: skip
 
 
 def _none_phrase(parse: Parse, action: Mention) -> bool:

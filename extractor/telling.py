@@ -39,6 +39,7 @@ class Telling:
         self.opened_in = -1  # the paragraph in which a device was last opened
         self.split_in = -1  # the sentence that says which devices "one in each" were
         self.other_implant = False  # a valve, clip or appendage device is being told of
+        self.next_label: int | None = None  # a heading ("Plug 2.") labels the device told after it
         self.appendage = False  # an appendage device is being told of
         self.parse: Parse  # the sentence being read
         self.known: dict[int, list[TrackedDevice]] = {}  # its phrases understood so far, by id
@@ -76,12 +77,14 @@ class Telling:
             valve=phrase.valve or self.site.valve,
             target=self.site.target or self._usual_target(phrase),
             ordinal=phrase.ordinal,
-            label=phrase.label,
+            label=phrase.label if phrase.label is not None else self.next_label,
             quantity=phrase.quantity,
             counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
             paragraph=self.parse.sentence.paragraph,
             events=[Event("named", start, end, self.parse.sentence.section.role, rule)],
         )
+        if standing == "today":
+            self.next_label = None
         self.timeline.devices.append(device)
         return device
 

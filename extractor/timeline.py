@@ -217,6 +217,8 @@ class TimelineBuilder:
             return
         if event == "pull" and self._seats(action):
             event = "check"
+        if event == "select" and self._takes(action):
+            event = "open"
         if event == "close":
             event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
@@ -258,6 +260,17 @@ class TimelineBuilder:
             and not any(
                 a.means.event in ("withdraw", "exchange", "embolize", "unused") for a in self._parse.actions
             )
+        )
+
+    def _takes(self, action: Mention) -> bool:
+        """As in "the medial end took a 14/5 plug": where the subject is the leak, the device is in it."""
+        parse = self._parse
+        clause = parse.clause.get(action.first)
+        before = [i for i in range(parse.first, action.first) if parse.clause.get(i) == clause]
+        return (
+            any(parse.items[i].kind == "leak" for i in before if i in parse.items)
+            and not any(parse.roles.get(i) in ("subject", "be", "preposition") for i in before)
+            and self._patients.right(action) is not None
         )
 
     def _seats(self, action: Mention) -> bool:
@@ -392,6 +405,8 @@ class TimelineBuilder:
                 device.valve = devices[0].valve
             if devices and device.product is None:
                 device.product = devices[0].product
+            if devices and device.target is None:
+                device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
 

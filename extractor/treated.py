@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from extractor.claims import Case
-from extractor.events import TrackedDevice, size_key
+from extractor.events import TrackedDevice
 from extractor.grammar import Parse
 from extractor.mentions import Mention
+from extractor.phrases import size_key
 from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
 
 _MOST = 6  # a larger number is no count of devices
@@ -44,6 +45,7 @@ class Treated:
     valves: Named = field(default_factory=dict)
     titled: Named = field(default_factory=dict)  # in the title, or a field of a form
     leaking: Named = field(default_factory=dict)  # with a leak told of in the text
+    closed: Named = field(default_factory=dict)  # whose leak a sentence tells as closed
     shares: list[Share] = field(default_factory=list)  # the surest first
     contested: tuple[Mention, Mention] | None = None  # the parts name different valves
     prosthesis: bool = False
@@ -52,7 +54,7 @@ class Treated:
 
 def read_treated(case: Case) -> Treated:
     """The treated valves of a note."""
-    out = Treated(titled=_titled(case), leaking=_leaking(case))
+    out = Treated(titled=_titled(case), leaking=_leaking(case), closed=_closed(case))
     if not out.titled and not out.leaking:
         out.leaking = _loose(case)
     prostheses = _prostheses(case)
@@ -66,8 +68,7 @@ def read_treated(case: Case) -> Treated:
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
-    if sure is not None and told is not None:
-        out.contested = _contest(sure, told)
+    out.contested = _contest(told, sure.witness if sure is not None else out.closed)
     out.valve_of = _valve_of(case, rows)
     return out
 
@@ -82,10 +83,14 @@ def _decide(
         return fields
     if sure is not None:
         return dict(sure.witness)
+    if len(out.closed) > 1:
+        return dict(out.closed)
     if len(out.leaking) == 1:
         return dict(out.leaking)
     if told is not None:
         return dict(told.witness)
+    if out.closed and not out.titled:
+        return dict(out.closed)
     if out.titled or out.leaking:
         return dict(out.titled or out.leaking)
     if prostheses:
@@ -93,11 +98,17 @@ def _decide(
     return _named_at_all(case)
 
 
-def _contest(sure: Share, told: Share) -> tuple[Mention, Mention] | None:
-    """Where a table or statement puts every device at one valve, and the narrative at another."""
-    if len(sure.units) == len(told.units) == 1 and set(sure.units) != set(told.units) and not told.unplaced:
-        return next(iter(told.witness.values())), next(iter(sure.witness.values()))
-    return None
+def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None:
+    """Where the narrative puts every device at one valve, and another part at another."""
+    if (
+        told is None
+        or told.unplaced
+        or len(told.units) > 1
+        or len(other) != 1
+        or set(other) & set(told.units)
+    ):
+        return None
+    return next(iter(told.witness.values())), next(iter(other.values()))
 
 
 # -- the valves a text names ------------------------------------------------------
@@ -133,6 +144,29 @@ def _titled(case: Case) -> Named:
     return found
 
 
+def _closed(case: Case) -> Named:
+    """The valves whose leak a sentence of this session tells as closed; both only if one sentence does."""
+    found: Named = {}
+    for parse, source, standing in case.parses:
+        if standing != "today" or source == "title" or not _closes(parse):
+            continue
+        named = {
+            valve: witness
+            for valve in sorted(leak_valves(parse, tied=True, flow=False))
+            if (witness := _witness(parse, valve)) is not None
+        }
+        if len(named) > 1:
+            return named
+        found.update(named)
+    return found if len(found) == 1 else {}
+
+
+def _closes(parse: Parse) -> bool:
+    """Whether a sentence tells a closure as done."""
+    undone = {"negation", "inability", "plan", "history", "cancelled"}
+    return not parse.cue_kinds() & undone and any(a.means.event == "close" for a in parse.actions)
+
+
 def _leaking(case: Case) -> Named:
     """The valves whose leak the text tells of; mere regurgitation only where nothing else is told."""
     holes: Named = {}
@@ -163,7 +197,7 @@ def _headed(case: Case) -> Named:
 
 
 def _loose(case: Case) -> Named:
-    """The valves only named in the same sentence as a leak."""
+    """The one valve only named in the same sentence as a leak."""
     found: Named = {}
     for parse, _, standing in case.parses:
         if standing != "planned":
@@ -389,8 +423,11 @@ def _turns(parse: Parse) -> list[tuple[int, int | Mention]]:
     turns: list[tuple[int, int | Mention]] = []
     for at, token in found:
         before = turns[-1][1] if turns else None
-        named = isinstance(token, Mention) and isinstance(before, Mention)
-        if named and token.means.valve == before.means.valve:
+        if (
+            isinstance(token, Mention)
+            and isinstance(before, Mention)
+            and token.means.valve == before.means.valve
+        ):
             continue
         turns.append((at, token))
     return turns
