@@ -107,7 +107,7 @@ class _Reading:
     has_log: bool
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
-    rows: dict[Listing, list[Parse]] = field(default_factory=lambda: {"implants": [], "equipment": []})
+    rows: list[tuple[Parse, Listing]] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
     begun: Section | None = None  # a history section in which today's narrative has begun
 
@@ -125,9 +125,8 @@ class _Reading:
             source = "narrative"  # running text under an implant header
         tabular = form in ("row", "record", "heap") and (source != "log" or self._told(parse) & _ENDS)
         if standing == "today" and (source in ("implants", "equipment") or tabular):
-            listing = self._listing(parse, source)
-            self.rows[listing].append(parse)
-            self.case.listed |= listing == "implants" and parse.sentence.section.role == "implants"
+            self.rows.append((parse, "equipment" if source == "equipment" else "implants"))
+            self.case.listed |= parse.sentence.section.role == "implants"
             return
         if source not in self.builders:
             self.builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
@@ -148,10 +147,6 @@ class _Reading:
             source = "log"
         return source, "today"
 
-    def _listing(self, parse: Parse, source: Source) -> Listing:
-        """Supplies list what was taken from the shelf, except where a row says what became of it."""
-        return "equipment" if source == "equipment" and not self._told(parse) & _ENDS else "implants"
-
     def _told(self, parse: Parse) -> set[str]:
         """The fates that a row names."""
         return {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
@@ -159,9 +154,8 @@ class _Reading:
     def finish(self) -> Case:
         """The case with a timeline for each source."""
         timelines = {s: self.builders[s].timeline for s in _SOURCES if s in self.builders}
-        for listing, rows in self.rows.items():
-            if rows:
-                timelines[listing] = read_implants(rows, self.tables, listing)
+        for listing, timeline in read_implants(self.rows, self.tables).items():
+            timelines[listing] = timeline
         listed = timelines.get("implants", Timeline())
         total = state_total(self.totals, sum(d.in_place for d in listed.today()))
         if total is not None:

@@ -29,23 +29,24 @@ _PARTING = frozenset({",", ";", "+", "&", "and"})
 _JOINING = frozenset({"+", "&", "and"})
 
 
-def read_implants(parses: list[Parse], tables: list[Mention], source: Listing) -> Timeline:
+def read_implants(rows: list[tuple[Parse, Listing]], tables: list[Mention]) -> dict[Listing, Timeline]:
     """Devices of implant tables, supply logs and implant lists: one entry a line.
+
+    Supplies list what was taken from the shelf; where their rows say what became of
+    it, they list implants too.
 
     Parameters
     ----------
-    parses
-        The rows in text order.
+    rows
+        The rows in text order, each with the kind of list its section is.
     tables
         Mentions of the ``table`` layer (column names and row fates) of the note.
-    source
-        What a row without a fate says: ``implants`` left in, ``equipment`` taken from the shelf.
     """
-    reader = _Reader(tables, source)
-    for sheet in sheets_of(parses, tables):
+    reader = _Reader(tables)
+    for sheet in sheets_of([parse for parse, _ in rows], tables, [part for _, part in rows]):
         reader.read(sheet)
     reader.read_sums()
-    return reader.timeline
+    return reader.timelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ class _Article:
 @dataclass(slots=True)
 class _Reader:
     tables: list[Mention]
-    source: Listing
-    timeline: Timeline = field(default_factory=Timeline)
+    timelines: dict[Listing, Timeline] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)  # of the sheet being read
+    listing: Listing = "implants"
+    unsaid: Outcome | None = None  # what holds for its rows that say nothing
     seen: Counter[str] = field(default_factory=Counter)
     serials: dict[str, TrackedDevice] = field(default_factory=dict)
     lots: dict[int, str] = field(default_factory=dict)  # by id of the device
@@ -71,6 +74,10 @@ class _Reader:
 
     def read(self, sheet: Sheet) -> None:
         """Take in the rows that stand together."""
+        ends = sheet.part == "implants" or any(_says(row) for row in sheet.rows)
+        self.listing = "implants" if ends else "equipment"
+        self.unsaid = "implanted" if sheet.part == "implants" else None
+        self.timeline = self.timelines.setdefault(self.listing, Timeline())
         before = [d for d in self.timeline.devices if d.in_place]
         known = len(self.timeline.devices)
         for row in sheet.rows:
@@ -95,8 +102,9 @@ class _Reader:
         for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
             phrase.explanation = _no_entry(part, phrase)
             if not phrase.explanation and _only_counts(phrase):
-                self.sums.append((part, phrase))
-                phrase.explanation = f"{self.source}: {phrase.number} in all"
+                if self.listing == "implants":
+                    self.sums.append((part, phrase))
+                phrase.explanation = f"{self.listing}: {phrase.number} in all"
             if phrase.explanation:
                 continue
             fate, carried = self._fate(part, phrase, carried, parts[n + 1 :])
@@ -126,6 +134,8 @@ class _Reader:
 
     def read_sums(self) -> None:
         """What a list says of its devices in all; where it names none of them, that is what it lists."""
+        self.timeline = self.timelines.get("implants", self.timeline)
+        self.listing, self.unsaid = "implants", "implanted"
         listed = bool(self.timeline.devices)
         in_place = sum(d.in_place for d in self.timeline.today())
         for row, phrase in self.sums:
@@ -142,8 +152,7 @@ class _Reader:
 
     def _unsaid(self, row: Row) -> Outcome | None:
         """What holds for an entry that says nothing of itself."""
-        header = _fate_of_header(row.parse, self.tables)
-        return header or ("implanted" if self.source == "implants" else None)
+        return _fate_of_header(row.parse, self.tables) or self.unsaid
 
     # -- entries ------------------------------------------------------------------
 
@@ -158,7 +167,7 @@ class _Reader:
         ]
         for told, number in fates or [(fate, _number(row, phrase, alone=alone))]:
             self._add(row, article, told, number, phrase.first)
-        return f"{self.source}: {fate.outcome or 'listed'}"
+        return f"{self.listing}: {fate.outcome or 'listed'}"
 
     def _unnamed(self, row: Row) -> None:
         """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
@@ -240,6 +249,12 @@ def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
         and (one.valve is None or other.valve is None or one.valve == other.valve)
         and one.target == other.target
     )
+
+
+def _says(row: Row) -> bool:
+    """Whether a row of supplies says that its article stayed in, or came out again."""
+    fate = fate_of(row, None)
+    return fate is not None and fate.outcome in ("implanted", "removed")
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
@@ -413,9 +428,11 @@ def _only_kind(row: Row, phrase: DevicePhrase) -> bool:
 
 def _article(row: Row, phrase: DevicePhrase) -> _Article:
     """What an entry names, with the size and the valve that other cells give."""
-    size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
-    if size is None or not row.of("item"):
-        size = phrase.sizes[0] if phrase.sizes else size
+    told = [size for cell in row.of("size") for size in _sizes_in(row, cell)]
+    others = row.of("quantity", "number", "lot", "serial", "time")
+    if any(phrase.first <= cell.first < phrase.last for cell in others):
+        phrase.sizes = [size for cell in row.of("item") for size in _sizes_in(row, cell)]  # it ran too far
+    size = next(iter(told if row.of("item") else phrase.sizes + told), None) or next(iter(phrase.sizes), None)
     target = next((m.means.site for m in row.nouns() if m.kind == "target"), None)
     head = phrase.head
     return _Article(
@@ -460,6 +477,9 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     """One phrase a device of a row: the same article named twice is one entry."""
     kept: list[DevicePhrase] = []
     for phrase in phrases:
+        if phrase.headless and not phrase.none:
+            phrase.explanation = "reference"
+            continue
         same = next(
             (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
         )

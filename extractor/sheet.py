@@ -99,8 +99,9 @@ class Row:
 
 @dataclass(slots=True)
 class Sheet:
-    """Rows that stand together."""
+    """Rows that stand together, in one kind of list."""
 
+    part: str
     rows: list[Row] = field(default_factory=list)
 
 
@@ -112,17 +113,27 @@ def count_of(mention: Mention) -> int | None:
     return number
 
 
-def sheets_of(parses: list[Parse], tables: list[Mention]) -> Iterator[Sheet]:
-    """The sheets of a source: rows that follow one another, under the last header above them."""
+def sheets_of(parses: list[Parse], tables: list[Mention], parts: list[str]) -> Iterator[Sheet]:
+    """The sheets of a note: rows that follow one another, under the last header above them.
+
+    Parameters
+    ----------
+    parses
+        The rows in text order.
+    tables
+        Mentions of the ``table`` layer.
+    parts
+        For each row the kind of list it is in; a sheet is of one kind.
+    """
     header: list[_Column] = []
-    sheet, paragraph = Sheet(), -2
-    for parse in parses:
+    sheet, paragraph = Sheet(""), -2
+    for parse, part in zip(parses, parts, strict=True):
         marks = [m for m in tables if parse.first <= m.first < parse.last]
         named = _header(parse, marks)
-        if named or parse.sentence.paragraph > paragraph + 1:
+        if named or parse.sentence.paragraph > paragraph + 1 or part != sheet.part:
             if sheet.rows:
                 yield _numbered(sheet, header)
-            sheet = Sheet()
+            sheet = Sheet(part)
         paragraph = parse.sentence.paragraph
         if named:
             header = named
@@ -255,7 +266,7 @@ def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
         sure = cells[0] == row.cells[0] if cells else row.headed or len(run) >= _LEAST_RUN
         uncertain = number is not None and (run[0] != 1 or not sure)
         rows.append(replace(row, label=number, uncertain=uncertain))
-    return Sheet(rows)
+    return Sheet(sheet.part, rows)
 
 
 def _number_in_front(row: Row, kinds: set[str | None]) -> int | None:
