@@ -245,7 +245,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
-            low += not (device.doubtful or device.unsure or device.only_named)
+            low += not (device.doubtful or device.unsure or device.only_named or device.withheld)
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True

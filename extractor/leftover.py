@@ -123,6 +123,9 @@ def _definite(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "definite" and not landmark and not phrase.prior:
         return False
     active = telling.active()
+    if "former" in phrase.words and not active:
+        phrase.explanation = "history"
+        return True
     if phrase.words & {"both", "all", "each"} and phrase.number and len(active) != phrase.number:
         telling.state([phrase], phrase.number, phrase.number, "position")
     elif phrase.plural and len(active) == 1 and not active[0].many:
