@@ -86,7 +86,11 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     tables
         Mentions of the ``table`` layer (column names and row fates).
     """
-    reading = _Reading(tables, has_log=sum(p.sentence.form == "log" for p in parses) >= 3)
+    reading = _Reading(
+        tables,
+        has_log=sum(p.sentence.form == "log" for p in parses) >= 3,
+        opening=next((p.first for p in parses if _opens_session(p)), 0),
+    )
     for parse in parses:
         reading.read(parse)
     case = reading.finish()
@@ -105,6 +109,7 @@ class _Reading:
 
     tables: list[Mention]
     has_log: bool
+    opening: int  # the first word of the narrative, where the text says "Today:"
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
@@ -143,6 +148,8 @@ class _Reading:
         if section.role in ("copied", "plan"):
             return "narrative", "prior" if section.role == "copied" else "planned"
         source = _SOURCE_OF_ROLE[section.role]
+        if source == "narrative" and parse.first < self.opening and "today" not in parse.cue_kinds():
+            return source, "prior"
         if source == "narrative" and self.has_log and parse.sentence.form == "log":
             source = "log"
         return source, "today"
@@ -200,6 +207,13 @@ def _other_implants(parses: list[Parse]) -> int:
         and any(a.means.event in ("open", "release") for a in parse.actions)
     }  # fmt: skip
     return len(roles)
+
+
+def _opens_session(parse: Parse) -> bool:
+    """As in "Today: general anaesthesia": what stands before is of another day."""
+    return parse.words.words[parse.first + 1 : parse.first + 2] in ([":"], ["."]) and any(
+        c.first == parse.first and c.last == parse.first + 1 and c.means.cue == "today" for c in parse.cues
+    )
 
 
 def _tells(parse: Parse) -> bool:

@@ -133,6 +133,8 @@ def suggest(
         None,
     )
     at_leak = any(d.at_leak and d.in_place for d in today)
+    if around.closure is None and elsewhere is not None and not any(d.at_leak or d.in_place for d in today):
+        return _nothing(note_id, book, devices, around, evidence)  # tried and left in another defect
     if around.closure is None and not at_leak and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(

@@ -113,6 +113,7 @@ def _take_up(phrase: DevicePhrase, device: TrackedDevice) -> TrackedDevice:
     device.label = device.label or phrase.label
     device.product = device.product or phrase.product
     device.pending = False
+    device.many = device.many and not (phrase.sizes and phrase.quantity == 1)  # "devices were obtained"
     return device
 
 

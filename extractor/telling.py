@@ -103,7 +103,7 @@ class Telling:
     def apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Let an event happen to a device; ``group`` names the device, or is empty."""
         state = device.state
-        if device.many and event in _TAKES_AWAY and any(p.quantity == 1 and not p.pronoun for p in group):
+        if device.many and event in _TAKES_AWAY and not any(p.plural for p in group):
             self.log(device, event, action, group)
             return  # "one plug came loose": the others stay
         if event in ("release", "withdraw", "remain", "embolize"):

@@ -231,6 +231,8 @@ class TimelineBuilder:
             group = self._patients.patient(action)
             if group is None and self._awaited(action):
                 group = []  # "observed for half an hour prior to detachment"
+            if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
+                group = []  # "the disc stuck, recaptured": only a device is
             if group is None:
                 self._unclaimed(action, standing)
                 return
@@ -255,6 +257,12 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _in_hand(self, action: Mention) -> bool:
+        """Whether this sentence told of the device in focus, and of no other since."""
+        focus = self._telling.focus
+        told = [d for devices in self._telling.known.values() for d in devices]
+        return len(focus) == 1 and focus[0] in told and focus[0].in_place and action.means.form == "verb"
 
     def _awaited(self, action: Mention) -> bool:
         """As in "tested before release": the release is told by what came before it."""
