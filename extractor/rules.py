@@ -72,6 +72,7 @@ class TargetMeans(_Strict):
         "asd", "vsd", "pfo", "pda", "appendage", "fistula", "pseudoaneurysm",
         "septal_access", "apical_tract", "vessel",
     ]  # fmt: skip
+    after: Literal["transapical", "transseptal"] | None = None  # only in a note that names this route
 
 
 class ValveMeans(_Strict):
