@@ -429,7 +429,8 @@ class _Rightward:
             phrase.words.add("none")  # "Device 2: none"
             return True
         number = means.number or mention.value
-        if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
+        alone = tags.words.words[mention.first - 1] in _OPENING
+        if self.opened and alone and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
             if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
                 phrase.number = number
             elif phrase.number is None:

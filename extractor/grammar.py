@@ -16,7 +16,7 @@ from extractor.headless import headless_phrases
 from extractor.joining import appositions, attached, elaborations, merge, uncorrected
 from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
-from extractor.phrases import DevicePhrase, Tags, size_key
+from extractor.phrases import ARROWS, DevicePhrase, Tags, size_key
 
 
 _SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
@@ -245,7 +245,7 @@ def _clauses(tags: Tags, used: set[int], phrases: list[DevicePhrase]) -> dict[in
 def _opens_clause(tags: Tags, i: int, starts: set[int]) -> bool:
     """Whether a word ends one statement and opens the next; ``starts`` are the first words of phrases."""
     word, _, role, _ = tags.at(i)
-    if word in (";", "–", "—") or role in ("clause", "relative"):
+    if word in (";", "–", "—", *ARROWS) or role in ("clause", "relative"):
         return True
     following = tags.role.get(i + 1)
     if i + 1 >= tags.last:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import ARROWS, DevicePhrase
 
 Group = list[DevicePhrase]
 
@@ -206,7 +206,7 @@ class Patients:
                 mention = parse.items.get(i)
                 if action.means.form == "noun" and phrase.pronoun and role is None and mention is None:
                     return None  # "after removal of the loop it was left in place"
-                if word in (",", ";", ".", ":") and not (
+                if word in (",", ";", ".", ":", *ARROWS) and not (
                     word == ":" and (action.means.form == "noun" or action.means.event in ("unused", "waste"))
                 ):
                     return None
@@ -262,7 +262,7 @@ class Patients:
             return None  # "through a sheath which was placed": another noun stands nearer
         if boundary and (
             parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction")
-            or parse.words.words[boundary[0]] in (",", ";", "–", "—")
+            or parse.words.words[boundary[0]] in (",", ";", "–", "—", *ARROWS)
         ):
             between = range(boundary[0], action.first)
             if not any(self._is_subject_noun(i) for i in between):

@@ -17,6 +17,7 @@ Determiner = Literal["indefinite", "definite", "bare"]
 
 LARGEST_SIZE = 22  # mm: a larger number is no size of an occluder
 LETTER_LABELS = 196  # "plug A" is labelled 197, "plug B" 198: beyond any number
+ARROWS = (">", "→")  # "opened -> leaflet stuck -> removed": one step and the next
 LARGEST_COUNT = 6  # a larger number beside a device is its size
 _DEFINITE = frozenset(
     {
