@@ -59,7 +59,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Routes:
-    """The routes of each treated valve, and the surgical exposure of the heart, with their words."""
+    """The routes of each treated valve (None: the valve is not known), with their words."""
 
     of: dict[str | None, dict[str, Mention]] = field(default_factory=dict)
     sought: bool = False  # a sentence tells that the leak was crossed, or could not be
@@ -238,17 +238,13 @@ class _Walk:
             self._current.failed = True
 
     def _route(self, parse: Parse, source: Source, mention: Mention, mentions: list[Mention]) -> None:
-        """A word for a route: an attempt, a statement, or only a vessel."""
+        """A word for a route: an attempt, a statement, or only a vessel or tool that suits it."""
         standing = _standing(parse, mention, mentions)
         if standing == "not":
             return
-        use = mention.means.use
-        side = mention.means.side
-        if use == "vessel" and _entered(parse, mention):
-            side = "vein" if mention.means.route == "transseptal" else "artery"
-        if use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
-            side = "artery"
-        if use in ("vessel", "tool") or (use in ("step", "side") and source in ("implants", "equipment")):
+        use, side = mention.means.use, self._side(parse, mention, mentions)
+        listed = use in ("step", "side") and source in ("implants", "equipment")
+        if use in ("vessel", "tool") or listed:
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
             if side is None:
@@ -260,21 +256,32 @@ class _Walk:
         route = self._resolve(mention, side)
         if route is None:
             return
-        attempt = Attempt(route, mention, self._valve, tried=standing == "tried")
-        if source in _STATED:
-            if use == "named" and standing == "taken":
-                attempt.valve = _only_valve(parse)
-                self.stated.append(attempt)
-            return
-        if standing == "failed":
-            attempt.failed = attempt.tried = True
-        self._apical |= route == "transapical" and standing == "taken"
+        attempt = Attempt(route, mention, self._valve, tried=standing != "taken", failed=standing == "failed")
+        if source not in _STATED:
+            self._begin(attempt)
+        elif use == "named" and standing == "taken":
+            attempt.valve = _only_valve(parse)
+            self.stated.append(attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
+        """An attempt begins, or is named again."""
         current = self._current
-        if current is None or (current.route, current.valve) != (route, attempt.valve) or attempt.failed:
-            self.attempts.append(attempt)
-            self._current = attempt
-        else:
+        self._apical |= attempt.route == "transapical" and not attempt.tried
+        same = current is not None and (current.route, current.valve) == (attempt.route, attempt.valve)
+        if current is not None and same and not attempt.failed:
             current.tried &= attempt.tried
+            return
+        self.attempts.append(attempt)
+        self._current = attempt
+
+    def _side(self, parse: Parse, mention: Mention, mentions: list[Mention]) -> str | None:
+        """The side of the leak a word speaks of; a vessel that is entered speaks of one."""
+        if mention.means.use == "vessel" and _entered(parse, mention):
+            return "vein" if mention.means.route == "transseptal" else "artery"
+        if mention.means.use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
+            return "artery"
+        side: str | None = mention.means.side
+        return side
 
     def _resolve(self, mention: Mention, side: str | None) -> str | None:
         """The route a word stands for, at the valve spoken of."""
