@@ -189,7 +189,8 @@ class _Walk:
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
         self._site.read(parse)
-        if self._site.target is not None and self._site.target not in ACCESS:
+        way_in = any(m.means.route == "transseptal" and m.means.use == "step" for m in mentions)
+        if self._site.target not in (None, *ACCESS) and not way_in:
             return  # how another defect was reached
         # "crossed from the left ventricle": the side belongs to the crossing of its clause.
         last = ("crossed", "failed")
@@ -200,7 +201,7 @@ class _Walk:
                 self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
-            elif mention.means.route or use == "side":
+            elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
         if source not in _STATED and _puts_in(parse):
             self._prove()
@@ -350,10 +351,13 @@ def _only_valve(parse: Parse) -> str | None:
 def _entered(parse: Parse, mention: Mention) -> bool:
     """As in "from the right femoral artery", "AL1 via RFA", "through the septal sheath"."""
     words = parse.words.words
-    i = mention.first - 1
-    while i > parse.first and (i in parse.items and parse.items[i].kind == "count"):
-        i -= 1
-    return i >= parse.first and words[i] in WAY_THROUGH
+    for i in range(mention.first - 1, max(parse.first, mention.first - 3) - 1, -1):
+        if words[i] in WAY_THROUGH:
+            return True
+        item = parse.items.get(i)
+        if not words[i].isalpha() or i in parse.roles or (item is not None and item.kind != "count"):
+            return False
+    return False
 
 
 def _punctured(parse: Parse, mention: Mention) -> bool:
