@@ -87,15 +87,20 @@ NOT_TAKEN = [
 ]
 
 FAILED = [
-    (AORTIC, "A transseptal attempt failed. The leak was crossed retrogradely.", {R}, "failed, in one clause"),
+    (AORTIC, "A transseptal attempt failed. The leak was crossed retrogradely.", {R}, "failed, in one "
+     "clause"),
     (AORTIC, "Retrograde attempt with AL1 and AL2 for an hour. This route was given up. "
      "Transseptal puncture, and the leak was crossed.", {T}, "given up in the next sentence"),
     (AORTIC, "From the femoral artery the leak could not be crossed. The LV apex was punctured. "
      "It was crossed at once.", {P}, "could not be crossed"),
-    (MITRAL, "Transseptal puncture. For an hour no wire could be passed. Then from the femoral artery a JR4 "
-     "in the left ventricle pointed up and the wire popped through into the atrium.", {R}, "told by its outcome"),
-    (AORTIC, "Retrograde attempt with AL1 and JR4. Finally an IMA catheter crossed the leak.", {R}, "and then not"),
-    (AORTIC, "From the aorta a JR4 crossed the leak; an AL1 had been tried without success.", {R}, "before that"),
+    (MITRAL, "Transseptal puncture. For an hour no wire could be passed. Then from the femoral artery a "
+     "JR4 "
+     "in the left ventricle pointed up and the wire popped through into the atrium.", {R}, "told by its "
+     "outcome"),
+    (AORTIC, "Retrograde attempt with AL1 and JR4. Finally an IMA catheter crossed the "
+     "leak.", {R}, "and then not"),
+    (AORTIC, "From the aorta a JR4 crossed the leak; an AL1 had been tried without "
+     "success.", {R}, "before that"),
 ]  # fmt: skip
 
 RAILS = [
@@ -103,9 +108,11 @@ RAILS = [
      "externalised.", {T}, "the far end adds none"),
     (MITRAL, "Retrograde from LV to LA. The wire was snared through a transseptal sheath. The device was "
      "delivered from the arterial side.", {R}, "a septal sheath only for the snare"),
-    (MITRAL, "The apex was punctured. A single transseptal, and a gooseneck captured the wire in the LA. All "
+    (MITRAL, "The apex was punctured. A single transseptal, and a gooseneck captured the wire in the "
+     "LA. All "
      "devices were brought from the apical side.", {P}, "a septal puncture only for the snare"),
-    (MITRAL, "From the femoral artery a JR4 was taken over the arch into the LV and the leak was crossed. The wire "
+    (MITRAL, "From the femoral artery a JR4 was taken over the arch into the LV and the leak was "
+     "crossed. The wire "
      "was snared in the LA. The sheath was advanced from the vein over the rail, across the leak.", {R, T},
      "crossed from one side, delivered from the other"),
     (MITRAL, "The leak was crossed retrogradely. It was snared through the septal sheath and pulled out "
@@ -113,11 +120,14 @@ RAILS = [
 ]  # fmt: skip
 
 OTHER_PURPOSES = [
-    (AORTIC, "Transseptal puncture to measure left atrial pressure. AL2 from the aorta.", {R}, "a pressure"),
+    (AORTIC, "Transseptal puncture to measure left atrial pressure. AL2 from the aorta.", {R}, "a "
+     "pressure"),
     (AORTIC, "Septal puncture for ICE. The leak was crossed retrogradely.", {R}, "a probe"),
-    (AORTIC, "After transseptal puncture for the MitraClip, an AL1 from the femoral artery crossed the leak.",
+    (AORTIC, "After transseptal puncture for the MitraClip, an AL1 from the femoral artery crossed the "
+     "leak.",
      {R}, "another procedure"),
-    (MITRAL, "Transseptal puncture under ICE. The leak was crossed.", {T}, "guided by a probe is for the leak"),
+    (MITRAL, "Transseptal puncture under ICE. The leak was crossed.", {T}, "guided by a probe is for "
+     "the leak"),
     (MITRAL, "A VSD was crossed from the femoral artery. Transseptal puncture; the paravalvular leak was "
      "crossed.", {T}, "another defect"),
 ]  # fmt: skip
@@ -198,7 +208,8 @@ def test_approach_of_a_note(coder: Coder, text: str, routes: set[str], why: str)
             "one apical puncture for both",
         ),
         (
-            "RFV, RFA. The aortic leak was told to be large. Transseptal puncture; the mitral leak was crossed."
+            "RFV, RFA. The aortic leak was told to be large. Transseptal puncture; the mitral leak was "
+            "crossed."
             + MITRAL_ONE
             + " Attention was turned to the aortic valve. Right femoral artery 6F."
             + AORTIC_ONE,

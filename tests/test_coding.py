@@ -332,8 +332,10 @@ def test_coding_a_leak_sought_and_never_crossed_was_an_attempt(coder: Coder) -> 
 
 def test_coding_open_heart_surgery_is_no_closure_by_catheter(coder: Coder) -> None:
     text = (
-        "Mitral paravalvular leak. With re-sternotomy the heart was reached, passed to cardiopulmonary bypass, cross "
-        "clamp placed. The Amplatzer device was standing loose inside this opening. The device was pulled and "
+        "Mitral paravalvular leak. With re-sternotomy the heart was reached, passed to cardiopulmonary "
+        "bypass, cross "
+        "clamp placed. The Amplatzer device was standing loose inside this opening. The device was "
+        "pulled and "
         "removed. The separated area was repaired with pledgeted sutures."
     )
     assert coder.suggest(text).status == "none"

@@ -98,8 +98,8 @@ def test_treated_headings(coder: Coder, sentence: str, valve: str | None, why: s
             "only the table says it",
         ),
         (
-            "Aortic paravalvular leak. The wedge was floated through the mitral valve and the leak was crossed."
-            + ONE,
+            "Aortic paravalvular leak. The wedge was floated through the mitral valve and the leak was "
+            "crossed." + ONE,
             ["aortic"],
             "the mitral valve is only on the way",
         ),
@@ -130,7 +130,8 @@ def test_treated_valves(coder: Coder, text: str, valves: list[str], why: str) ->
             "rows of a table",
         ),
         (
-            "Three plugs were released.\n\nDEVICES LEFT IN: AVP II 8 mm (aortic), AVP II 10 mm and AVP II 12 mm "
+            "Three plugs were released.\n\nDEVICES LEFT IN: AVP II 8 mm (aortic), AVP II 10 mm and AVP "
+            "II 12 mm "
             "(mitral)\n",
             {M: 1, A: 1, MORE: 1},
             "one row, the valve behind its devices",
@@ -142,7 +143,8 @@ def test_treated_valves(coder: Coder, text: str, valves: list[str], why: str) ->
             "the valve before its devices",
         ),
         (
-            "Three plugs were released.\n\nIMPRESSION:\n1. MITRAL PVL CLOSED - 2 PLUGS\n2. AORTIC PVL CLOSED - 1 PLUG",
+            "Three plugs were released.\n\nIMPRESSION:\n1. MITRAL PVL CLOSED - 2 PLUGS\n2. AORTIC PVL "
+            "CLOSED - 1 PLUG",
             {M: 1, A: 1, MORE: 1},
             "lines of a summary",
         ),
@@ -152,7 +154,8 @@ def test_treated_valves(coder: Coder, text: str, valves: list[str], why: str) ->
             "a statement, the number first",
         ),
         (
-            "Two plugs were released.\n\nDevices in:\n   MV, 7 o'clock - AVP II 12 mm\n   RCC side - AVP 4 8 mm\n",
+            "Two plugs were released.\n\nDevices in:\n   MV, 7 o'clock - AVP II 12 mm\n   RCC side - "
+            "AVP 4 8 mm\n",
             {M: 1, A: 1},
             "the one device without a valve went to the one valve without a device",
         ),
@@ -168,7 +171,8 @@ def test_treated_share_of_two_valves(coder: Coder, text: str, units: dict[str, i
     ("text", "reason", "why"),
     [
         (
-            "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION: Paravalvular AI was seen along the left "
+            "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION: Paravalvular AI was seen along "
+            "the left "
             "coronary sinus. It was crossed from the ascending aorta." + ONE,
             "valve_conflict",
             "title and text",
@@ -188,14 +192,15 @@ def test_treated_share_of_two_valves(coder: Coder, text: str, units: dict[str, i
         ),
         (BOTH + "Three AVP II were released.", "device_count_conflict", "no part divides them"),
         (
-            BOTH
-            + "The mitral leak was crossed and a 10 mm AVP II was released. The aortic leak was crossed and an "
+            BOTH + "The mitral leak was crossed and a 10 mm AVP II was released. The aortic leak was crossed "
+            "and an "
             "8 mm AVP II was released.\n\nSUMMARY: one plug mitral, two plugs aortic.",
             "device_count_conflict",
             "the parts divide them in different ways",
         ),
         (
-            "Mitral and tricuspid paravalvular leaks. The tricuspid leak was crossed. A 12 mm AVP II was released. "
+            "Mitral and tricuspid paravalvular leaks. The tricuspid leak was crossed. A 12 mm AVP II "
+            "was released. "
             "The mitral leak was crossed. An 8 mm AVP II was released.",
             "other_valve",
             "one of them is no valve of this family",
@@ -210,7 +215,8 @@ def test_treated_review(coder: Coder, text: str, reason: str, why: str) -> None:
 
 def test_treated_only_the_devices_of_the_coded_valve_count(coder: Coder) -> None:
     text = (
-        "Mitral and tricuspid paravalvular leaks. The tricuspid leak was crossed. Two 12 mm AVP II were released. "
+        "Mitral and tricuspid paravalvular leaks. The tricuspid leak was crossed. Two 12 mm AVP II were "
+        "released. "
         "The mitral leak was crossed. An 8 mm AVP II was released."
     )
     assert coder.suggest(text).units == {M: 1}
