@@ -197,10 +197,25 @@ class DocumentMeans(_Strict):
 
 
 class TableMeans(_Strict):
-    """A word of a supply table or log: a column name or the fate of a row."""
+    """A word of a supply table or log: a column name or the fate of a row.
 
-    column: Literal["item", "quantity", "status", "size", "site", "lot", "time"] | None = None
+    ``number`` columns hold a running number or a quantity: their values tell.
+    ``record`` words name the device that a block of ``key: value`` lines tells of,
+    ``total`` words the field of a form that counts devices, ``answer`` words say
+    yes or no to a column that asks for a fate. A fate that is ``alone`` counts only
+    between marks ("tried, out"); one that ``reverses`` takes back an earlier row.
+    """
+
+    column: (
+        Literal["item", "quantity", "number", "status", "size", "site", "lot", "serial", "time", "comment"]
+        | None
+    ) = None
     fate: Literal["implanted", "removed", "unused", "other"] | None = None
+    record: bool = False
+    total: bool = False
+    alone: bool = False
+    reverses: bool = False
+    answer: Literal["yes", "no"] | None = None
 
 
 class SessionMeans(_Strict):
