@@ -447,11 +447,8 @@ def _for_snare(parse: Parse, mention: Mention, mentions: list[Mention]) -> bool:
         return mention.means.side not in ("vein", "artery") and any(
             _together(parse, m, mention) for m in snares
         )
-    return (
-        mention.means.use in ("step", "named")
-        and bool(snares)
-        and not any(
-            m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
-            for m in mentions
-        )
-    )
+    if mention.means.use not in ("step", "named") or not snares:
+        return False
+    before = [m for m in mentions if m is not mention and m.first < snares[0].first]
+    other = any(m.means.use in ("step", "named") and m.means.route != mention.means.route for m in before)
+    return other or not any(m.means.use in ("crossed", "side") for m in before)

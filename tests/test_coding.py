@@ -218,6 +218,10 @@ def test_coding_review_names_its_reason(
             "TAVR. Moderate aortic paravalvular leak was treated by post-dilatation with a balloon.",
             "no occluder",
         ),
+        (
+            "Shoulder prosthesis. The defect of the humerus was closed and an implant was placed and released.",
+            "prosthesis and defect are words of many fields",
+        ),
         ("", "nothing at all"),
         ("\n\n   \n", "nothing at all"),
         ("Heart Center, 93590 Springfield. Coronary angiography.", "a bare number is no code"),
