@@ -34,6 +34,7 @@ NAMED = [
     (MITRAL, "A 21 gauge needle was advanced to the LV apex.", {P}, "a needle and the apex in one clause"),
     (MITRAL, "A wire was curled in the LV apex. The fossa was crossed.", {T}, "the apex without a needle"),
     (MITRAL, "We approached from the apex.", {P}, "from the apex"),
+    (MITRAL, "Percutaneous TA access.", {P}, "abbreviated"),
 ]
 
 SIDES = [
@@ -118,6 +119,16 @@ RAILS = [
     (MITRAL, "The leak was crossed retrogradely. It was snared through the septal sheath and pulled out "
      "from the vein.", {R}, "pulled out is not brought in"),
 ]  # fmt: skip
+
+RAILS.append(
+    (
+        AORTIC,
+        "A transseptal wire loop was needed: after the leak was crossed retrograde the wire was snared in the LV "
+        "through a transseptal sheath. The device was delivered from the femoral artery.",
+        {R},
+        "crossed by one route, snared by another",
+    )
+)
 
 OTHER_PURPOSES = [
     (AORTIC, "Transseptal puncture to measure left atrial pressure. AL2 from the aorta.", {R}, "a "

@@ -219,7 +219,7 @@ def test_coding_review_names_its_reason(
             "no occluder",
         ),
         (
-            "Shoulder prosthesis. The defect of the humerus was closed and an implant was placed and released.",
+            "Shoulder prosthesis. The defect of the humerus was closed and an implant was placed.",
             "prosthesis and defect are words of many fields",
         ),
         ("", "nothing at all"),
