@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Standing, Statement, Timeline
+from extractor.events import Standing, Statement, Timeline, TrackedDevice, same_size
 from extractor.grammar import Parse
 from extractor.implants import Listing, read_implants
 from extractor.layout import Section
@@ -214,8 +214,8 @@ def _narrator(case: Case) -> Source | None:
         s: sum(len(d.events) for d in case.timelines[s].today())
         for s in ("narrative", "log")
         if s in case.timelines
-        and any(d.events[1:] for d in case.timelines[s].today())
-        and not (listed and _refers(case.timelines[s]))
+        and any(_told_of(d) for d in case.timelines[s].today())
+        and not (listed and (_refers(case.timelines[s]) or _only_losses(case, s)))
     }
     if events:
         return max(events, key=lambda s: (events[s], s == "narrative"))
@@ -227,6 +227,20 @@ def _narrator(case: Case) -> Source | None:
             return source
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
     return next(iter(placed or told), None)
+
+
+def _only_losses(case: Case, source: Source) -> bool:
+    """As in an event "8 mm out": nothing but what the implant list has as taken out too."""
+    lost = [d for d in case.timelines["implants"].today() if not d.in_place]
+    return all(
+        d.state == "removed" and any(same_size(d.size, other.size) for other in lost)
+        for d in case.timelines[source].today()
+    )
+
+
+def _told_of(device: TrackedDevice) -> bool:
+    """Whether something happened to a device, beyond its being named, chosen or looked at."""
+    return any(event.event not in ("named", "select", "check") for event in device.events)
 
 
 def _refers(timeline: Timeline) -> bool:
@@ -245,7 +259,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
-            low += not (device.doubtful or device.unsure or device.only_named)
+            low += not (device.doubtful or device.unsure or device.only_named or device.withheld)
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True

@@ -217,6 +217,10 @@ class TimelineBuilder:
             return
         if event == "pull" and self._seats(action):
             event = "check"
+        if event == "pull" and self._like_the_one_before(action):
+            event = "withdraw"
+        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
+            event = "withdraw"  # "it fell into the aorta: retracted"
         if event == "select" and self._takes(action):
             event = "open"
         if event == "close":
@@ -231,6 +235,8 @@ class TimelineBuilder:
                 self._unclaimed(action, standing)
                 return
         if standing != "today" or (group and self._spent(group[0])):
+            return
+        if event == "release" and self._never_came_to(action):
             return
         if self._planned(action) and event in _MAY_BE_PLANNED:
             _explain(group, "plan")
@@ -262,6 +268,12 @@ class TimelineBuilder:
             )
         )
 
+    def _never_came_to(self, action: Mention) -> bool:
+        """As in "recaptured and removed prior to release": what was taken out was not released."""
+        return self._tells_when(action) and any(
+            a.means.event == "withdraw" and a.last <= action.first for a in self._parse.actions
+        )
+
     def _takes(self, action: Mention) -> bool:
         """As in "the medial end took a 14/5 plug": where the subject is the leak, the device is in it."""
         parse = self._parse
@@ -273,12 +285,26 @@ class TimelineBuilder:
             and self._patients.right(action) is not None
         )
 
+    def _like_the_one_before(self, action: Mention) -> bool:
+        """As in "Pulled back as well", after one that was taken out."""
+        before = [d for d in self.timeline.today() if d not in self._telling.focus]
+        return (
+            any(c.first == action.last and c.means.cue == "likewise" for c in self._parse.cues)
+            and bool(before)
+            and before[-1].state == "removed"
+        )
+
     def _seats(self, action: Mention) -> bool:
         """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
         i = action.last
         if i >= self._parse.last:
             return False
-        return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
+        likewise = any(c.first == i and c.means.cue in ("again", "likewise") for c in self._parse.cues)
+        return (
+            not likewise
+            and self._parse.roles.get(i) != "conjunction"
+            and self._parse.words.words[i].isalpha()
+        )
 
     def _stays_unused(self, action: Mention) -> bool:
         """As in "both remain in their sealed boxes": where they stay is not the leak."""
@@ -341,6 +367,10 @@ class TimelineBuilder:
             _explain(group, "not done")
             return
         devices = self._resolve(group, "load", action)
+        if event == "remain" and denied and group and self._left_out(action):
+            for device in devices:
+                self._telling.apply(device, "withdraw", action, group)  # "the first was not left in"
+            return
         for device in devices:
             device.tried = True
             if device.state == "named":
@@ -348,6 +378,13 @@ class TimelineBuilder:
             self._telling.log(device, f"not {event}", action, group)
         if devices:
             self._telling.focus = devices
+
+    def _left_out(self, action: Mention) -> bool:
+        """As in "the first was not left in", "used and not left"; not "it did not leave its box"."""
+        before = [c for c in self._parse.cues if c.means.cue == "negation" and c.last == action.first]
+        return passive(self._parse, action) or (
+            bool(before) and self._parse.roles.get(before[-1].first - 1) == "conjunction"
+        )
 
     # -- exchanges -----------------------------------------------------------------
 
