@@ -118,17 +118,11 @@ RAILS = [
      "crossed from one side, delivered from the other"),
     (MITRAL, "The leak was crossed retrogradely. It was snared through the septal sheath and pulled out "
      "from the vein.", {R}, "pulled out is not brought in"),
+    (AORTIC, "A transseptal wire loop was needed: after the leak was crossed retrograde the wire was snared "
+     "through a transseptal sheath. The device was delivered from the femoral artery.",
+     {R}, "crossed by one route, snared by another"),
 ]  # fmt: skip
 
-RAILS.append(
-    (
-        AORTIC,
-        "A transseptal wire loop was needed: after the leak was crossed retrograde the wire was snared in the LV "
-        "through a transseptal sheath. The device was delivered from the femoral artery.",
-        {R},
-        "crossed by one route, snared by another",
-    )
-)
 
 OTHER_PURPOSES = [
     (AORTIC, "Transseptal puncture to measure left atrial pressure. AL2 from the aorta.", {R}, "a "
