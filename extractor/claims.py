@@ -11,16 +11,17 @@ addendum) win over titles and summaries (coding-policy section 3).
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Event, Standing, Statement, Timeline, TrackedDevice
+from extractor.events import Standing, Statement, Timeline
 from extractor.grammar import Parse
+from extractor.implants import Listing, read_implants
 from extractor.layout import Section
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase, size_key
+from extractor.phrases import size_key
 from extractor.timeline import TimelineBuilder
+from extractor.totals import Total, read_totals, state_total
 
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
 
@@ -35,8 +36,7 @@ _SOURCES: tuple[Source, ...] = (
 # Sources that may tell the course of events when there is no narrative.
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
 
-
-_MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
+_ENDS = frozenset({"implanted", "removed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,61 +86,83 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     tables
         Mentions of the ``table`` layer (column names and row fates).
     """
-    case = Case()
-    builders: dict[Source, TimelineBuilder] = {}
-    has_log = sum(p.sentence.form == "log" for p in parses) >= 3
-    begun: Section | None = None
-    corrected = any(p.sentence.section.role == "addendum" and "correction" in p.cue_kinds() for p in parses)
-    rows: list[tuple[Parse, Source]] = []
+    reading = _Reading(tables, has_log=sum(p.sentence.form == "log" for p in parses) >= 3)
     for parse in parses:
-        section = parse.sentence.section
-        standing: Standing = "today"
-        source: Source
-        if section.role == "history":
-            # A narrative that follows without a header begins with consent or access.
-            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
-                begun = section
-            standing, source = ("today" if begun is section else "prior"), "narrative"
-        elif section.role in ("copied", "plan"):
-            standing, source = ("prior" if section.role == "copied" else "planned"), "narrative"
-        else:
-            source = _SOURCE_OF_ROLE[section.role]
-            if source == "narrative" and has_log and parse.sentence.form == "log":
-                source = "log"
-        case.parses.append((parse, source, standing))
-        if source in ("implants", "equipment") and parse.sentence.form == "prose" and _tells(parse):
-            source = "narrative"  # running text under an implant header
-        fates = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
-        if standing == "today" and (
-            source in ("implants", "equipment")
-            or (parse.sentence.form == "row" and (source != "log" or fates & {"implanted", "removed"}))
-        ):
-            told = {m.means.fate for m in tables if m.means.fate and parse.first <= m.first < parse.last}
-            rows.append(
-                (
-                    parse,
-                    "equipment"
-                    if source == "equipment" and not told & {"implanted", "removed"}
-                    else "implants",
-                )
-            )
-            continue
-        builder = builders.get(source)
-        if builder is None:
-            builder = builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
-        builder.read(parse, standing)
-    case.timelines = {source: builders[source].timeline for source in _SOURCES if source in builders}
-    for source in ("implants", "equipment"):
-        mine = [parse for parse, its in rows if its == source]
-        if mine:
-            case.timelines[source] = _table(mine, tables, source)
-    case.listed = any(p.sentence.section.role == "implants" for p, s in rows if s == "implants")
+        reading.read(parse)
+    case = reading.finish()
     case.narrator = _narrator(case)
     _share_targets(case)
     others = _other_implants(parses)
+    corrected = any(p.sentence.section.role == "addendum" and "correction" in p.cue_kinds() for p in parses)
     for source, timeline in case.timelines.items():
         case.claims += _claims(case, source, timeline, others, corrected)
     return case
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Hands every sentence to the reader of its source."""
+
+    tables: list[Mention]
+    has_log: bool
+    case: Case = field(default_factory=Case)
+    builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
+    rows: list[tuple[Parse, Listing]] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
+    begun: Section | None = None  # a history section in which today's narrative has begun
+
+    def read(self, parse: Parse) -> None:
+        """Take in one sentence."""
+        source, standing = self._source(parse)
+        self.case.parses.append((parse, source, standing))
+        form = parse.sentence.form
+        if standing == "today":
+            totals = read_totals(parse, self.tables)
+            self.totals += totals
+            if totals:
+                return
+        if source in ("implants", "equipment") and form == "prose" and _tells(parse):
+            source = "narrative"  # running text under an implant header
+        tabular = form in ("row", "record", "heap") and (source != "log" or self._told(parse) & _ENDS)
+        if standing == "today" and (source in ("implants", "equipment") or tabular):
+            self.rows.append((parse, "equipment" if source == "equipment" else "implants"))
+            self.case.listed |= parse.sentence.section.role == "implants"
+            return
+        if source not in self.builders:
+            self.builders[source] = TimelineBuilder(summary=source in ("summary", "title", "findings"))
+        self.builders[source].read(parse, standing)
+
+    def _source(self, parse: Parse) -> tuple[Source, Standing]:
+        """Which source a sentence is of, and when what it says happened."""
+        section = parse.sentence.section
+        if section.role == "history":
+            # A narrative that follows without a header begins with consent or access.
+            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
+                self.begun = section
+            return "narrative", "today" if self.begun is section else "prior"
+        if section.role in ("copied", "plan"):
+            return "narrative", "prior" if section.role == "copied" else "planned"
+        source = _SOURCE_OF_ROLE[section.role]
+        if source == "narrative" and self.has_log and parse.sentence.form == "log":
+            source = "log"
+        return source, "today"
+
+    def _told(self, parse: Parse) -> set[str]:
+        """The fates that a row names."""
+        return {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
+
+    def finish(self) -> Case:
+        """The case with a timeline for each source."""
+        timelines = {s: self.builders[s].timeline for s in _SOURCES if s in self.builders}
+        for listing, timeline in read_implants(self.rows, self.tables).items():
+            timelines[listing] = timeline
+        listed = timelines.get("implants", Timeline())
+        total = state_total(self.totals, sum(d.in_place for d in listed.today()))
+        if total is not None:
+            listed.statements.append(total)
+            timelines["implants"] = listed
+        self.case.timelines = timelines
+        return self.case
 
 
 def _share_targets(case: Case) -> None:
@@ -155,7 +177,12 @@ def _share_targets(case: Case) -> None:
             if any(d.target is not None and size_key(d.size) == key for d in timeline.devices):
                 continue
             match = next(
-                (d for d in timeline.devices if d.target is None and key and size_key(d.size) == key), None
+                (
+                    d
+                    for d in timeline.devices
+                    if d.target is None and not d.placed and key and size_key(d.size) == key
+                ),
+                None,
             )
             at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
             listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
@@ -182,18 +209,29 @@ def _tells(parse: Parse) -> bool:
 
 def _narrator(case: Case) -> Source | None:
     """The source that tells most of the course of events; ties go to the narrative."""
+    listed = any(d.in_place for d in case.timelines.get("implants", Timeline()).today())
     events = {
         s: sum(len(d.events) for d in case.timelines[s].today())
         for s in ("narrative", "log")
-        if s in case.timelines and any(d.events[1:] for d in case.timelines[s].today())
+        if s in case.timelines
+        and any(d.events[1:] for d in case.timelines[s].today())
+        and not (listed and _refers(case.timelines[s]))
     }
     if events:
         return max(events, key=lambda s: (events[s], s == "narrative"))
     told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
+    if listed:
+        told = [s for s in told if s not in ("findings", "summary")]
     for source in told:
-        if any(d.events[1:] for d in case.timelines[source].today()):
+        if any(d.events[1:] for d in case.timelines[source].today()) and not listed:
             return source
-    return told[0] if told else None
+    placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
+    return next(iter(placed or told), None)
+
+
+def _refers(timeline: Timeline) -> bool:
+    """As in "The 10 was opened first": every device is named as one known from a list."""
+    return all(d.size is not None and not d.counted for d in timeline.today())
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:
@@ -228,8 +266,16 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
     for statement in timeline.statements:
+        if _of_one_valve(statement, timeline):
+            continue
         claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
     return claims
+
+
+def _of_one_valve(statement: Statement, timeline: Timeline) -> bool:
+    """As in "Both mitral plugs": not the count of the session, where that is all there is at that valve."""
+    valves = [d.valve for d in timeline.today() if d.in_place]
+    return statement.valve is not None and valves.count(statement.valve) == statement.low < len(valves)
 
 
 def _of_devices(
@@ -249,7 +295,7 @@ def _of_devices(
     tells = narrates or source == "implants"
     if not tells and not low:
         return []  # summaries name devices; what they leave out they do not deny
-    if source in ("title", "summary", "findings") and not narrates and not any(d.counted for d in today):
+    if source not in ("implants", "addendum") and not narrates and not any(d.counted for d in today):
         high = None  # what only names the device does not count
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
@@ -332,179 +378,3 @@ def _stated(
             stated=True,
         )
     ]
-
-
-# -- implant tables -------------------------------------------------------------
-
-
-def _table(parses: list[Parse], tables: list[Mention], source: Source) -> Timeline:
-    """Devices of implant tables, supply logs and implant lists: one entry a line."""
-    timeline = Timeline()
-    quantity_column: int | None = None
-    asked_column: int | None = None  # "Released | yes"
-    rows: Counter[str] = Counter()
-    by_word = {m.first: m for m in tables}
-    valve: str | None = None
-    for parse in parses:
-        marks = [by_word[i] for i in range(parse.first, parse.last) if i in by_word]
-        columns = [m for m in marks if m.means.column]
-        if len(columns) >= 2 and not any(p.product or p.sizes for p in parse.phrases):
-            quantity = next((m for m in columns if m.means.column == "quantity"), None)
-            quantity_column = _cell(parse, quantity.first) if quantity else None
-            asked = next(
-                (m for m in marks if m.means.fate == "implanted" or m.means.column == "status"), None
-            )
-            asked_column = _cell(parse, asked.first) if asked else None
-            continue
-        fates = [m for m in marks if m.means.fate and m.means.fate != "other"]
-        fate = fates[-1].means.fate if fates else _fate_of_header(parse, tables)
-        if len(fates) > 1 and all(_beside(parse, [m]) for m in fates):
-            fate = fates[0].means.fate  # "implanted 1, wasted 1": the rest is listed below
-        if asked_column is not None and not fates:
-            answer = [
-                parse.words.words[i]
-                for i in range(parse.first, parse.last)
-                if _cell(parse, i) == asked_column and parse.words.words[i] != "|"
-            ]
-            fate = "unused" if answer and answer[0] in ("no", "n") else fate
-        others = any(m.kind == "other_device" for m in parse.nouns)
-        entries = _entries(parse, parse.phrases)
-        for n, phrase in enumerate(entries):
-            if fates and len(entries) > 1 and fates[0].first > entries[0].first:
-                following = entries[n + 1].first if n + 1 < len(entries) else parse.last
-                own = [m for m in fates if phrase.first < m.first < following]
-                fate = own[-1].means.fate if own else None  # each entry has its own
-            if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
-                phrase.explanation = "other device" if others else "heading"
-                continue
-            if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
-                phrase.explanation = "none" if phrase.none else "reference"
-                continue
-            target = (
-                next((m.means.site for m in parse.nouns if m.kind == "target"), None)
-                or phrase.head.means.usual_target
-            )
-            number = phrase.quantity
-            if phrase.number is None and not phrase.plural:
-                number = _beside(parse, marks) or number
-            if phrase.number is None and quantity_column is not None:
-                number = _quantity(parse, quantity_column) or number
-            unused = any(a.means.event == "unused" for a in parse.actions)
-            removed = any(
-                a.means.event in ("withdraw", "waste", "exchange", "embolize", "capture")
-                for a in parse.actions
-            )
-            outcome = fate or (
-                "unused"
-                if unused
-                else "removed"
-                if removed
-                else "implanted"
-                if source == "implants"
-                else None
-            )
-            if unused and fate == "implanted" and len(fates) == 1:
-                outcome = "unused"
-            for _ in range(number or 1):
-                device = TrackedDevice(
-                    phrase.product,
-                    phrase.sizes[0] if phrase.sizes else None,
-                    valve=phrase.valve or valve,
-                    target=target,
-                )
-                device.state = {"implanted": "released", "removed": "removed", "unused": "unused"}.get(
-                    outcome or "", "loaded"
-                )  # type: ignore[assignment]
-                start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-                device.events.append(
-                    Event(outcome or "listed", start, end, parse.sentence.section.role, phrase.head.rule)
-                )
-                device.many = number is None
-                if outcome == "removed":
-                    # IMPLANTED, then EXPLANTED in a later row: one device.
-                    earlier = [
-                        d
-                        for d in timeline.devices
-                        if d.in_place
-                        and size_key(d.size) == size_key(device.size)
-                        and d.product == device.product
-                    ]
-                    if earlier and any(a.means.event == "withdraw" for a in parse.actions):
-                        earlier[-1].state = "removed"
-                        continue
-                row = " ".join([*parse.between(parse.first, parse.last), str(phrase.first - parse.first)])
-                rows[row] += 1
-                device.doubtful = rows[row] > max(1, number or 1)
-                timeline.devices.append(device)
-            phrase.explanation = f"{source}: {outcome or 'listed'} x{number or '?'}"
-        for phrase in parse.phrases:
-            timeline.explained.append((phrase, phrase.explanation))
-    return timeline
-
-
-def _fate_of_header(parse: Parse, tables: list[Mention]) -> str | None:
-    """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
-    section = parse.sentence.section
-    fates = [
-        m.means.fate
-        for m in tables
-        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
-    ]
-    return fates[-1] if fates else None
-
-
-def _beside(parse: Parse, marks: list[Mention]) -> int | None:
-    """The number right behind the word for a row's fate: "implanted 2"."""
-    for mark in marks:
-        mention = parse.items.get(mark.last)
-        if mark.means.fate and mention is not None and mention.kind == "count":
-            return mention.value or mention.means.number
-    return None
-
-
-def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
-    """As in "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
-    gap = parse.between(one.last, other.first)
-    return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
-
-
-def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
-    """One phrase a device of a row: the same article named twice is one entry."""
-    kept: list[DevicePhrase] = []
-    for phrase in phrases:
-        same = next(
-            (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
-        )
-        if same is None:
-            kept.append(phrase)
-            continue
-        same.product = same.product or phrase.product
-        same.sizes = same.sizes or phrase.sizes
-        same.number = same.number if same.number is not None else phrase.number
-        phrase.explanation = "the same entry"
-    return kept
-
-
-def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
-    """Whether two phrases of a row may name one article: what both tell agrees."""
-    if other.headless or (one.number is not None and other.number is not None):
-        return False
-    if one.product != other.product and one.product is not None and other.product is not None:
-        return False
-    return not one.sizes or not other.sizes or size_key(one.sizes[0]) == size_key(other.sizes[0])
-
-
-def _cell(parse: Parse, word: int) -> int:
-    """Index of the table cell in which a word stands: cells end at a bar, or at two spaces or a tab."""
-    words = parse.words
-    if "|" in parse.between(parse.first, parse.last):
-        return sum(words.words[i] == "|" for i in range(parse.first, word))
-    return sum(words.starts[i] - words.ends[i - 1] >= 2 for i in range(parse.first + 1, word + 1))
-
-
-def _quantity(parse: Parse, column: int) -> int | None:
-    numbers = [
-        m.value for i, m in parse.items.items()
-        if m.kind == "count" and m.value is not None and m.first == i and _cell(parse, i) == column
-    ]  # fmt: skip
-    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST_OF_ONE_ARTICLE else None

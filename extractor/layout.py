@@ -2,22 +2,24 @@
 
 In: the text of a note. Out: a ``Layout`` whose spans are characters of that
 text. Nothing here knows a clinical word; header phrases come from
-``patterns/sections.yaml``.
+``patterns/sections.yaml``, the names of columns from ``patterns/tables.yaml``.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from extractor.lines import FIELD, TIME, Line, read_lines, written
+from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
 _OPENING = 3  # lines
 _NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
+    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -42,8 +44,17 @@ _FRAMED = re.compile(
 )
 _COLON = re.compile(r"\s*:")
 _COLON_NO_TIME = re.compile(r"\s*:(?!\d)")
+# A number, boxes before numbers, or a number and then the next field.
+_MERE_COUNT = re.compile(
+    r"(?:[\s#:=/.>≥]|\(\s?[xX]?\s?\)|\[\s?[xX]?\s?\]|\(?\d{1,2}\)?)+$"
+    r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
+)
+_LEAST_OF_LOG = 3  # lines that begin with a time
 
 
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
+# Headers of these roles may count by themselves: "Devices implanted: 2".
+_OF_DEVICES = frozenset({"implants", "equipment"})
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
@@ -64,8 +75,9 @@ class Section:
 class Sentence:
     """A sentence, list item, log line or table row.
 
-    ``form`` is ``prose``, ``item``, ``log`` or ``row``; ``paragraph`` counts the
-    blocks of the note.
+    ``form`` is ``prose``, ``item``, ``log`` or ``row``, or of several lines ``record``
+    (its cells are fields) or ``heap`` (a table whose cells cannot be told apart);
+    ``paragraph`` counts the blocks of the note.
     """
 
     start: int
@@ -73,6 +85,7 @@ class Sentence:
     section: Section
     form: str
     paragraph: int
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,8 @@ class LayoutReader:
             phrase[: piece.end()] for phrase in self._roles for piece in _PIECE.finditer(phrase)
         }
 
+        self._names = ColumnNames(book)
+
     def _header_end(self, text: str, start: int) -> int | None:
         """Where the longest header phrase that begins at ``start`` ends."""
         end, read = None, ""
@@ -141,15 +156,24 @@ class LayoutReader:
         """Sections and sentences of ``text``."""
         text = written(text)
         lines = read_lines(text, self._content_start)
-        sections = self._sections(text, lines)
+        entries = entries_of(
+            [(line.start, line.text) for line in lines],
+            self._names,
+            lambda n: self._line_header(lines[n]) is not None,
+        )
+        sections = self._sections(text, lines, entries)
         opening = _opening(lines, sections)
-        sentences = tuple(_sentences(text, lines, sections))
+        sentences = tuple(_sentences(text, _blocks(lines, entries, self._names), sections))
         return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
-    def _sections(self, text: str, lines: list[Line]) -> tuple[Section, ...]:
+    def _sections(self, text: str, lines: list[Line], entries: list[Entry]) -> tuple[Section, ...]:
         starts: list[tuple[int, int, str, str]] = []  # header start, content start, role, title
-        open_field = False
+        open_field = counted = False
+        rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
+        opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
+            if n in rows and n not in opening:
+                continue
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
                 if open_field and starts and text[starts[-1][1] : line.start].strip():
@@ -157,22 +181,27 @@ class LayoutReader:
                     open_field = False
                 continue
             found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
+            if found is not None and n in opening and found[1] not in _OF_DEVICES:
+                found = None
             inline = found is not None and bool(text[found[0] : line.end].strip())
             if found is not None and found[1] == "findings" and inline and starts and starts[-1][2] in _TOLD:
                 pass  # "Final TEE: ..." is a sentence of the narrative
             elif found is not None:
                 content, role, title = found
-                starts.append((line.start, content, role, title))
+                counted = role in _OF_DEVICES and _is_count(text[content : line.end])
+                starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
                 )
             elif (
                 open_field
                 and text[starts[-1][1] : line.start].strip()
-                and self._ends_field(starts[-1][2], line)
+                and self._ends_field("count" if counted else starts[-1][2], line)
             ):
                 starts.append((line.start, line.start, "body", ""))
                 open_field = False
+            if n in rows:
+                continue
             for gap in _AFTER_SENTENCE.finditer(line.text):
                 end = self._header_end(line.text, gap.end())
                 colon = _COLON.match(line.text, end) if end else None
@@ -182,7 +211,7 @@ class LayoutReader:
                     if role == "findings" and starts and starts[-1][2] in _TOLD:
                         continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
-                    open_field = role in self._FIELD_ROLES
+                    open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
         sections = []
@@ -195,16 +224,17 @@ class LayoutReader:
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
-        return tuple(sections)
+        return _with_quotations(text, sections)
 
-    @staticmethod
-    def _ends_field(role: str, line: Line) -> bool:
+    def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
 
         A letterhead runs over its own kind of line; a result or a plan of one line
-        ends where a form goes on with its next field.
+        ends where a form goes on with its next field, a count where that is of no device.
         """
         is_field = FIELD.match(line.text) is not None
+        if role == "count":
+            return is_field and not self._names.fields(line.text)
         if role in ("letterhead", "findings"):
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
@@ -215,7 +245,10 @@ class LayoutReader:
         return found[0] if found else None
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
-        """(content start, role, title) when a line opens a section."""
+        """(content start, role, title) when a line opens a section; one that names columns does not."""
+        cells = cells_of(line.text, self._names)
+        if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
+            return None
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
@@ -223,7 +256,7 @@ class LayoutReader:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        opened = re.match(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
@@ -276,6 +309,19 @@ class LayoutReader:
         return None
 
 
+def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
+    """A quotation under a header of copied text is copied to its end, whatever headers stand in it."""
+    end = 0
+    out = []
+    for section in sections:
+        body = text[section.body : section.end].lstrip()
+        if section.role == "copied" and body[:1] in _QUOTES:
+            opened = text.index(body[0], section.body)
+            end = text.find(_QUOTES[body[0]], opened + 1)
+        out.append(replace(section, role="copied") if section.start < end else section)
+    return tuple(out)
+
+
 def _opening(lines: list[Line], sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
     """The first lines, up to the third that is none of the letterhead."""
     out, told = [], 0
@@ -318,24 +364,79 @@ def _runs(words: str, heading: str) -> bool:
     return len(words.split()) >= 8 and len(words) > len(heading)
 
 
-def _sentences(text: str, lines: list[Line], sections: tuple[Section, ...]) -> list[Sentence]:
+def _is_count(value: str) -> bool:
+    """Whether the value of a field is a number, or boxes before numbers with one of them ticked."""
+    return any(c.isdigit() for c in value) and _MERE_COUNT.match(value) is not None
+
+
+@dataclass(slots=True)
+class _Block:
+    """A line, or the lines of an entry; ``whole`` when it is one sentence whatever marks it contains."""
+
+    start: int
+    end: int
+    form: str
+    cells: tuple[Cell, ...]
+    whole: bool
+
+
+def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> list[_Block]:
+    entry_at = {entry.first: entry for entry in entries}
+    logged = _log_lines(lines, names)
+    blocks: list[_Block] = []
+    until = -1  # the last line of the entry being passed over
+    for n, line in enumerate(lines):
+        entry = entry_at.get(n)
+        if entry is not None:
+            until = entry.last
+            blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
+        if n <= until or not line.form:
+            continue
+        form = "log" if n in logged else line.form
+        time = TIME.match(line.text) if form == "log" else None
+        begin = line.start + (time.end() if time else 0)
+        cells = cells_of(line.text, names, line.start) if form != "log" else ()
+        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
+    return blocks
+
+
+def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
+    """Numbers of the lines of an event log: what begins with a time is an event, whatever its columns.
+
+    What stands under the header of a supply list is none, though it may give times.
+    """
+    timed = {n for n, line in enumerate(lines) if TIME.match(line.text)}
+    if len(timed) < _LEAST_OF_LOG:
+        return set()
+    supplies = False
+    for n, line in enumerate(lines):
+        texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
+        if names.are_names(texts):
+            kinds = {key.column for text in texts if (key := names.key(text))}
+            supplies = bool(kinds & {"quantity", "lot", "serial", "size"})
+        elif not line.form:
+            supplies = False
+        elif supplies:
+            timed.discard(n)
+    return timed
+
+
+def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
-    for paragraph, line in enumerate(line for line in lines if line.form):
-        start, end, form = line.start, line.end, line.form
-        position = start
-        while position < end:
+    for paragraph, block in enumerate(blocks):
+        position = block.start
+        while position < block.end:
             while k + 1 < len(sections) and sections[k + 1].start <= position:
                 k += 1
-            stop = min(end, sections[k + 1].start) if k + 1 < len(sections) else end
+            stop = min(block.end, sections[k + 1].start) if k + 1 < len(sections) else block.end
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
-            if form == "log" and position == start:
-                time = TIME.match(text, position, stop)
-                position = min(time.end() if time else position, stop)
-            listed = form == "item" and sections[k].role == "implants"
-            for a, b in [(position, stop)] if form == "row" else _split(text, position, stop, listed):
-                out.append(Sentence(a, b, sections[k], form, paragraph))
+            listed = block.form == "item" and sections[k].role == "implants"
+            spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
+            for a, b in _trim(text, spans):
+                cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
+                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
             position = stop
     return out
 
@@ -363,6 +464,11 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
             spans.append((begin, match.end()))
             begin = match.end()
     spans.append((begin, end))
+    return spans
+
+
+def _trim(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans without the blanks at their ends; empty ones are left out."""
     trimmed = []
     for a, b in spans:
         piece = text[a:b]

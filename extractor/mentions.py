@@ -49,6 +49,7 @@ def _split(phrase: str) -> list[str]:
 
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_CELL_END = re.compile(r"\t| {2,}")
 _TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
 
@@ -183,6 +184,8 @@ class MentionFinder:
             rule, plural = self._rules[key]
             if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
                 continue  # words of two paragraphs are no phrase
+            if rule.kind == "table" and _CELL_END.search(text, words.starts[first], words.ends[last - 1]):
+                continue  # nor those of two cells
             if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
                 continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(

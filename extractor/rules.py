@@ -107,13 +107,14 @@ class ApproachMeans(_Strict):
     or a ``step`` of taking it; a ``side`` the leak was crossed from; a ``site`` that is
     a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
     a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
-    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``.
+    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``
+    or, of a vessel, a ``probe``.
     """
 
     route: Route | None = None
     use: Literal[
         "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
-        "crossed", "tried", "failed", "barred", "purpose",
+        "crossed", "tried", "failed", "barred", "purpose", "probe",
     ]  # fmt: skip
     side: Literal[
         "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",
@@ -196,10 +197,25 @@ class DocumentMeans(_Strict):
 
 
 class TableMeans(_Strict):
-    """A word of a supply table or log: a column name or the fate of a row."""
+    """A word of a supply table or log: a column name or the fate of a row.
 
-    column: Literal["item", "quantity", "status", "size", "site", "lot", "time"] | None = None
+    ``number`` columns hold a running number or a quantity: their values tell.
+    ``record`` words name the device that a block of ``key: value`` lines tells of,
+    ``total`` words the field of a form that counts devices, ``answer`` words say
+    yes or no to a column that asks for a fate. A fate that is ``alone`` counts only
+    between marks ("tried, out"); one that ``reverses`` takes back an earlier row.
+    """
+
+    column: (
+        Literal["item", "quantity", "number", "status", "size", "site", "lot", "serial", "time", "comment"]
+        | None
+    ) = None
     fate: Literal["implanted", "removed", "unused", "other"] | None = None
+    record: bool = False
+    total: bool = False
+    alone: bool = False
+    reverses: bool = False
+    answer: Literal["yes", "no"] | None = None
 
 
 class SessionMeans(_Strict):

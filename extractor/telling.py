@@ -150,7 +150,7 @@ class Telling:
         start, end = self.span(group[0].first, group[-1].last)
         rule = next((c.rule for c in self.parse.cues if c.means.cue == "summary"), "claim.stated")
         role = self.parse.sentence.section.role
-        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, self.site.valve))
+        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, group[0].valve))
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:
         """Write down a phrase that may be ``extra`` devices more."""

@@ -1,0 +1,508 @@
+"""Implants: the rows of implant tables, supply logs and implant lists.
+
+In: the parsed rows of one source and the words of tables (column names, fates).
+Out: a ``Timeline``: one entry of a row is a device, or as many as its quantity
+says, with the fate the row gives it. A row that is not understood gives a device
+that may be one, so that the count stays open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from extractor.events import Event, Loose, State, Statement, Timeline, TrackedDevice, same_product
+from extractor.fates import Fate, Outcome, counted_fates, fate_of, number_behind
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.phrases import LARGEST_SIZE, DevicePhrase, size_key
+from extractor.sheet import Row, Sheet, SheetCell, count_of, sheets_of
+
+Listing = Literal["implants", "equipment"]
+
+_Interval = tuple[int, int | None]
+
+_MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
+_STATE: dict[Outcome | None, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
+_PARTING = frozenset({",", ";", "+", "&", "and"})
+_JOINING = frozenset({"+", "&", "and"})
+
+
+def read_implants(rows: list[tuple[Parse, Listing]], tables: list[Mention]) -> dict[Listing, Timeline]:
+    """Devices of implant tables, supply logs and implant lists: one entry a line.
+
+    Supplies list what was taken from the shelf; where their rows say what became of
+    it, they list implants too.
+
+    Parameters
+    ----------
+    rows
+        The rows in text order, each with the kind of list its section is.
+    tables
+        Mentions of the ``table`` layer (column names and row fates) of the note.
+    """
+    reader = _Reader(tables)
+    for sheet in sheets_of([parse for parse, _ in rows], tables, [part for _, part in rows]):
+        reader.read(sheet)
+    reader.read_sums()
+    return reader.timelines
+
+
+@dataclass(frozen=True, slots=True)
+class _Article:
+    """What an entry of a row names."""
+
+    product: str | None
+    size: str | None
+    valve: str | None
+    target: str | None
+    rule: str
+
+
+@dataclass(slots=True)
+class _Reader:
+    tables: list[Mention]
+    timelines: dict[Listing, Timeline] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)  # of the sheet being read
+    listing: Listing = "implants"
+    unsaid: Outcome | None = None  # what holds for its rows that say nothing
+    seen: Counter[str] = field(default_factory=Counter)
+    serials: dict[str, TrackedDevice] = field(default_factory=dict)
+    lots: dict[int, str] = field(default_factory=dict)  # by id of the device
+    sums: list[tuple[Row, DevicePhrase]] = field(default_factory=list)  # "3 plugs", and no article
+
+    def read(self, sheet: Sheet) -> None:
+        """Take in the rows that stand together."""
+        ends = sheet.part == "implants" or any(_says(row) for row in sheet.rows)
+        self.listing = "implants" if ends else "equipment"
+        self.unsaid = "implanted" if sheet.part == "implants" else None
+        self.timeline = self.timelines.setdefault(self.listing, Timeline())
+        before = [d for d in self.timeline.devices if d.in_place]
+        known = len(self.timeline.devices)
+        for row in sheet.rows:
+            self._read_row(row)
+        if all(row.parse.sentence.form != "record" for row in sheet.rows):
+            self._open_repeated(before, self.timeline.devices[known:])
+
+    @staticmethod
+    def _open_repeated(before: list[TrackedDevice], listed: list[TrackedDevice]) -> None:
+        """A second list may show the devices of the first again: what fits one of them stays open."""
+        left = list(before)
+        for device in listed:
+            same = next((d for d in left if device.in_place and _alike(d, device)), None)
+            if same is not None:
+                left.remove(same)
+                device.state = "named"
+
+    def _read_row(self, row: Row) -> None:
+        entries = _entries(row.parse, _named(row))
+        parts = _parts(row, entries)
+        carried: Fate | None = None
+        for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
+            phrase.explanation = _no_entry(part, phrase)
+            if not phrase.explanation and _only_counts(phrase):
+                if self.listing == "implants":
+                    self.sums.append((part, phrase))
+                phrase.explanation = f"{self.listing}: {phrase.number} in all"
+            if phrase.explanation:
+                continue
+            fate, carried = self._fate(part, phrase, carried, parts[n + 1 :])
+            phrase.explanation = self._enter(part, phrase, fate, alone=len(entries) == 1)
+        if row.parse.sentence.form == "record" and not entries:
+            self._unnamed(row)
+        for phrase in row.parse.phrases:
+            self.timeline.explained.append((phrase, phrase.explanation or "of the row"))
+
+    def _fate(
+        self, part: Row, phrase: DevicePhrase, carried: Fate | None, later: list[Row]
+    ) -> tuple[Fate, Fate | None]:
+        """What became of an entry, and of the next: "Implanted: X, Y" tells of both, "X implanted, Y" not."""
+        fate = fate_of(part, self._unsaid(part))
+        if fate is not None:
+            told = part.fates()
+            before = bool(told) and told[0].first < phrase.first
+            return fate, fate if before else None
+        if carried is not None:
+            return carried, carried
+        fate = Fate(self._unsaid(part))
+        joined = later and part.parse.words.words[later[0].first - 1] in _JOINING
+        if joined and fate.outcome == "implanted":
+            following = fate_of(later[0], None)  # "10 mm and 8 mm wasted": perhaps both
+            fate = Fate("implanted", sure=following is None or following.outcome == "implanted")
+        return fate, None
+
+    def read_sums(self) -> None:
+        """What a list says of its devices in all; where it names none of them, that is what it lists."""
+        self.timeline = self.timelines.get("implants", self.timeline)
+        self.listing, self.unsaid = "implants", "implanted"
+        listed = bool(self.timeline.devices)
+        in_place = sum(d.in_place for d in self.timeline.today())
+        for row, phrase in self.sums:
+            fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
+            number = phrase.number or 1
+            if not listed:
+                self._add(row, _article(row, phrase), fate, (number, number), phrase.first)
+            elif fate == Fate("implanted") and not row.parse.cue_kinds() & {"history", "plan"}:
+                start, end = row.parse.words.starts[phrase.first], row.parse.words.ends[phrase.last - 1]
+                section = row.parse.sentence.section.role
+                self.timeline.statements.append(
+                    Statement(number, number, start, end, section, "table.total", "total", at=in_place)
+                )
+
+    def _unsaid(self, row: Row) -> Outcome | None:
+        """What holds for an entry that says nothing of itself."""
+        return _fate_of_header(row.parse, self.tables) or self.unsaid
+
+    # -- entries ------------------------------------------------------------------
+
+    def _enter(self, row: Row, phrase: DevicePhrase, fate: Fate, *, alone: bool) -> str:
+        """Put the devices of an entry on the timeline; returns how the entry is explained."""
+        if row.parse.sentence.form == "heap":
+            self.timeline.loose.append(_loose(row, phrase))
+            return "unexplained"
+        article = _article(row, phrase)
+        fates: list[tuple[Fate, _Interval]] = [
+            (told, (number, number)) for told, number in counted_fates(row) if number <= _MOST_OF_ONE_ARTICLE
+        ]
+        for told, number in fates or [(fate, _number(row, phrase, alone=alone))]:
+            self._add(row, article, told, number, phrase.first)
+        return f"{self.listing}: {fate.outcome or 'listed'}"
+
+    def _unnamed(self, row: Row) -> None:
+        """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
+        named = [cell for cell in row.of("item") if row.words(cell) and row.answer(cell) != "no"]
+        occluder = any(m.kind == "device" and not m.means.vague for m in row.mentions())
+        if not named or not occluder or any(m.kind == "other_device" for m in row.nouns()):
+            return
+        size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
+        article = _Article(None, size, _valve(row), None, "table.device")
+        fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
+        self._add(row, article, fate, (1, 1), named[0].first)
+
+    def _add(self, row: Row, article: _Article, fate: Fate, number: _Interval, first: int) -> None:
+        """The devices of an entry: so many for certain, and those there may be beyond."""
+        low, high = number
+        serial = _cell_text(row, "serial") if low == high == 1 else ""
+        for n in range(high or 1):
+            device = self._device(row, article, fate)
+            if serial in self.serials:
+                self._same_again(self.serials[serial], device)
+                continue
+            if fate.outcome == "removed" and fate.sure and self._took_out(row, device):
+                continue
+            if (not fate.sure and fate.outcome != "unused") or n >= low:
+                device.state = "named"
+            text = " ".join(
+                [*row.parse.between(row.parse.first, row.parse.last), str(first - row.parse.first)]
+            )
+            self.seen[text] += 1
+            device.doubtful = self.seen[text] > max(1, low)
+            device.many = high is None
+            self.lots[id(device)] = _cell_text(row, "lot")
+            if serial:
+                self.serials[serial] = device
+            self.timeline.devices.append(device)
+
+    @staticmethod
+    def _device(row: Row, article: _Article, fate: Fate) -> TrackedDevice:
+        parse = row.parse
+        device = TrackedDevice(article.product, article.size, valve=article.valve)
+        device.target = fate.target or article.target
+        leak = any(m.kind == "leak" and m.means.term != "device" for m in row.mentions())
+        device.placed = device.target is None and (leak or article.valve is not None)
+        device.state = _STATE.get(fate.outcome, "loaded")
+        start, end = parse.words.starts[row.first], parse.words.ends[row.last - 1]
+        told = fate.outcome or "listed"
+        device.events.append(Event(told, start, end, parse.sentence.section.role, article.rule))
+        return device
+
+    @staticmethod
+    def _same_again(known: TrackedDevice, device: TrackedDevice) -> None:
+        """A serial number a second time is the same device: what the later row says counts."""
+        known.state = device.state
+        known.events += device.events
+
+    def _took_out(self, row: Row, device: TrackedDevice) -> bool:
+        """IMPLANTED, then EXPLANTED in a later row: one device; "removed" may be said of another one."""
+        lot = _cell_text(row, "lot")
+        earlier = [
+            d
+            for d in self.timeline.devices
+            if d.in_place
+            and size_key(d.size) == size_key(device.size)
+            and d.product == device.product
+            and not (lot and self.lots[id(d)] and lot != self.lots[id(d)])
+        ]
+        if not earlier or not any(a.means.event == "withdraw" for a in row.actions()):
+            return False
+        certain = any(m.means.reverses for m in row.fates()) or (lot and self.lots[id(earlier[-1])] == lot)
+        earlier[-1].state = "removed" if certain else "named"
+        return True
+
+
+def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
+    """Whether two entries may be of one device."""
+    return (
+        size_key(one.size) == size_key(other.size)
+        and same_product(one.product, other.product)
+        and (one.valve is None or other.valve is None or one.valve == other.valve)
+        and one.target == other.target
+    )
+
+
+def _says(row: Row) -> bool:
+    """Whether a row of supplies says that its article stayed in, or came out again."""
+    fate = fate_of(row, None)
+    return fate is not None and fate.outcome in ("implanted", "removed")
+
+
+def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
+    """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
+    section = parse.sentence.section
+    fates: list[Outcome] = [
+        m.means.fate
+        for m in tables
+        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
+    ]
+    return fates[-1] if fates else None
+
+
+# -- how many ---------------------------------------------------------------------
+
+
+def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
+    """How many devices an entry stands for: at least, at most. A column counts it where it is ``alone``."""
+    counts = {n for n in (_in_words(row, phrase), _in_column(row) if alone else None) if n is not None}
+    sizes = {size_key(size) for cell in row.of("size") for size in _sizes_in(row, cell)}
+    if not counts and len(sizes) > 1:
+        return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
+    if not counts and not phrase.plural:
+        beside = {number_behind(row, m) for m in row.fates()}
+        counts = {n for n in beside if n} or _bare(row, phrase)
+    counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
+    if not counts:
+        quantity = phrase.quantity if phrase.number is None else 1
+        return (1, 1) if quantity == 1 else (2, None) if quantity is None else (quantity, quantity)
+    return min(counts), max(counts)
+
+
+def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
+    """The number a phrase gives itself ("x2", "two"), unless it is the running number of the row."""
+    if phrase.number is None:
+        return None
+    if row.label == phrase.number and phrase.first == row.parse.first and not row.uncertain:
+        inside = [m for i, m in row.parse.items.items() if phrase.first <= i < phrase.last]
+        times = any(m.kind == "count" and m.means.word == "times" for m in inside)
+        return phrase.number if times else None
+    return phrase.number
+
+
+def _in_column(row: Row) -> int | None:
+    """The number of the quantity column: of what was implanted, where there are several."""
+    cells = row.of("quantity") or ([] if row.label is not None else row.of("number"))
+    cells = [cell for cell in cells if cell.fate == "implanted"] or cells
+    numbers = {n for cell in cells for n in row.numbers(cell)}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
+    """The number that stands apart: "QTY 2", a cell that is one number, a number behind the size."""
+    found = {n for m in row.mentions() if (n := _times(row, m, phrase))}
+    if not row.headed:
+        found |= {n for cell in row.cells if (n := _alone(row, cell))}
+    words, items = row.parse.words.words, row.parse.items
+    behind = phrase.last + (words[phrase.last : phrase.last + 1] in ([":"], ["="]))
+    size, mention = items.get(phrase.last - 1), items.get(behind)
+    sized = size is not None and size.kind == "size" and behind < row.last
+    if sized and mention is not None and mention.kind == "count" and mention.means.word is None:
+        found |= {mention.value} if mention.value and _closes(row, mention.last) else set()
+    return found | {1} if row.uncertain and found else found
+
+
+def _times(row: Row, mention: Mention, phrase: DevicePhrase) -> int | None:
+    """The number of a "x2" or "QTY 2" that no phrase took in, behind the entry and before other hardware."""
+    if mention.kind != "count" or mention.means.word != "times" or mention.first < phrase.last:
+        return None
+    cell = next((cell for cell in row.cells if cell.first <= mention.first < cell.last), None)
+    named = cell is not None and cell.column not in (None, "quantity")
+    taken = any(p.first <= mention.first < p.last for p in row.parse.phrases)
+    masked = row.parse.words.words[mention.first - 1] == "*"  # "lot ***2"
+    other = any(m.kind == "other_device" and phrase.last <= m.first < mention.first for m in row.nouns())
+    return None if named or taken or masked or other else count_of(mention)
+
+
+def _alone(row: Row, cell: SheetCell) -> int | None:
+    """The number that is all of a cell without a name, and does not count the rows."""
+    counts_rows = row.label is not None and cell.first == row.parse.first and not row.uncertain
+    if cell.column is not None or cell.last - cell.first != 1 or counts_rows:
+        return None
+    return next(iter(row.numbers(cell)), None)
+
+
+def _closes(row: Row, i: int) -> bool:
+    """Whether an entry ends before word ``i``, or there only counts pieces ("2 ea")."""
+    words = row.parse.words.words
+    return i >= row.last or words[i] in "|.;,()" or i + 1 == row.last
+
+
+# -- entries ----------------------------------------------------------------------
+
+
+def _named(row: Row) -> list[DevicePhrase]:
+    """The phrases that may be entries: where the cell of the item is known, those in it."""
+    cells = row.of("item")
+    inside = [
+        phrase
+        for phrase in row.parse.phrases
+        if any(cell.first < phrase.last and phrase.first < cell.last for cell in cells)
+    ]
+    if row.parse.sentence.form == "record" or any(p.product or p.sizes for p in inside):
+        return inside
+    return row.parse.phrases
+
+
+def _parts(row: Row, entries: list[DevicePhrase]) -> list[Row]:
+    """The part of a row that tells of each entry: of a list, the words between its marks."""
+    named = any(cell.column for cell in row.cells)
+    cuts = [] if named else _cuts(row)
+    parts = []
+    for n, phrase in enumerate(entries):
+        begin = entries[n - 1].last if n else row.first
+        end = entries[n + 1].first if n + 1 < len(entries) else row.last
+        before = [cut for cut in cuts if begin <= cut < phrase.first]
+        behind = [cut for cut in cuts if phrase.last <= cut < end]
+        if n or any(_hardware(row, begin, cut) for cut in before):
+            begin = before[-1] + 1 if before else phrase.first if n else begin
+        later = [cut for cut in behind if _hardware(row, cut, end)]
+        if n + 1 < len(entries) and behind:
+            end = behind[-1]
+        parts.append(row.part(begin, later[0] if later else end))
+    return parts
+
+
+def _cuts(row: Row) -> list[int]:
+    """Commas and conjunctions of a list, outside brackets."""
+    cuts, depth = [], 0
+    for i in range(row.first, row.last):
+        word = row.parse.words.words[i]
+        depth += (word in "([") - (word in ")]" and depth > 0)
+        if not depth and word in _PARTING:
+            cuts.append(i)
+    return cuts
+
+
+def _hardware(row: Row, first: int, last: int) -> bool:
+    """Whether other hardware is listed between two words."""
+    return any(m.kind == "other_device" and first <= m.first < last for m in row.parse.nouns)
+
+
+def _no_entry(row: Row, phrase: DevicePhrase) -> str:
+    """Why a phrase of a row is no device of it; empty when it is one."""
+    cells = row.of("item")
+    others = [m for m in row.nouns() if m.kind == "other_device"]
+    if cells and row.headed:
+        others = [m for m in others if any(cell.first <= m.first < cell.last for cell in cells)]
+        if any(m.first < phrase.first for m in others):
+            return "other device"  # "Delivery sheath for AVP II"
+    if (others or (phrase.plural and phrase.number is None)) and not phrase.product:
+        return "other device" if others else "heading"
+    if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
+        return "none" if phrase.none else "reference"
+    if row.parse.sentence.form == "record" and _only_kind(row, phrase):
+        return "described"
+    return ""
+
+
+def _only_counts(phrase: DevicePhrase) -> bool:
+    """As in "2 plugs" in a list: a number of devices, and no article."""
+    return phrase.plural and bool(phrase.number) and not phrase.product and not phrase.sizes
+
+
+def _only_kind(row: Row, phrase: DevicePhrase) -> bool:
+    """As in "Device type: AVP II": the kind of all devices; no one of them by size, number or fate."""
+    told = phrase.label or phrase.ordinal or phrase.sizes or any(row.told(cell) for cell in row.of("status"))
+    cells = [word for cell in row.of("size", "quantity", "lot", "serial") for word in row.words(cell)]
+    return not told and not any(c.isdigit() for word in cells for c in word)
+
+
+def _article(row: Row, phrase: DevicePhrase) -> _Article:
+    """What an entry names, with the size and the valve that other cells give."""
+    told = [size for cell in row.of("size") for size in _sizes_in(row, cell)]
+    others = row.of("quantity", "number", "lot", "serial", "time")
+    if any(phrase.first <= cell.first < phrase.last for cell in others):
+        phrase.sizes = [size for cell in row.of("item") for size in _sizes_in(row, cell)]  # it ran too far
+    size = next(iter(told if row.of("item") else phrase.sizes + told), None) or next(iter(phrase.sizes), None)
+    target = next((m.means.site for m in row.nouns() if m.kind == "target"), None)
+    head = phrase.head
+    return _Article(
+        phrase.product,
+        size,
+        phrase.valve or _valve(row),
+        target or (head.means.usual_target if head else None),
+        head.rule if head else "count.reference",
+    )
+
+
+def _sizes_in(row: Row, cell: SheetCell) -> list[str]:
+    """The sizes of a cell: "8/4", "10 mm", or a number without its unit."""
+    sizes = [m for m in row.mentions(cell) if m.kind == "size" and m.means.form == "device"]
+    if sizes:
+        return [" ".join(row.parse.between(size.first, size.last)) for size in sizes]
+    numbers = row.numbers(cell)
+    return [f"{numbers[0]} mm"] if len(numbers) == 1 and numbers[0] <= LARGEST_SIZE else []
+
+
+def _valve(row: Row) -> str | None:
+    """The valve a row names, if it is one."""
+    valves = {m.means.valve for m in row.mentions() if m.kind in ("valve", "leak") and m.means.valve}
+    return valves.pop() if len(valves) == 1 else None
+
+
+def _cell_text(row: Row, column: str) -> str:
+    """The lot or serial number of a row; empty where it is missing or masked."""
+    text = " ".join(word for cell in row.of(column) for word in row.parse.between(cell.first, cell.last))
+    return text if any(c.isdigit() for c in text) and "*" not in text else ""
+
+
+def _loose(row: Row, phrase: DevicePhrase) -> Loose:
+    """An entry of a table whose cells cannot be told apart: nobody can say how many it stands for."""
+    words, section = row.parse.words, row.parse.sentence.section.role
+    return Loose(
+        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE
+    )
+
+
+def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
+    """One phrase a device of a row: the same article named twice is one entry."""
+    kept: list[DevicePhrase] = []
+    for phrase in phrases:
+        if phrase.headless and not phrase.none:
+            phrase.explanation = "reference"
+            continue
+        same = next(
+            (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
+        )
+        if same is None:
+            kept.append(phrase)
+            continue
+        same.product = same.product or phrase.product
+        same.sizes = same.sizes or phrase.sizes
+        same.number = same.number if same.number is not None else phrase.number
+        phrase.explanation = "the same entry"
+    return kept
+
+
+def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
+    """As in "AVP II 10 mm and AVP II 10 mm": two entries, where "Name: X  Item: X" is one."""
+    gap = parse.between(one.last, other.first)
+    return len(gap) <= 4 and bool(set(gap) & {"and", ",", "+", "&", ";"})
+
+
+def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
+    """Whether two phrases of a row may name one article: what both tell agrees."""
+    if other.headless or (one.number is not None and other.number is not None):
+        return False
+    if one.product != other.product and one.product is not None and other.product is not None:
+        return False
+    return not one.sizes or not other.sizes or size_key(one.sizes[0]) == size_key(other.sizes[0])

@@ -1,0 +1,280 @@
+"""Sheets: tables whose columns are known.
+
+In: parsed rows of one source and the words of tables. Out: ``Sheet``s: rows that
+stand together under one header, every cell with the column it is in, and which
+numbers only count the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from extractor.grammar import Parse
+from extractor.mentions import Mention
+from extractor.rows import Cell
+
+_ANSWERS = frozenset(["y", "n", "yes", "no", "?", "/", "(", ")", ":"])
+_MARKS = frozenset("|.,;:/()[]<>=*")
+_NAMED_INSIDE = frozenset(["size", "quantity", "lot", "serial"])
+_LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be quantities
+
+
+@dataclass(frozen=True, slots=True)
+class SheetCell:
+    """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes")."""
+
+    first: int
+    last: int
+    column: str | None
+    fate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row, or a part of one: words ``first`` to ``last``, and the cells with their columns.
+
+    ``headed`` when a header names its columns. ``label`` is the running number in
+    front of it; ``uncertain`` when that may be a quantity.
+    """
+
+    parse: Parse
+    first: int
+    last: int
+    cells: list[SheetCell]
+    marks: list[Mention]  # words of tables in the values of cells
+    headed: bool = False
+    label: int | None = None
+    uncertain: bool = False
+
+    def of(self, *columns: str) -> list[SheetCell]:
+        """The cells in these columns."""
+        return [cell for cell in self.cells if cell.column in columns]
+
+    def words(self, cell: SheetCell) -> list[str]:
+        """The words of a cell, without marks."""
+        return [w for w in self.parse.between(cell.first, cell.last) if w not in _MARKS]
+
+    def mentions(self, cell: SheetCell | None = None) -> list[Mention]:
+        """What rules matched in the row, or in one of its cells."""
+        first, last = (cell.first, cell.last) if cell else (self.first, self.last)
+        return list(dict.fromkeys(m for i, m in self.parse.items.items() if first <= i < last))
+
+    def numbers(self, cell: SheetCell) -> list[int]:
+        """The counts of a cell: "2 (two)" gives 2 twice."""
+        told = [count_of(m) for m in self.mentions(cell) if m.kind == "count"]
+        return [number for number in told if number is not None]
+
+    def nouns(self) -> list[Mention]:
+        """Nouns of the row that belong to no device phrase."""
+        return [m for m in self.parse.nouns if self.first <= m.first < self.last]
+
+    def actions(self) -> list[Mention]:
+        """Verbs of the row."""
+        return [m for m in self.parse.actions if self.first <= m.first < self.last]
+
+    def fates(self) -> list[Mention]:
+        """The words of the row that tell of a fate."""
+        return [m for m in self.marks if m.means.fate and self.first <= m.first < self.last]
+
+    def told(self, cell: SheetCell) -> list[Mention]:
+        """The fates named in a cell."""
+        return [m for m in self.fates() if cell.first <= m.first < cell.last]
+
+    def answer(self, cell: SheetCell) -> str | None:
+        """``yes`` or ``no``, where a cell begins with it or is a number."""
+        numbers = self.numbers(cell)
+        if numbers and cell.last - cell.first == 1:
+            return "yes" if numbers[0] else "no"
+        words = self.parse.words.words
+        first = next((i for i in range(cell.first, cell.last) if words[i] not in _MARKS), cell.last)
+        told = next((m for m in self.marks if m.means.answer and m.first == first), None)
+        return told.means.answer if told is not None else None
+
+    def part(self, first: int, last: int) -> Row:
+        """The part of the row between two words."""
+        cells = [cell for cell in self.cells if first <= cell.first < last]
+        return replace(self, first=first, last=last, cells=cells)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """Rows that stand together, in one kind of list."""
+
+    part: str
+    rows: list[Row] = field(default_factory=list)
+
+
+def count_of(mention: Mention) -> int | None:
+    """The number a count gives; None for an ordinal, an article, a label."""
+    if mention.means.ordinal is not None or mention.means.word not in (None, "times", "none", "both", "pair"):
+        return None
+    number: int | None = mention.value if mention.value is not None else mention.means.number
+    return number
+
+
+def sheets_of(parses: list[Parse], tables: list[Mention], parts: list[str]) -> Iterator[Sheet]:
+    """The sheets of a note: rows that follow one another, under the last header above them.
+
+    Parameters
+    ----------
+    parses
+        The rows in text order.
+    tables
+        Mentions of the ``table`` layer.
+    parts
+        For each row the kind of list it is in; a sheet is of one kind.
+    """
+    header: list[_Column] = []
+    sheet, paragraph = Sheet(""), -2
+    for parse, part in zip(parses, parts, strict=True):
+        marks = [m for m in tables if parse.first <= m.first < parse.last]
+        named = _header(parse, marks)
+        if named or parse.sentence.paragraph > paragraph + 1 or part != sheet.part:
+            if sheet.rows:
+                yield _numbered(sheet, header)
+            sheet = Sheet(part)
+        paragraph = parse.sentence.paragraph
+        if named:
+            header = named
+        else:
+            sheet.rows.append(_row(parse, tables, header))
+    if sheet.rows:
+        yield _numbered(sheet, header)
+
+
+# -- headers ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    cell: Cell
+    column: str | None
+    fate: str | None
+
+
+def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
+    """The columns a row names; empty when it is no header."""
+    if parse.sentence.form in ("record", "heap") or any(p.product or p.sizes for p in parse.phrases):
+        return []
+    columns, named = [], 0
+    for cell in parse.sentence.cells:
+        first, last = _span(parse, cell.start, cell.end)
+        inside = [m for m in marks if first <= m.first < last]
+        covered = {i for m in inside for i in range(m.first, m.last)}
+        whole = all(
+            i in covered or parse.words.words[i] in _ANSWERS or parse.words.words[i] in _MARKS
+            for i in range(first, last)
+        )
+        named += bool(inside) and whole
+        columns.append(_Column(cell, *(_meaning(inside) if whole else (None, None))))
+    kinds = {column.column for column in columns if column.column}
+    return columns if named >= 2 and (len(kinds) >= 2 or named == len(columns) > 2) else []
+
+
+def _meaning(marks: list[Mention]) -> tuple[str | None, str | None]:
+    """The column and the fate that words name: "Qty implanted" is both."""
+    column = next((m.means.column for m in marks if m.means.column), None)
+    fate = next((m.means.fate for m in marks if m.means.fate), None)
+    return column, fate
+
+
+def _column_of(cell: Cell, row: tuple[Cell, ...], header: list[_Column]) -> _Column | None:
+    """The column a cell stands in: by its number, or where blanks part the cells by its place."""
+    if not cell.fixed or not header[0].cell.fixed:
+        return next((c for c in header if c.cell.index == cell.index), None)
+    if len(row) == len(header):
+        return header[row.index(cell)]
+    width = cell.end - cell.start
+
+    def distance(column: _Column) -> int:
+        begin, end = column.cell.offset, column.cell.offset + column.cell.end - column.cell.start
+        return max(begin - (cell.offset + width), cell.offset - end)
+
+    return min(header, key=lambda column: (distance(column), abs(column.cell.offset - cell.offset)))
+
+
+# -- rows -------------------------------------------------------------------------
+
+
+def _span(parse: Parse, start: int, end: int) -> tuple[int, int]:
+    """The words of a row between two characters, without bars at their ends."""
+    first, last = parse.words.at(start, end)
+    first, last = max(first, parse.first), min(last, parse.last)
+    while first < last and parse.words.words[first] == "|":
+        first += 1
+    while first < last and parse.words.words[last - 1] == "|":
+        last -= 1
+    return first, last
+
+
+def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
+    cells = []
+    all_cells = parse.sentence.cells
+    headed = bool(header) and parse.sentence.form == "row" and len(all_cells) > 1
+    keys: set[int] = set()
+    for cell in all_cells:
+        first, last = _span(parse, cell.value, cell.end)
+        inside = [m for m in tables if cell.start <= m.start < cell.value]
+        keys.update(m.first for m in inside)
+        if cell.value > cell.start:
+            column, fate = _meaning(inside[::-1])
+        elif headed:
+            named = _column_of(cell, all_cells, header)
+            column, fate = (named.column, named.fate) if named else (None, None)
+        else:
+            column, fate = None, None
+            name = next((m for m in tables if m.first == first and m.last < last), None)
+            if name is not None and name.means.column in _NAMED_INSIDE:
+                column, first = name.means.column, name.last  # "Lot 123", "Size 10"
+        cells.append(SheetCell(first, last, column, fate))
+    marks = [
+        m
+        for m in tables
+        if parse.first <= m.first < parse.last
+        and m.first not in keys
+        and ((m.means.fate and not m.means.column) or m.means.answer)
+        and (not m.means.alone or _alone(parse, cells, m))
+    ]
+    return Row(parse, parse.first, parse.last, cells, marks, headed)
+
+
+def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
+    """Whether a word stands between marks or the edges of its cell."""
+    words = parse.words.words
+    opens = mark.first == parse.first or words[mark.first - 1] in _MARKS
+    closes = mark.last == parse.last or words[mark.last] in _MARKS
+    return (opens or any(cell.first == mark.first for cell in cells)) and (
+        closes or any(cell.last == mark.last for cell in cells)
+    )
+
+
+# -- running numbers --------------------------------------------------------------
+
+
+def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
+    """Tell running numbers from quantities: 1, 2, 3 down the first column count the rows."""
+    kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
+    numbers = [_number_in_front(row, kinds) for row in sheet.rows]
+    run = [number for number in numbers if number is not None]
+    alone = len(run) == 1 and (run == [1] or not kinds)
+    if not run or alone or run != [*range(run[0], run[0] + len(run))]:
+        return sheet
+    rows = []
+    for row, number in zip(sheet.rows, numbers, strict=True):
+        cells = row.of("number")
+        sure = cells[0] == row.cells[0] if cells else row.headed or len(run) >= _LEAST_RUN
+        uncertain = number is not None and (run[0] != 1 or not sure)
+        rows.append(replace(row, label=number, uncertain=uncertain))
+    return Sheet(sheet.part, rows)
+
+
+def _number_in_front(row: Row, kinds: set[str | None]) -> int | None:
+    """What may be the running number of a row: its "No." column, or a bare number it begins with."""
+    cells = row.of("number")
+    if cells:
+        return next(iter(row.numbers(cells[0])), None)
+    mention = row.parse.items.get(row.parse.first)
+    if kinds & {"number", "quantity"} or mention is None or mention.kind != "count" or mention.means.word:
+        return None
+    return mention.value if row.parse.words.words[mention.last : mention.last + 1] != ["."] else None
