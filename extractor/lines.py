@@ -155,7 +155,7 @@ def _length(line: Line) -> int:
 
 def _with_next_word(line: Line, following: Line) -> int:
     """How long a line would be with the first word of the next."""
-    return _length(line) + 1 + len(following.text.split(None, 1)[0])
+    return _length(line) + 1 + len(following.text.strip(" \t").split(" ", 1)[0])
 
 
 def _full(line: Line, following: Line, width: int) -> bool:
