@@ -114,8 +114,8 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
 
 
 def _straight(text: str) -> str:
-    """Wrapped text on one line: a blank for a break and its indent, filled up with no-break spaces."""
-    return _BREAK.sub(lambda m: " ".ljust(len(m[0]), "\xa0"), text)
+    """Wrapped text on one line: a blank for a break and its indent, filled up with what is no blank."""
+    return _BREAK.sub(lambda m: " ".ljust(len(m[0]), "\u200b"), text)
 
 
 def _pieces(text: str) -> list[Line]:

@@ -202,7 +202,11 @@ class MentionFinder:
                 continue  # words of two paragraphs are no phrase
             if rule.kind == "table" and _CELL_END.search(text, words.starts[first], words.ends[last - 1]):
                 continue  # nor those of two cells
-            if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
+            if (
+                last - first > 1
+                and not line_starts
+                and _opens_field(text, words.starts[first], words.ends[last - 1])
+            ):
                 continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)

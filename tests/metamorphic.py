@@ -242,7 +242,8 @@ _LET_GO = re.compile(
     r"put in|recaptur|withdrawn|snared|resheath|seated)",
     re.I,
 )
-_CORRECTS = re.compile(r"\b(?:addendum|correction|erratum)\b", re.I)
+_CORRECTS = re.compile(r"\b(?:addendum|correction|erratum|copied)\b", re.I)
+_RECORD = re.compile(r"\s*[\w ]{0,20}(?:device|plug|occluder|outcome|result)[\w ]{0,20}\s?[:=]", re.I)
 _BULLET = re.compile(r"\s*(?:[-*•·–>]\s*)?(?:[\[(]?\d{1,2}[:.h]\d{2}[\])]?\s+)?")
 _STOP = re.compile(r"[.!?](?=\s|$)")
 
@@ -263,7 +264,7 @@ def _last_told(text: str) -> tuple[int, int] | None:
         tells = bool(_DEVICE.search(line) and _LET_GO.search(line)) and not _HISTORY.match(line)
         if wrapped and told:
             told = (told[0], stop)
-        elif tells and not _ROW.search(line) and len(line.split()) >= 5:
+        elif tells and not _ROW.search(line) and not _RECORD.match(line) and len(line.split()) >= 5:
             told, open_block = (start, stop), _is_prose(line)
         else:
             open_block = False
@@ -327,7 +328,7 @@ def no_further_device(text: str) -> str:
 
 
 def further_plug(text: str) -> str:
-    """One more device at the end of the narrative, unless the note corrects its own count behind it."""
+    """One more device at the end of the narrative, unless the note corrects its count or holds two."""
     if _CORRECTS.search(text):
         return text
     return _appended(
