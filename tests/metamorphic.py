@@ -243,7 +243,7 @@ _LET_GO = re.compile(
     re.I,
 )
 _CORRECTS = re.compile(r"\b(?:addendum|correction|erratum|copied)\b", re.I)
-_RECORD = re.compile(r"\s*[\w ]{0,20}(?:device|plug|occluder|outcome|result)[\w ]{0,20}\s?[:=]", re.I)
+_RECORD = re.compile(r"\s*[\w ]{0,20}(?:device|outcome|result)[\w ]{0,20}\s?[:=].{0,160}$", re.I)
 _BULLET = re.compile(r"\s*(?:[-*•·–>]\s*)?(?:[\[(]?\d{1,2}[:.h]\d{2}[\])]?\s+)?")
 _STOP = re.compile(r"[.!?](?=\s|$)")
 
