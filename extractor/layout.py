@@ -16,7 +16,7 @@ from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
 _OPENING = 3  # lines
-_NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
+_NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
