@@ -402,7 +402,9 @@ class _Rightward:
             return False
         form = mention.means.form
         if form == "device":
-            if (self.sized and not self.opened) or _belongs_to_next(self.tags, mention.last):
+            if (self.sized and not self.opened) or (
+                _belongs_to_next(self.tags, mention.last) and not self._own_noun(mention.last)
+            ):
                 return False
             if not self.sized:
                 self.phrase.sizes.append(self.tags.text(mention))
@@ -411,6 +413,12 @@ class _Rightward:
             self.phrase.prior = True  # "the two plugs of 2018"
             return True
         return bool(form == "label")
+
+    def _own_noun(self, i: int) -> bool:
+        """As in "two AVP II 8 mm plugs": the noun behind the size says again what the product is."""
+        mention = self.tags.item.get(i)
+        adjacent = self.i == self.phrase.last and bool(self.phrase.product)
+        return adjacent and mention is not None and mention.kind == "device" and not mention.means.product
 
     def _count(self, mention: Mention) -> bool:
         """A multiplier, a number in brackets, a size without its unit, or a label."""
