@@ -247,7 +247,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             )
         )
     if "nothing" in phrase.words:
-        return mention is not None and mention.kind == "action" or role == "be"
+        return (mention is not None and mention.kind == "action") or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
