@@ -242,6 +242,9 @@ class _Explainer:
             return "number of a list item"
         if self._text[mention.end : mention.end + 1] == "+":
             return "grade"
+        total = self._listed_total(mention)
+        if total is not None:
+            return total
         noun = counted(parse, mention)
         phrase = None if noun is None else _phrase_at(parse, noun.first)
         if noun is not None and phrase is None:
@@ -292,6 +295,15 @@ class _Explainer:
             ),
             None,
         )
+
+    def _listed_total(self, mention: Mention) -> str | None:
+        """As in "Devices implanted: 2": what a list says that it comes to."""
+        listed = self._case.timelines.get("implants")
+        for said in listed.statements if listed is not None else ():
+            if mention.kind == "count" and said.start <= mention.start < said.end:
+                number = f"{said.low}" if said.low == said.high else f"{said.low} or more"
+                return self._of_source("implants", f"claim: {number} devices")
+        return None
 
     # -- approaches -----------------------------------------------------------------
 

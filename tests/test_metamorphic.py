@@ -32,24 +32,29 @@ from tests.metamorphic import (
 
 # The share of the notes that must hold, as measured; it may only go up. The target is 0.99 for each.
 LOWEST = {
-    "upper_case": 0.99,
-    "lower_case": 0.99,
-    "wrapped_80": 0.94,
-    "wrapped_60": 0.92,
+    "upper_case": 1.0,
+    "lower_case": 1.0,
+    "wrapped_80": 1.0,
+    "wrapped_60": 0.99,
+    "hanging_72": 0.99,
     "unwrapped": 1.0,
+    "two_blanks": 1.0,
+    "typeset": 1.0,
+    "bold_labels": 0.99,
     "digits_for_words": 1.0,
     "words_for_digits": 1.0,
     "perivalvular": 1.0,
     "abbreviated_leak": 1.0,
-    "long_product_names": 0.98,
-    "roman_product_names": 0.98,
-    "arabic_product_names": 0.99,
-    "history_added": 0.96,
+    "long_product_names": 1.0,
+    "roman_product_names": 1.0,
+    "arabic_product_names": 1.0,
+    "letterhead_added": 0.99,
+    "history_added": 0.98,
     "vascular_closure_added": 1.0,
-    "no_further_device": 0.98,
-    "further_plug": 0.73,
+    "no_further_device": 1.0,
+    "further_plug": 0.96,
 }
-_STILL_HARM = ("wrapped_80", "wrapped_60", "further_plug")
+_STILL_HARM = ("further_plug",)
 NOTE = "A 12 mm AVP II was opened in the leak and released.\n\nImplants: one AVP II."
 
 
