@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from extractor.lines import FIELD, TIME, Line, read_lines, written
+from extractor.lines import BULLET, FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
 _OPENING = 3  # lines
+_LONGEST_ENTRY = 16  # words of an entry in a list of procedures
 _NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
@@ -218,7 +219,7 @@ class LayoutReader:
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
-            if role == "title" and (
+            if role == "title" and not _enumerated(told) and (
                 len(told.split()) > self._LONGEST_TITLE
                 or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
             ):
@@ -307,6 +308,14 @@ class LayoutReader:
         if framed is not None and len(framed[1].split()) <= 6:
             return line.end, "other", framed[1]
         return None
+
+
+def _enumerated(text: str) -> bool:
+    """Whether every line is a short numbered entry, as in a list of the procedures performed."""
+    entries = [line for line in text.splitlines() if line.strip()]
+    return len(entries) > 1 and all(
+        BULLET.match(entry) and len(entry.split()) <= _LONGEST_ENTRY for entry in entries
+    )
 
 
 def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
