@@ -249,7 +249,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             )
         )
     if "nothing" in phrase.words:
-        return mention is not None and mention.kind == "action" or role == "be"
+        return (mention is not None and mention.kind == "action") or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
@@ -276,8 +276,8 @@ def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
 
 def _of_them(tags: Tags, i: int) -> int | None:
     """Where "of them", "of these", "of the two" ends: a part of what is known; None where it is not said."""
-    if i >= tags.last or tags.role.get(i) != "of":
-        return None
+    if i >= tags.last or tags.role.get(i) != "of" or _of_the_same(tags, i):
+        return None  # "a second one of the same size" is no part of anything
     k = i + 1
     while k < tags.last:
         mention = tags.item.get(k)
