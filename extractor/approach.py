@@ -100,7 +100,7 @@ def read_routes(
     if exposed is not None and any(m.means.route == "transapical" for m in mentions):
         walk.attempts.append(Attempt("transapical", exposed, None, crossed=True))
     tried = walk.reached or not walk.denied or any(d.tried or d.in_place for d in case.main.today())
-    routes = Routes(sought=walk.reached or walk.denied)
+    routes = Routes(sought=walk.sought)
     served: list[str | None] = [*left] if left else [None]
     for valve in served:
         routes.of[valve] = _routes_of(valve, left, walk, tried)
@@ -180,6 +180,7 @@ class _Walk:
         self.vessels: dict[str, Mention] = {}
         self.reached = False  # the leak was crossed, by whatever route
         self.denied = False  # it was not
+        self.sought = False  # a sentence tells of crossing the leak, with success or not
         self._left = left
         self._site = Site()
         self._apical = False
@@ -195,6 +196,7 @@ class _Walk:
         for mention in sorted(mentions, key=lambda m: (parse.clause.get(m.first, 0), m.means.use in last)):
             use = mention.means.use
             if use == "crossed":
+                self.sought |= any(m.kind == "leak" for m in parse.items.values())
                 self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
@@ -244,6 +246,8 @@ class _Walk:
         side = mention.means.side
         if use == "vessel" and _entered(parse, mention):
             side = "vein" if mention.means.route == "transseptal" else "artery"
+        if use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
+            side = "artery"
         if use in ("vessel", "tool") or (use in ("step", "side") and source in ("implants", "equipment")):
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
@@ -285,7 +289,7 @@ class _Walk:
 
     def _brings(self, parse: Parse, side: str, mention: Mention, mentions: list[Mention]) -> bool:
         """Whether a catheter or sheath goes to the leak from a vessel, and no snare, probe or pacing wire."""
-        if any(m.means.use == "purpose" and _together(parse, m, mention) for m in mentions):
+        if any(m.means.use in ("purpose", "probe") and _together(parse, m, mention) for m in mentions):
             return False
         carried = _carried(parse, mention)
         snares = [m.last for m in mentions if m.means.use == "snare" and _together(parse, m, mention)]
@@ -295,6 +299,14 @@ class _Walk:
         if side == "vein" and self._valve != "mitral":
             return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
         return bool(carried) or crosses
+
+
+def _alone(mention: Mention, mentions: list[Mention]) -> bool:
+    """As in "RFA: an AL1 crossed the leak": an arterial tool, where no word names another way."""
+    return mention.means.route == "retrograde" and not any(
+        m.means.use in ("side", "step", "named", "rail") or m.means.route not in ("retrograde", None)
+        for m in mentions
+    )
 
 
 def _carried(parse: Parse, mention: Mention) -> list[int]:
@@ -408,9 +420,10 @@ def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
 def _served_else(mention: Mention, mentions: list[Mention], clause: int | None, parse: Parse) -> bool:
     """As in "left femoral vein for ICE": the next word about routes names another purpose."""
     after = [m for m in mentions if m.first >= mention.last and m.means.use != "crossed"]
+    served = ("purpose", "probe") if mention.means.use == "vessel" else ("purpose",)
     return (
         bool(after)
-        and after[0].means.use == "purpose"
+        and after[0].means.use in served
         and after[0].first - mention.last <= 6
         and parse.clause.get(after[0].first) == clause
     )

@@ -98,11 +98,17 @@ def _leak(case: Case, out: Circumstances) -> None:
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
             elif mention.means.term in ("paravalvular", "closure"):
-                out.leak = out.leak or mention
+                out.leak = out.leak or (None if _treated_before(parse, standing) else mention)
             elif mention.means.term != "leak" or mention.means.flow or not mention.means.valve:
                 continue
             if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
+
+
+def _treated_before(parse: Parse, standing: str) -> bool:
+    """As in "In 2014 two plugs were implanted for a paravalvular leak": it need not be there today."""
+    told = standing == "prior" and any(a.means.event in ("open", "release", "close") for a in parse.actions)
+    return told and any(p.explanation == "history" for p in parse.phrases)
 
 
 def _closed(parse: Parse, mention: Mention) -> bool:

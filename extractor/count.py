@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
+from extractor.identity import strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def reconcile(case: Case) -> Count:
     Detailed claims are intersected; where they cannot all be true the range over
     them is given and nothing is asserted. A correcting addendum decides. Titles
     and summaries narrow what the details leave open, and are in conflict where
-    they deny it.
+    they deny it. Sources that give one number of devices that are not the same
+    ones leave a doubt.
     """
     correction = next((c for c in reversed(case.claims) if c.corrects and c.low == c.high), None)
     if correction is not None:
@@ -71,9 +73,9 @@ def reconcile(case: Case) -> Count:
             return Count(low, high, conflict=(claim, witness))
     if high is None:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
-    if low != high:
-        return Count(low, high, doubt=detailed[0])
-    return Count(low, high)
+    if low == high:
+        high += strangers(case)
+    return Count(low, high, doubt=None if low == high else detailed[0])
 
 
 def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:

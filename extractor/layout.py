@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
@@ -36,6 +36,7 @@ _PART_ROLES = frozenset(
     {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
 )
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
     r"\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*([^\W\d][^.:;,|]{2,50}?)\s*(?:-{2,}|={2,}|\*{2,}|~{2,}|#{2,})\s*"
@@ -52,6 +53,7 @@ _LEAST_OF_LOG = 3  # lines that begin with a time
 
 # Headers of these roles may count by themselves: "Devices implanted: 2".
 _OF_DEVICES = frozenset({"implants", "equipment"})
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
@@ -169,7 +171,7 @@ class LayoutReader:
         rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
         opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
-            if n in rows and n not in opening:
+            if (n in rows and n not in opening) or self._names_columns(line):
                 continue
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
@@ -180,11 +182,11 @@ class LayoutReader:
             found = self._part_header(lines, n) or self._line_header(line) or _standing_alone(lines, n)
             if found is not None and n in opening and found[1] not in _OF_DEVICES:
                 found = None
-            if found is not None:
+            inline = found is not None and bool(text[found[0] : line.end].strip())
+            if found is not None and found[1] == "findings" and inline and starts and starts[-1][2] in _TOLD:
+                pass  # "Final TEE: ..." is a sentence of the narrative
+            elif found is not None:
                 content, role, title = found
-                inline = bool(text[content : line.end].strip())
-                if role == "findings" and inline and starts and starts[-1][2] in _TOLD:
-                    continue  # "Final TEE: ..." is a sentence of the narrative
                 counted = role in _OF_DEVICES and _is_count(text[content : line.end])
                 starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
@@ -221,7 +223,12 @@ class LayoutReader:
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
-        return tuple(sections)
+        return _with_quotations(text, sections)
+
+    def _names_columns(self, line: Line) -> bool:
+        """Whether a line is the header of a table, and so of no section."""
+        cells = cells_of(line.text, self._names)
+        return self._names.are_names([line.text[cell.start : cell.end] for cell in cells])
 
     def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
@@ -242,10 +249,7 @@ class LayoutReader:
         return found[0] if found else None
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
-        """(content start, role, title) when a line opens a section; one that names columns does not."""
-        cells = cells_of(line.text, self._names)
-        if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
-            return None
+        """(content start, role, title) when a line opens a section."""
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
@@ -253,7 +257,7 @@ class LayoutReader:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(r"\s*(?:\([^)]{0,40}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        opened = re.match(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
@@ -272,7 +276,7 @@ class LayoutReader:
         words = line.text.split()
         if len(words) > (_LONGEST_PART if framed else _LONGEST_HEADING):
             return None
-        if framed is None and not _alone(lines, n):
+        if framed is None and (not _alone(lines, n) or _VALUE.search(line.text)):
             return None
         for word in _WORD_START.finditer(line.text, framed.end() if framed else 0):
             end = self._header_end(line.text, word.start())
@@ -306,13 +310,28 @@ class LayoutReader:
         return None
 
 
+def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
+    """A quotation under a header of copied text is copied to its end, whatever headers stand in it."""
+    end = 0
+    out = []
+    for section in sections:
+        body = text[section.body : section.end].lstrip()
+        if section.role == "copied" and body[:1] in _QUOTES:
+            opened = text.index(body[0], section.body)
+            end = text.find(_QUOTES[body[0]], opened + 1)
+        out.append(replace(section, role="copied") if section.start < end else section)
+    return tuple(out)
+
+
 def _words(header: str) -> str:
     return " ".join(header.lower().replace("-", " ").split())
 
 
 def _alone(lines: list[Line], n: int) -> bool:
-    """Whether a line stands below a blank line and above a text, and is no sentence itself."""
+    """Whether a line stands below a blank line and above a text, and is no sentence and no row itself."""
     words = lines[n].text.strip()
+    if "  " in words or "\t" in words:
+        return False
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     before = lines[n - 1].text.strip() if n else ""
     return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None

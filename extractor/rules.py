@@ -107,13 +107,14 @@ class ApproachMeans(_Strict):
     or a ``step`` of taking it; a ``side`` the leak was crossed from; a ``site`` that is
     a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
     a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
-    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``.
+    route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``
+    or, of a vessel, a ``probe``.
     """
 
     route: Route | None = None
     use: Literal[
         "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
-        "crossed", "tried", "failed", "barred", "purpose",
+        "crossed", "tried", "failed", "barred", "purpose", "probe",
     ]  # fmt: skip
     side: Literal[
         "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",

@@ -1,0 +1,65 @@
+"""Identity: whether the parts of a note tell of the same devices.
+
+In: a ``Case``. Out: how many devices of one part are not among those of another,
+although both give one number. "An 8 mm plug was released" and a list of one
+12 mm plug agree on the count and on nothing else.
+"""
+
+from __future__ import annotations
+
+from extractor.claims import Case, Source
+from extractor.events import Timeline, TrackedDevice, same_product, same_size
+
+_TELLERS: tuple[Source, ...] = ("narrative", "log")
+_LISTS: tuple[Source, ...] = ("log", "implants", "summary", "title")
+_OUT = ("removed", "unused", "embolized")
+
+
+def strangers(case: Case) -> int:
+    """The most devices that one part surely left in, by name and size, and another part does not know."""
+    most = 0
+    claimed = {claim.source for claim in case.claims}
+    for teller in claimed.intersection(_TELLERS):
+        for listing in claimed.intersection(_LISTS) - {teller}:
+            told, listed = case.timelines[teller], case.timelines[listing]
+            if _complete(listed):
+                most = max(most, _unknown(_sure(told), _left(listed)))
+            if _complete(told):
+                most = max(most, _unknown(_sure(listed), _left(told)))
+    return most
+
+
+def _left(timeline: Timeline) -> list[TrackedDevice]:
+    """The devices of this session that may have stayed, at the leak or elsewhere."""
+    return [d for d in timeline.devices if d.standing == "today" and d.state not in _OUT]
+
+
+def _sure(timeline: Timeline) -> list[TrackedDevice]:
+    return [d for d in timeline.today() if d.in_place and d.size and not (d.doubtful or d.unsure or d.many)]
+
+
+def _complete(listed: Timeline) -> bool:
+    """Whether a part gives the size of every device it leaves in."""
+    left = [d for d in listed.today() if d.in_place]
+    return bool(left) and all(d.size for d in left)
+
+
+def _unknown(these: list[TrackedDevice], those: list[TrackedDevice]) -> int:
+    """How many of these cannot each be one of those."""
+    partner: dict[int, int] = {}
+
+    def found(i: int, tried: set[int]) -> bool:
+        for j, other in enumerate(those):
+            if j in tried or not _may_be(these[i], other):
+                continue
+            tried.add(j)
+            if j not in partner or found(partner[j], tried):
+                partner[j] = i
+                return True
+        return False
+
+    return sum(not found(i, set()) for i in range(len(these)))
+
+
+def _may_be(one: TrackedDevice, other: TrackedDevice) -> bool:
+    return same_size(one.size, other.size) and same_product(one.product, other.product)
