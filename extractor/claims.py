@@ -210,28 +210,24 @@ def _tells(parse: Parse) -> bool:
 def _narrator(case: Case) -> Source | None:
     """The source that tells most of the course of events; ties go to the narrative."""
     listed = any(d.in_place for d in case.timelines.get("implants", Timeline()).today())
+    told = [s for s in _NARRATORS if s in case.timelines and case.timelines[s].today()]
+    if listed:
+        told = [s for s in told if s not in ("findings", "summary") and not _refers(case.timelines[s], s)]
     events = {
         s: sum(len(d.events) for d in case.timelines[s].today())
-        for s in ("narrative", "log")
-        if s in case.timelines
-        and any(d.events[1:] for d in case.timelines[s].today())
-        and not (listed and _refers(case.timelines[s]))
+        for s in told
+        if any(d.events[1:] for d in case.timelines[s].today())
     }
-    if events:
-        return max(events, key=lambda s: (events[s], s == "narrative"))
-    told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
-    if listed:
-        told = [s for s in told if s not in ("findings", "summary")]
-    for source in told:
-        if any(d.events[1:] for d in case.timelines[source].today()) and not listed:
-            return source
+    tellers = [s for s in events if s in ("narrative", "log")]
+    if tellers:
+        return max(tellers, key=lambda s: (events[s], s == "narrative"))
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
-    return next(iter(placed or told), None)
+    return next(iter((events if not listed else []) or placed or told), None)
 
 
-def _refers(timeline: Timeline) -> bool:
+def _refers(timeline: Timeline, source: Source) -> bool:
     """As in "The 10 was opened first": every device is named as one known from a list."""
-    return all(d.size is not None and not d.counted for d in timeline.today())
+    return source != "implants" and all(d.size is not None and not d.counted for d in timeline.today())
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:

@@ -480,6 +480,14 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
         if phrase.headless and not phrase.none:
             phrase.explanation = "reference"
             continue
+        behind = parse.items.get(phrase.last)
+        if (
+            not phrase.sizes
+            and behind is not None
+            and behind.kind == "size"
+            and behind.means.form == "device"
+        ):
+            phrase.sizes.append(" ".join(parse.between(behind.first, behind.last)))
         same = next(
             (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
         )
@@ -502,6 +510,8 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
     if other.headless or (one.number is not None and other.number is not None):
+        return False
+    if one.label is not None and other.label is not None and one.label != other.label:
         return False
     if one.product != other.product and one.product is not None and other.product is not None:
         return False

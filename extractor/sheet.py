@@ -126,15 +126,18 @@ def sheets_of(parses: list[Parse], tables: list[Mention], parts: list[str]) -> I
         For each row the kind of list it is in; a sheet is of one kind.
     """
     header: list[_Column] = []
-    sheet, paragraph = Sheet(""), -2
+    sheet, paragraph, section = Sheet(""), -2, -1
     for parse, part in zip(parses, parts, strict=True):
+        apart = parse.sentence.paragraph > paragraph + 1
+        if apart and parse.sentence.section.start != section:
+            header = []
         marks = [m for m in tables if parse.first <= m.first < parse.last]
         named = _header(parse, marks)
-        if named or parse.sentence.paragraph > paragraph + 1 or part != sheet.part:
+        if named or apart or part != sheet.part:
             if sheet.rows:
                 yield _numbered(sheet, header)
             sheet = Sheet(part)
-        paragraph = parse.sentence.paragraph
+        paragraph, section = parse.sentence.paragraph, parse.sentence.section.start
         if named:
             header = named
         else:
