@@ -274,6 +274,8 @@ def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
 def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
     """How many devices an entry stands for: at least, at most. A column counts it where it is ``alone``."""
     counts = {n for n in (_in_words(row, phrase), _in_column(row) if alone else None) if n is not None}
+    if phrase.number is None and (slashed := _slashed(row, phrase)) is not None:
+        counts.add(slashed)
     sizes = {size_key(size) for cell in row.of("size") for size in _sizes_in(row, cell)}
     if not counts and len(sizes) > 1:
         return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
@@ -296,6 +298,17 @@ def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
         times = any(m.kind == "count" and m.means.word == "times" for m in inside)
         return phrase.number if times else None
     return phrase.number
+
+
+def _slashed(row: Row, phrase: DevicePhrase) -> int | None:
+    """As in "AVP II 12/10/8": three sizes or more are as many devices."""
+    words = row.parse.words.words
+    i, numbers = phrase.last, len(size_key(phrase.sizes[-1])) if phrase.sizes else 0
+    if not numbers and i < row.last and words[i].isdigit():
+        i, numbers = i + 1, 1
+    while numbers and i + 1 < row.last and words[i] == "/" and words[i + 1].isdigit():
+        i, numbers = i + 2, numbers + 1
+    return numbers if numbers > 2 else None
 
 
 def _in_column(row: Row) -> int | None:
@@ -364,21 +377,30 @@ def _named(row: Row) -> list[DevicePhrase]:
 
 def _parts(row: Row, entries: list[DevicePhrase]) -> list[Row]:
     """The part of a row that tells of each entry: of a list, the words between its marks."""
-    named = any(cell.column for cell in row.cells)
-    cuts = [] if named else _cuts(row)
-    parts = []
-    for n, phrase in enumerate(entries):
-        begin = entries[n - 1].last if n else row.first
-        end = entries[n + 1].first if n + 1 < len(entries) else row.last
-        before = [cut for cut in cuts if begin <= cut < phrase.first]
+    cuts = [] if any(cell.column for cell in row.cells) else _cuts(row)
+    parts: list[Row] = []
+    if not entries:
+        return parts
+    before = [cut for cut in cuts if cut < entries[0].first]
+    begin = max((cut + 1 for cut in before if _hardware(row, row.first, cut)), default=row.first)
+    leads = any(begin <= cut for cut in before)
+    for phrase, following in zip(entries, [*entries[1:], None], strict=True):
+        end = following.first if following else row.last
         behind = [cut for cut in cuts if phrase.last <= cut < end]
-        if n or any(_hardware(row, begin, cut) for cut in before):
-            begin = before[-1] + 1 if before else phrase.first if n else begin
-        later = [cut for cut in behind if _hardware(row, cut, end)]
-        if n + 1 < len(entries) and behind:
-            end = behind[-1]
-        parts.append(row.part(begin, later[0] if later else end))
+        cut = _cut(row, behind, leads=leads) if following else None
+        hardware = next((c for c in behind if _hardware(row, c, end)), None)
+        stop = end if cut is None else cut
+        parts.append(row.part(begin, stop if hardware is None else min(stop, hardware)))
+        begin = end if cut is None else cut + 1
     return parts
+
+
+def _cut(row: Row, cuts: list[int], *, leads: bool) -> int | None:
+    """The mark that ends an entry: a semicolon; else the last one, or the first where places lead."""
+    strong = [cut for cut in cuts if row.parse.words.words[cut] == ";"]
+    if strong or leads:
+        return next(iter(strong or cuts), None)
+    return cuts[-1] if cuts else None
 
 
 def _cuts(row: Row) -> list[int]:
@@ -433,7 +455,7 @@ def _article(row: Row, phrase: DevicePhrase) -> _Article:
     if any(phrase.first <= cell.first < phrase.last for cell in others):
         phrase.sizes = [size for cell in row.of("item") for size in _sizes_in(row, cell)]  # it ran too far
     size = next(iter(told if row.of("item") else phrase.sizes + told), None) or next(iter(phrase.sizes), None)
-    target = next((m.means.site for m in row.nouns() if m.kind == "target"), None)
+    target = row.place()
     head = phrase.head
     return _Article(
         phrase.product,

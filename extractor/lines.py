@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from extractor.rows import columns
+
 BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
 TIME = re.compile(
     r"\s*(?:[-*•>·–|]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
@@ -126,7 +128,7 @@ def _form(line: str) -> str:
     words = line.strip()
     if not words:
         return ""
-    if _LEADERS.search(line) or line.count("|") >= 2 or "\t" in words or len(_COLUMNS.findall(words)) >= 2:
+    if _LEADERS.search(line) or "\t" in words or columns(line) >= 2:
         return "row"
     if TIME.match(line):
         return "log"

@@ -20,6 +20,8 @@ _PARTING = re.compile(r"[;,|/\t]\s*|\.\s+|\s{2,}")
 _MARK = re.compile(r"\?\s*[:=]?|[:=](?![=>])")
 _LABEL = r"(?:#|no\.? ?|nr\.? ?|number )?(?:[a-z]?\d{1,2}|[a-h]|i{1,3}|iv)"
 _ORDINAL = r"(?:first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)"
+_LEADER = re.compile(r"\.{4,}")
+_LEAST_LEADERS = 3  # of three dots in a row
 _LONGEST_KEY = 40  # characters
 _MOST_UNKNOWN = 2  # fields of a record that are no column
 _LEAST_COLUMNS = 3  # of a table printed one cell a line
@@ -162,8 +164,11 @@ def _starts(text: str, begin: int, end: int) -> list[int]:
 
 
 def columns(text: str) -> int:
-    """How often a line is parted into columns."""
-    return max(text.count("|"), len(_GAP.findall(text.strip())))
+    """How often a line is parted into columns; an ellipsis or two are style."""
+    words = text.strip()
+    if "..." in words and not _LEADER.search(words) and words.count("...") < _LEAST_LEADERS:
+        words = words.replace("...", "")
+    return max(words.count("|"), len(_GAP.findall(words)))
 
 
 def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
@@ -172,6 +177,8 @@ def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
     position = 0
     fixed = "|" not in text and "\t" not in text.strip()
     stripped = len(text) - len(text.lstrip())
+    if not columns(text):
+        return ()
     for gap in re.finditer(r"\|", text) if "|" in text else _GAP.finditer(text, stripped):
         spans.append((position, gap.start()))
         position = gap.end()

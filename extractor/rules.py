@@ -204,6 +204,7 @@ class TableMeans(_Strict):
     ``total`` words the field of a form that counts devices, ``answer`` words say
     yes or no to a column that asks for a fate. A fate that is ``alone`` counts only
     between marks ("tried, out"); one that ``reverses`` takes back an earlier row.
+    ``target`` words are places beside which no leak or valve is named.
     """
 
     column: (
@@ -216,6 +217,7 @@ class TableMeans(_Strict):
     alone: bool = False
     reverses: bool = False
     answer: Literal["yes", "no"] | None = None
+    target: Literal["septal_access", "apical_tract", "appendage"] | None = None
 
 
 class SessionMeans(_Strict):

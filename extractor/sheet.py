@@ -77,6 +77,16 @@ class Row:
         """The words of the row that tell of a fate."""
         return [m for m in self.marks if m.means.fate and self.first <= m.first < self.last]
 
+    def place(self) -> str | None:
+        """The other defect a row names; None where it names a leak or a valve."""
+        if any(m.kind in ("leak", "valve") for m in self.mentions()):
+            return None
+        targets = [m.means.site for m in self.nouns() if m.kind == "target"]
+        targets += [
+            m.means.target for m in self.marks if m.means.target and self.first <= m.first < self.last
+        ]
+        return next(iter(targets), None)
+
     def told(self, cell: SheetCell) -> list[Mention]:
         """The fates named in a cell."""
         return [m for m in self.fates() if cell.first <= m.first < cell.last]
@@ -236,7 +246,7 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
         for m in tables
         if parse.first <= m.first < parse.last
         and m.first not in keys
-        and ((m.means.fate and not m.means.column) or m.means.answer)
+        and ((m.means.fate and not m.means.column) or m.means.answer or m.means.target)
         and (not m.means.alone or _alone(parse, cells, m))
     ]
     return Row(parse, parse.first, parse.last, cells, marks, headed)
