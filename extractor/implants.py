@@ -74,7 +74,7 @@ class _Reader:
 
     def read(self, sheet: Sheet) -> None:
         """Take in the rows that stand together."""
-        ends = sheet.part == "implants" or any(_says(row) for row in sheet.rows)
+        ends = sheet.part == "implants" or any(self._says(row) for row in sheet.rows)
         self.listing = "implants" if ends else "equipment"
         self.unsaid = "implanted" if sheet.part == "implants" else None
         self.timeline = self.timelines.setdefault(self.listing, Timeline())
@@ -150,6 +150,11 @@ class _Reader:
                     Statement(number, number, start, end, section, "table.total", "total", at=in_place)
                 )
 
+    def _says(self, row: Row) -> bool:
+        """Whether a row of supplies says that its article stayed in, or came out again."""
+        fate = fate_of(row, None) or Fate(_fate_of_header(row.parse, self.tables))
+        return fate.outcome in ("implanted", "removed")
+
     def _unsaid(self, row: Row) -> Outcome | None:
         """What holds for an entry that says nothing of itself."""
         return _fate_of_header(row.parse, self.tables) or self.unsaid
@@ -184,7 +189,7 @@ class _Reader:
         """The devices of an entry: so many for certain, and those there may be beyond."""
         low, high = number
         serial = _cell_text(row, "serial") if low == high == 1 else ""
-        for n in range(high or 1):
+        for n in range(1 if high is None else high):
             device = self._device(row, article, fate)
             if serial in self.serials:
                 self._same_again(self.serials[serial], device)
@@ -234,9 +239,11 @@ class _Reader:
             and d.product == device.product
             and not (lot and self.lots[id(d)] and lot != self.lots[id(d)])
         ]
-        if not earlier or not any(a.means.event == "withdraw" for a in row.actions()):
+        said = row.fates() or _of_header(row.parse, self.tables)
+        reverses = any(m.means.reverses for m in said)
+        if not earlier or not (reverses or any(a.means.event == "withdraw" for a in row.actions())):
             return False
-        certain = any(m.means.reverses for m in row.fates()) or (lot and self.lots[id(earlier[-1])] == lot)
+        certain = reverses or (lot and self.lots[id(earlier[-1])] == lot)
         earlier[-1].state = "removed" if certain else "named"
         return True
 
@@ -251,20 +258,15 @@ def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
     )
 
 
-def _says(row: Row) -> bool:
-    """Whether a row of supplies says that its article stayed in, or came out again."""
-    fate = fate_of(row, None)
-    return fate is not None and fate.outcome in ("implanted", "removed")
+def _of_header(parse: Parse, tables: list[Mention]) -> list[Mention]:
+    """The fates that the header above a row names."""
+    section = parse.sentence.section
+    return [m for m in tables if m.means.fate and section.start <= m.start < section.body]
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
     """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
-    section = parse.sentence.section
-    fates: list[Outcome] = [
-        m.means.fate
-        for m in tables
-        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
-    ]
+    fates = [m.means.fate for m in _of_header(parse, tables) if m.means.fate in ("removed", "unused")]
     return fates[-1] if fates else None
 
 
@@ -348,9 +350,11 @@ def _times(row: Row, mention: Mention, phrase: DevicePhrase) -> int | None:
 def _alone(row: Row, cell: SheetCell) -> int | None:
     """The number that is all of a cell without a name, and does not count the rows."""
     counts_rows = row.label is not None and cell.first == row.parse.first and not row.uncertain
-    if cell.column is not None or cell.last - cell.first != 1 or counts_rows:
+    numbers = row.numbers(cell)
+    if cell.column is not None or cell.fate is not None or counts_rows or not numbers:
         return None
-    return next(iter(row.numbers(cell)), None)
+    pieces = {i for m in row.marks if m.means.column == "quantity" for i in range(m.first, m.last)}
+    return numbers[0] if len(set(range(cell.first, cell.last)) - pieces) == 1 else None  # "2 ea"
 
 
 def _closes(row: Row, i: int) -> bool:

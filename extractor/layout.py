@@ -227,8 +227,7 @@ class LayoutReader:
 
     def _names_columns(self, line: Line) -> bool:
         """Whether a line is the header of a table, and so of no section."""
-        cells = cells_of(line.text, self._names)
-        return self._names.are_names([line.text[cell.start : cell.end] for cell in cells])
+        return self._names.are_names([c.text(line.text) for c in cells_of(line.text, self._names)])
 
     def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
@@ -373,6 +372,7 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
     logged = _log_lines(lines, names)
     blocks: list[_Block] = []
     until = -1  # the last line of the entry being passed over
+    headed = False  # under a line that names columns
     for n, line in enumerate(lines):
         entry = entry_at.get(n)
         if entry is not None:
@@ -380,11 +380,12 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
             blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
         if n <= until or not line.form:
             continue
-        form = "log" if n in logged else line.form
+        cells = cells_of(line.text, names, line.start)
+        headed = bool(cells) and (headed or names.are_names([c.text(line.text, line.start) for c in cells]))
+        form = "log" if n in logged else "row" if headed else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + (time.end() if time else 0)
-        cells = cells_of(line.text, names, line.start) if form != "log" else ()
-        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
+        blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
     return blocks
 
 
@@ -398,7 +399,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
         return set()
     supplies = False
     for n, line in enumerate(lines):
-        texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
+        texts = [cell.text(line.text) for cell in cells_of(line.text, names)]
         if names.are_names(texts):
             kinds = {key.column for text in texts if (key := names.key(text))}
             supplies = bool(kinds & {"quantity", "lot", "serial", "size"})

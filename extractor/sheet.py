@@ -22,12 +22,16 @@ _LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be qua
 
 @dataclass(frozen=True, slots=True)
 class SheetCell:
-    """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes")."""
+    """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes").
+
+    ``blank`` where other rows answer and this one does not.
+    """
 
     first: int
     last: int
     column: str | None
     fate: str | None
+    blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,9 @@ class Row:
 
     def fates(self) -> list[Mention]:
         """The words of the row that tell of a fate."""
-        return [m for m in self.marks if m.means.fate and self.first <= m.first < self.last]
+        return [
+            m for m in self.marks if m.means.fate and not m.means.column and self.first <= m.first < self.last
+        ]
 
     def place(self) -> str | None:
         """The other defect a row names; None where it names a leak or a valve."""
@@ -93,6 +99,8 @@ class Row:
 
     def answer(self, cell: SheetCell) -> str | None:
         """``yes`` or ``no``, where a cell begins with it or is a number."""
+        if cell.blank:
+            return "no"
         numbers = self.numbers(cell)
         if numbers and cell.last - cell.first == 1:
             return "yes" if numbers[0] else "no"
@@ -232,6 +240,8 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
         keys.update(m.first for m in inside)
         if cell.value > cell.start:
             column, fate = _meaning(inside[::-1])
+        elif parse.sentence.form == "record" and cell is all_cells[0]:
+            column, fate = "item", None  # the name that fields without a device follow
         elif headed:
             named = _column_of(cell, all_cells, header)
             column, fate = (named.column, named.fate) if named else (None, None)
@@ -246,7 +256,7 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
         for m in tables
         if parse.first <= m.first < parse.last
         and m.first not in keys
-        and ((m.means.fate and not m.means.column) or m.means.answer or m.means.target)
+        and (m.means.fate or m.means.answer or m.means.target or m.means.column == "quantity")
         and (not m.means.alone or _alone(parse, cells, m))
     ]
     return Row(parse, parse.first, parse.last, cells, marks, headed)
@@ -267,6 +277,7 @@ def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
 
 def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     """Tell running numbers from quantities: 1, 2, 3 down the first column count the rows."""
+    sheet = Sheet(sheet.part, [_answered(row, sheet, header) for row in sheet.rows])
     kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
     numbers = [_number_in_front(row, kinds) for row in sheet.rows]
     run = [number for number in numbers if number is not None]
@@ -280,6 +291,20 @@ def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
         uncertain = number is not None and (run[0] != 1 or not sure)
         rows.append(replace(row, label=number, uncertain=uncertain))
     return Sheet(sheet.part, rows)
+
+
+def _answered(row: Row, sheet: Sheet, header: list[_Column]) -> Row:
+    """A row with blank cells in the columns that ask for a fate, where other rows tick them."""
+    if not row.headed:
+        return row
+    blank = []
+    for fate in dict.fromkeys(c.fate for c in header if c.fate and c.column is None):
+        ticked = any(
+            cell.fate == fate and other.answer(cell) == "yes" for other in sheet.rows for cell in other.cells
+        )
+        if ticked and not any(cell.fate == fate for cell in row.cells):
+            blank.append(SheetCell(row.last, row.last, None, fate, blank=True))
+    return replace(row, cells=[*row.cells, *blank])
 
 
 def _number_in_front(row: Row, kinds: set[str | None]) -> int | None:

@@ -132,7 +132,8 @@ def _pieces(parse: Parse) -> list[_Piece]:
             words.words[i] == "/" and _number(parse, begin, i) is not None
         )
         gap = i > begin and words.starts[i] - words.ends[i - 1] >= 2 and words.words[i - 1] not in _ASKING
-        if parted or (gap and _number(parse, begin, i) is not None):
+        boxes = {"(", "["} & set(words.words[begin:i])
+        if parted or (gap and not boxes and _number(parse, begin, i) is not None):
             spans.append((begin, i))
             begin = i + parted
     spans.append((begin, parse.last))
