@@ -163,10 +163,11 @@ class _Reader:
 
     def _enter(self, row: Row, phrase: DevicePhrase, fate: Fate, *, alone: bool) -> str:
         """Put the devices of an entry on the timeline; returns how the entry is explained."""
+        article = _article(row, phrase)
         if row.parse.sentence.form == "heap":
+            self._add(row, article, Fate(fate.outcome, sure=False), (1, 1), phrase.first)
             self.timeline.loose.append(_loose(row, phrase))
             return "unexplained"
-        article = _article(row, phrase)
         fates: list[tuple[Fate, _Interval]] = [
             (told, (number, number)) for told, number in counted_fates(row) if number <= _MOST_OF_ONE_ARTICLE
         ]
@@ -374,7 +375,7 @@ def _named(row: Row) -> list[DevicePhrase]:
         for phrase in row.parse.phrases
         if any(cell.first < phrase.last and phrase.first < cell.last for cell in cells)
     ]
-    if row.parse.sentence.form == "record" or any(p.product or p.sizes for p in inside):
+    if row.parse.sentence.form == "record" or (row.headed and any(p.product or p.sizes for p in inside)):
         return inside
     return row.parse.phrases
 
@@ -495,7 +496,7 @@ def _loose(row: Row, phrase: DevicePhrase) -> Loose:
     """An entry of a table whose cells cannot be told apart: nobody can say how many it stands for."""
     words, section = row.parse.words, row.parse.sentence.section.role
     return Loose(
-        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE
+        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE - 1
     )
 
 

@@ -117,7 +117,10 @@ class ColumnNames:
         counted = self._counted.fullmatch(plain)
         if counted is not None:
             return Key(counted["noun"], "", "quantity")
-        return Key("", "", self._columns[plain]) if plain in self._columns else None
+        column = self._columns.get(plain, "")
+        if not column and all(self._columns.get(part.strip()) == "fate" for part in plain.split("/")):
+            column = "fate"  # "Used/Wasted"
+        return Key("", "", column) if column else None
 
     def is_none(self, value: str) -> bool:
         """Whether a value says that there is none: "N/A", "<none>", "--"."""

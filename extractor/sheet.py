@@ -196,8 +196,10 @@ def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
 def _meaning(marks: list[Mention]) -> tuple[str | None, str | None]:
     """The column and the fate that words name: "Qty implanted" is both."""
     column = next((m.means.column for m in marks if m.means.column), None)
-    fate = next((m.means.fate for m in marks if m.means.fate), None)
-    return column, fate
+    fates = list(dict.fromkeys(m.means.fate for m in marks if m.means.fate))
+    if column is None and len(fates) > 1:
+        return "status", None  # "Used/Wasted"
+    return column, next(iter(fates), None)
 
 
 def _column_of(cell: Cell, row: tuple[Cell, ...], header: list[_Column]) -> _Column | None:
@@ -303,7 +305,7 @@ def _answered(row: Row, sheet: Sheet, header: list[_Column]) -> Row:
             cell.fate == fate and other.answer(cell) == "yes" for other in sheet.rows for cell in other.cells
         )
         if ticked and not any(cell.fate == fate for cell in row.cells):
-            blank.append(SheetCell(row.last, row.last, None, fate, blank=True))
+            blank.append(SheetCell(row.last - 1, row.last - 1, None, fate, blank=True))
     return replace(row, cells=[*row.cells, *blank])
 
 
