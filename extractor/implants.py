@@ -9,7 +9,7 @@ that may be one, so that the count stays open.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from extractor.events import Event, Loose, State, Statement, Timeline, TrackedDevice, same_product
@@ -23,6 +23,7 @@ Listing = Literal["implants", "equipment"]
 
 _Interval = tuple[int, int | None]
 
+_LEAST_SIZE = 3  # mm
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
 _STATE: dict[Outcome | None, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
 _PARTING = frozenset({",", ";", "+", "&", "and"})
@@ -178,13 +179,15 @@ class _Reader:
     def _unnamed(self, row: Row) -> None:
         """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
         named = [cell for cell in row.of("item") if row.words(cell) and row.answer(cell) != "no"]
-        occluder = any(m.kind == "device" and not m.means.vague for m in row.mentions())
-        if not named or not occluder or any(m.kind == "other_device" for m in row.nouns()):
+        keys = [m for i, m in row.parse.items.items() if i in row.keys and m.kind == "device"]
+        known = any(m.kind in ("other_device", "valve") for cell in named for m in row.mentions(cell))
+        if not named or not keys or known:
             return
         size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
         article = _Article(None, size, _valve(row), None, "table.device")
         fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
-        self._add(row, article, fate, (1, 1), named[0].first)
+        sure = fate.sure and not all(m.means.vague for m in keys)  # "Device: ..." may be anything
+        self._add(row, article, replace(fate, sure=sure), (1, 1), named[0].first)
 
     def _add(self, row: Row, article: _Article, fate: Fate, number: _Interval, first: int) -> None:
         """The devices of an entry: so many for certain, and those there may be beyond."""
@@ -197,13 +200,13 @@ class _Reader:
                 continue
             if fate.outcome == "removed" and fate.sure and self._took_out(row, device):
                 continue
-            if (not fate.sure and fate.outcome != "unused") or n >= low:
+            if (not fate.sure and fate.outcome != "unused") or n >= low or row.earlier:
                 device.state = "named"
             text = " ".join(
                 [*row.parse.between(row.parse.first, row.parse.last), str(first - row.parse.first)]
             )
             self.seen[text] += 1
-            device.doubtful = self.seen[text] > max(1, low)
+            device.doubtful = self.seen[text] > max(1, low) and not _told_apart(row)
             device.many = high is None
             self.lots[id(device)] = _cell_text(row, "lot")
             if serial:
@@ -279,6 +282,11 @@ def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
     counts = {n for n in (_in_words(row, phrase), _in_column(row) if alone else None) if n is not None}
     if phrase.number is None and (slashed := _slashed(row, phrase)) is not None:
         counts.add(slashed)
+    if row.uncertain and phrase.number == row.label and phrase.first == row.parse.first:
+        counts.add(1)
+    listed = _sizes_behind(row, phrase)
+    if not counts and listed > max(1, len(phrase.sizes)):
+        return max(1, len(phrase.sizes)), listed
     sizes = {size_key(size) for cell in row.of("size") for size in _sizes_in(row, cell)}
     if not counts and len(sizes) > 1:
         return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
@@ -314,6 +322,22 @@ def _slashed(row: Row, phrase: DevicePhrase) -> int | None:
     return numbers if numbers > 2 else None
 
 
+def _sizes_behind(row: Row, phrase: DevicePhrase) -> int:
+    """As in "AVP II 12, 10", "AVP II (12, 10)", "AVP II 12/10": sizes that may be of as many devices."""
+    words, items = row.parse.words.words, row.parse.items
+    i, sizes = phrase.last, len(phrase.sizes)
+    if sizes == 1 and phrase.head is not None and phrase.head.means.round and "/" in phrase.sizes[0]:
+        sizes = len(size_key(phrase.sizes[0]))
+    while i + 1 < row.last and words[i] in _PARTING | {"(", "/"}:
+        mention = items.get(i + 1)
+        plain = mention is not None and mention.kind == "count" and mention.means.word is None
+        number = count_of(mention) if mention is not None and plain else None
+        if mention is None or number is None or not _LEAST_SIZE <= number <= LARGEST_SIZE:
+            break
+        i, sizes = mention.last, sizes + 1
+    return sizes
+
+
 def _in_column(row: Row) -> int | None:
     """The number of the quantity column: of what was implanted, where there are several."""
     cells = row.of("quantity") or ([] if row.label is not None else row.of("number"))
@@ -333,6 +357,12 @@ def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
     sized = size is not None and size.kind == "size" and behind < row.last
     if sized and mention is not None and mention.kind == "count" and mention.means.word is None:
         found |= {mention.value} if mention.value and _closes(row, mention.last) else set()
+    pieces = {m.first for m in row.marks if m.means.column == "quantity"}
+    found |= {
+        number
+        for m in row.mentions()
+        if m.kind == "count" and m.last in pieces and m.first >= phrase.last and (number := count_of(m))
+    }
     return found | {1} if row.uncertain and found else found
 
 
@@ -490,6 +520,11 @@ def _cell_text(row: Row, column: str) -> str:
     """The lot or serial number of a row; empty where it is missing or masked."""
     text = " ".join(word for cell in row.of(column) for word in row.parse.between(cell.first, cell.last))
     return text if any(c.isdigit() for c in text) and "*" not in text else ""
+
+
+def _told_apart(row: Row) -> bool:
+    """Whether a row that stands twice tells of two devices: a form filled in for each, without a lot."""
+    return row.parse.sentence.form == "record" and not row.of("lot", "serial")
 
 
 def _loose(row: Row, phrase: DevicePhrase) -> Loose:

@@ -28,6 +28,7 @@ FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 _COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S")  # two blanks behind a full stop are style
+_ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
@@ -190,7 +191,7 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
     What looks like the start of an entry ("9:30 ...", "11. ...", "the leak: ...")
     goes on with running text that has not come to the end of its sentence.
     """
-    if line.form == "row":
+    if line.form == "row" or (_ALIGNED.match(before.text) and _ALIGNED.match(piece.text)):
         return False
     match piece.form:
         case "prose":

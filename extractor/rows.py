@@ -146,7 +146,18 @@ class ColumnNames:
                     found.append(_Field(start, value, key))
                     begin = value
                     break
-        return found
+        return found or self._aligned(text)
+
+    def _aligned(self, text: str) -> list[_Field]:
+        """As in "Size      12 mm": a key and its value in two columns."""
+        gaps = list(_GAP.finditer(text.rstrip(), len(text) - len(text.lstrip())))
+        if len(gaps) != 1 or "." in gaps[0].group():
+            return []
+        begin = _begin(text)
+        key, value = self.key(text[begin : gaps[0].start()]), text[gaps[0].end() :]
+        if key is None or (self.key(value) is not None and not self.is_none(value)):
+            return []
+        return [_Field(begin, gaps[0].end(), key)]
 
 
 def _plain(text: str) -> str:
@@ -234,7 +245,7 @@ def entries_of(
     out: list[Entry] = []
     n = 0
     while n < len(lines):
-        found = _record(lines, n, names, opens_section)
+        found = _record(lines, n, names, opens_section) or _transposed(lines, n, names)
         made = [found] if found else _stack(lines, n, names)
         out += made
         n = made[-1].last + 1 if made else n + 1
@@ -341,6 +352,19 @@ def _trimmed(lines: Sequence[tuple[int, str]], end: int) -> int:
     """Where the words before character ``end`` end, without the mark that parts them from the next."""
     at, text = next((at, text) for at, text in reversed(lines) if at < end)
     return at + len(text[: end - at].rstrip(" ;,|/\t"))
+
+
+def _transposed(lines: Sequence[tuple[int, str]], n: int, names: ColumnNames) -> Entry | None:
+    """A table with a column for each device ("Device 1 | Device 2"): nobody can say which cell is whose."""
+    keys = [names.key(cell.text(lines[n][1])) for cell in cells_of(lines[n][1], names)]
+    labelled = [key for key in keys if key is not None and key.noun and key.label and not key.column]
+    if len(labelled) < 2 or len(labelled) < len(keys) - 1:
+        return None
+    last = n
+    while last + 1 < len(lines) and columns(lines[last + 1][1]):
+        last += 1
+    start, end = lines[n][0], lines[last][0] + len(lines[last][1].rstrip())
+    return Entry(n, last, "heap", (Cell(start, end, start, 0, 0),)) if last > n else None
 
 
 # -- one cell a line --------------------------------------------------------------

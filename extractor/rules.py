@@ -45,6 +45,8 @@ class DeviceMeans(_Strict):
     # A product usually put into another defect: counts at a leak only when the
     # text ties it to one.
     usual_target: str | None = None
+    # Sold by one size: "12/10" is no oblong one of it, but two.
+    round: bool = False
     # "its twin", "the neighbour": named by another device, and not that one.
     relative: bool = False
     # May also stand for a valve, a clip or a vascular closure device named before.

@@ -24,7 +24,8 @@ _LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be qua
 class SheetCell:
     """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes").
 
-    ``blank`` where other rows answer and this one does not.
+    ``blank`` where other rows answer and this one does not; ``reverses`` where it counts
+    among the implanted those taken out again.
     """
 
     first: int
@@ -32,6 +33,7 @@ class SheetCell:
     column: str | None
     fate: str | None
     blank: bool = False
+    reverses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Row:
     headed: bool = False
     label: int | None = None
     uncertain: bool = False
+    earlier: bool = False  # its date may be that of another session
+    keys: frozenset[int] = frozenset()  # the words of its keys
 
     def of(self, *columns: str) -> list[SheetCell]:
         """The cells in these columns."""
@@ -62,7 +66,11 @@ class Row:
     def mentions(self, cell: SheetCell | None = None) -> list[Mention]:
         """What rules matched in the row, or in one of its cells."""
         first, last = (cell.first, cell.last) if cell else (self.first, self.last)
-        return list(dict.fromkeys(m for i, m in self.parse.items.items() if first <= i < last))
+        return list(
+            dict.fromkeys(
+                m for i, m in self.parse.items.items() if first <= i < last and m.first not in self.keys
+            )
+        )
 
     def numbers(self, cell: SheetCell) -> list[int]:
         """The counts of a cell: "2 (two)" gives 2 twice."""
@@ -71,17 +79,24 @@ class Row:
 
     def nouns(self) -> list[Mention]:
         """Nouns of the row that belong to no device phrase."""
-        return [m for m in self.parse.nouns if self.first <= m.first < self.last]
+        return [m for m in self.parse.nouns if self.first <= m.first < self.last and m.first not in self.keys]
 
     def actions(self) -> list[Mention]:
         """Verbs of the row."""
-        return [m for m in self.parse.actions if self.first <= m.first < self.last]
+        return [
+            m for m in self.parse.actions if self.first <= m.first < self.last and m.first not in self.keys
+        ]
 
     def fates(self) -> list[Mention]:
         """The words of the row that tell of a fate."""
         return [
             m for m in self.marks if m.means.fate and not m.means.column and self.first <= m.first < self.last
         ]
+
+    def years(self) -> list[int]:
+        """The years that the dates of a row give."""
+        words = [word for cell in self.of("time") for word in self.parse.between(cell.first, cell.last)]
+        return [int(word) for word in words if len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()]
 
     def place(self) -> str | None:
         """The other defect a row names; None where it names a leak or a valve."""
@@ -172,6 +187,7 @@ class _Column:
     cell: Cell
     column: str | None
     fate: str | None
+    reverses: bool = False
 
 
 def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
@@ -188,9 +204,10 @@ def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
             for i in range(first, last)
         )
         named += bool(inside) and whole
-        columns.append(_Column(cell, *(_meaning(inside) if whole else (None, None))))
+        meaning = _meaning(inside) if whole else (None, None)
+        columns.append(_Column(cell, *meaning, any(m.means.reverses for m in inside)))
     kinds = {column.column for column in columns if column.column}
-    return columns if named >= 2 and (len(kinds) >= 2 or named == len(columns) > 2) else []
+    return columns if named >= 3 or (named == 2 and len(kinds) == 2) else []
 
 
 def _meaning(marks: list[Mention]) -> tuple[str | None, str | None]:
@@ -232,27 +249,9 @@ def _span(parse: Parse, start: int, end: int) -> tuple[int, int]:
 
 
 def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
-    cells = []
-    all_cells = parse.sentence.cells
-    headed = bool(header) and parse.sentence.form == "row" and len(all_cells) > 1
-    keys: set[int] = set()
-    for cell in all_cells:
-        first, last = _span(parse, cell.value, cell.end)
-        inside = [m for m in tables if cell.start <= m.start < cell.value]
-        keys.update(m.first for m in inside)
-        if cell.value > cell.start:
-            column, fate = _meaning(inside[::-1])
-        elif parse.sentence.form == "record" and cell is all_cells[0]:
-            column, fate = "item", None  # the name that fields without a device follow
-        elif headed:
-            named = _column_of(cell, all_cells, header)
-            column, fate = (named.column, named.fate) if named else (None, None)
-        else:
-            column, fate = None, None
-            name = next((m for m in tables if m.first == first and m.last < last), None)
-            if name is not None and name.means.column in _NAMED_INSIDE:
-                column, first = name.means.column, name.last  # "Lot 123", "Size 10"
-        cells.append(SheetCell(first, last, column, fate))
+    headed = bool(header) and parse.sentence.form == "row" and len(parse.sentence.cells) > 1
+    cells = [_cell(parse, cell, tables, header if headed else []) for cell in parse.sentence.cells]
+    keys = {m.first for cell in parse.sentence.cells for m in tables if cell.start <= m.start < cell.value}
     marks = [
         m
         for m in tables
@@ -261,7 +260,27 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
         and (m.means.fate or m.means.answer or m.means.target or m.means.column == "quantity")
         and (not m.means.alone or _alone(parse, cells, m))
     ]
-    return Row(parse, parse.first, parse.last, cells, marks, headed)
+    return Row(parse, parse.first, parse.last, cells, marks, headed, keys=keys)
+
+
+def _cell(parse: Parse, cell: Cell, tables: list[Mention], header: list[_Column]) -> SheetCell:
+    """The words of a cell, with the column that its key, a header or its first word names."""
+    first, last = _span(parse, cell.value, cell.end)
+    row = parse.sentence.cells
+    if parse.sentence.form == "record" and cell is row[0]:
+        return SheetCell(first, last, "item", None)  # the name, which other fields follow
+    if cell.value > cell.start:
+        inside = [m for m in tables if cell.start <= m.start < cell.value]
+        reverses = any(m.means.reverses for m in inside)
+        return SheetCell(first, last, *_meaning(inside[::-1]), reverses=reverses)
+    if header:
+        named = _column_of(cell, row, header)
+        if named is not None:
+            return SheetCell(first, last, named.column, named.fate, reverses=named.reverses)
+    name = next((m for m in tables if m.first == first and m.last < last), None)
+    if not header and name is not None and name.means.column in _NAMED_INSIDE:
+        return SheetCell(name.last, last, name.means.column, None)  # "Lot 123", "Size 10"
+    return SheetCell(first, last, None, None)
 
 
 def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
@@ -280,6 +299,11 @@ def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
 def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     """Tell running numbers from quantities: 1, 2, 3 down the first column count the rows."""
     sheet = Sheet(sheet.part, [_answered(row, sheet, header) for row in sheet.rows])
+    last = max((year for row in sheet.rows for year in row.years()), default=0)
+    undated = any(row.of("time") and not row.years() for row in sheet.rows)
+    sheet.rows = [
+        replace(row, earlier=undated or max(row.years()) < last) if row.years() else row for row in sheet.rows
+    ]
     kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
     numbers = [_number_in_front(row, kinds) for row in sheet.rows]
     run = [number for number in numbers if number is not None]
