@@ -113,6 +113,9 @@ class _Reader:
         if row.parse.sentence.form == "record" and not entries:
             self._unnamed(row)
         for phrase in row.parse.phrases:
+            if not phrase.explanation and _new(row, phrase, entries):
+                self.timeline.loose.append(_loose(row, phrase, phrase.quantity or 1))
+                phrase.explanation = "unexplained"
             self.timeline.explained.append((phrase, phrase.explanation or "of the row"))
 
     def _fate(
@@ -167,7 +170,7 @@ class _Reader:
         article = _article(row, phrase)
         if row.parse.sentence.form == "heap":
             self._add(row, article, Fate(fate.outcome, sure=False), (1, 1), phrase.first)
-            self.timeline.loose.append(_loose(row, phrase))
+            self.timeline.loose.append(_loose(row, phrase, _MOST_OF_ONE_ARTICLE - 1))
             return "unexplained"
         fates: list[tuple[Fate, _Interval]] = [
             (told, (number, number)) for told, number in counted_fates(row) if number <= _MOST_OF_ONE_ARTICLE
@@ -527,12 +530,17 @@ def _told_apart(row: Row) -> bool:
     return row.parse.sentence.form == "record" and not row.of("lot", "serial")
 
 
-def _loose(row: Row, phrase: DevicePhrase) -> Loose:
-    """An entry of a table whose cells cannot be told apart: nobody can say how many it stands for."""
+def _new(row: Row, phrase: DevicePhrase, entries: list[DevicePhrase]) -> bool:
+    """As in "Device 1 | exchanged for a 10 mm AVP II": a device named beside the one the row is of."""
+    names = phrase.product or phrase.sizes or phrase.words & {"another", "more"}
+    ours = any(cell.first < phrase.last and phrase.first < cell.last for cell in row.of("item", "size"))
+    return bool(names) and not ours and not any(_same_article(entry, phrase) for entry in entries)
+
+
+def _loose(row: Row, phrase: DevicePhrase, extra: int) -> Loose:
+    """A phrase of a row that may be so many devices more."""
     words, section = row.parse.words, row.parse.sentence.section.role
-    return Loose(
-        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE - 1
-    )
+    return Loose(phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, extra)
 
 
 def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:

@@ -191,7 +191,8 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
     What looks like the start of an entry ("9:30 ...", "11. ...", "the leak: ...")
     goes on with running text that has not come to the end of its sentence.
     """
-    if line.form == "row" or (_ALIGNED.match(before.text) and _ALIGNED.match(piece.text)):
+    columns_go_on = _ALIGNED.match(before.text) and _ALIGNED.match(piece.text)
+    if line.form == "row" or columns_go_on or ("|" in before.text and "|" in piece.text):
         return False
     match piece.form:
         case "prose":

@@ -144,6 +144,7 @@ def _number(parse: Parse, first: int, last: int) -> int | None:
     """The number a stretch of words ends with, or that a ticked box stands before."""
     mentions = dict.fromkeys(m for i, m in parse.items.items() if first <= i < last and m.kind == "count")
     counted = [(m, n) for m in mentions if (n := count_of(m)) is not None]
+    counted = [(m, n) for m, n in counted if m.means.word != "none"] or counted  # "No. of plugs: 2"
     if len({n for _, n in counted}) != 1:
         return None
     mention, number = counted[-1]
