@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from extractor.events import Standing, Statement, Timeline
+from extractor.events import Standing, Statement, Timeline, TrackedDevice, same_size
 from extractor.grammar import Parse
 from extractor.implants import Listing, read_implants
 from extractor.layout import Section
@@ -86,7 +86,11 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     tables
         Mentions of the ``table`` layer (column names and row fates).
     """
-    reading = _Reading(tables, has_log=sum(p.sentence.form == "log" for p in parses) >= 3)
+    reading = _Reading(
+        tables,
+        has_log=sum(p.sentence.form == "log" for p in parses) >= 3,
+        opening=next((p.first for p in parses if _opens_session(p)), 0),
+    )
     for parse in parses:
         reading.read(parse)
     case = reading.finish()
@@ -105,6 +109,7 @@ class _Reading:
 
     tables: list[Mention]
     has_log: bool
+    opening: int  # the first word of the narrative, where the text says "Today:"
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
@@ -143,6 +148,8 @@ class _Reading:
         if section.role in ("copied", "plan"):
             return "narrative", "prior" if section.role == "copied" else "planned"
         source = _SOURCE_OF_ROLE[section.role]
+        if source == "narrative" and parse.first < self.opening and "today" not in parse.cue_kinds():
+            return source, "prior"
         if source == "narrative" and self.has_log and parse.sentence.form == "log":
             source = "log"
         return source, "today"
@@ -202,6 +209,13 @@ def _other_implants(parses: list[Parse]) -> int:
     return len(roles)
 
 
+def _opens_session(parse: Parse) -> bool:
+    """As in "Today: general anaesthesia": what stands before is of another day."""
+    return parse.words.words[parse.first + 1 : parse.first + 2] in ([":"], ["."]) and any(
+        c.first == parse.first and c.last == parse.first + 1 and c.means.cue == "today" for c in parse.cues
+    )
+
+
 def _tells(parse: Parse) -> bool:
     """Whether a line is a sentence and not a list entry."""
     return parse.last - parse.first > 6 and any(role in ("be", "subject") for role in parse.roles.values())
@@ -212,11 +226,11 @@ def _narrator(case: Case) -> Source | None:
     listed = any(d.in_place for d in case.timelines.get("implants", Timeline()).today())
     told = [s for s in _NARRATORS if s in case.timelines and case.timelines[s].today()]
     if listed:
-        told = [s for s in told if s not in ("findings", "summary") and not _refers(case.timelines[s], s)]
+        told = [s for s in told if s == "implants" or (s in ("narrative", "log") and not _repeats(case, s))]
     events = {
         s: sum(len(d.events) for d in case.timelines[s].today())
         for s in told
-        if any(d.events[1:] for d in case.timelines[s].today())
+        if any(_told_of(d) for d in case.timelines[s].today())
     }
     tellers = [s for s in events if s in ("narrative", "log")]
     if tellers:
@@ -225,9 +239,24 @@ def _narrator(case: Case) -> Source | None:
     return next(iter((events if not listed else []) or placed or told), None)
 
 
-def _refers(timeline: Timeline, source: Source) -> bool:
-    """As in "The 10 was opened first": every device is named as one known from a list."""
-    return source != "implants" and all(d.size is not None and not d.counted for d in timeline.today())
+def _only_losses(case: Case, source: Source) -> bool:
+    """As in an event "8 mm out": nothing but what the implant list has as taken out too."""
+    lost = [d for d in case.timelines["implants"].today() if not d.in_place]
+    return all(
+        d.state == "removed" and any(same_size(d.size, other.size) for other in lost)
+        for d in case.timelines[source].today()
+    )
+
+
+def _told_of(device: TrackedDevice) -> bool:
+    """Whether something happened to a device, beyond its being named, chosen or looked at."""
+    return any(event.event not in ("named", "select", "check") for event in device.events)
+
+
+def _repeats(case: Case, source: Source) -> bool:
+    """As in "The 10 was opened first": no device but those of the list, and what it has as taken out."""
+    today = case.timelines[source].today()
+    return all(d.size is not None and not d.counted for d in today) or _only_losses(case, source)
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:
@@ -241,7 +270,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
         if device.many and device.in_place:
             low, unbounded = low + 2, True
         elif device.in_place:
-            low += not (device.doubtful or device.unsure or device.only_named)
+            low += not (device.doubtful or device.unsure or device.only_named or device.withheld)
             high += 1
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from extractor.circumstances import Circumstances
 from extractor.claims import Case, Claim
 from extractor.count import Count
-from extractor.events import Event, TrackedDevice
+from extractor.events import Event, Timeline, TrackedDevice, same_size
 from extractor.mentions import Mention
 from extractor.rules import CodingRule, RuleBook
 from extractor.site import ACCESS
@@ -60,8 +60,7 @@ def suggest(
     note_id: str, book: RuleBook, evidence: Evidence, case: Case, count: Count, around: Circumstances
 ) -> Suggestion:
     """The suggestion for one note."""
-    tracked = [*case.main.devices, *_elsewhere(case)]
-    devices = _devices(tracked, around, evidence)
+    devices = _devices(_tracked(case, count), around, evidence)
     today = case.main.today()
     occurred = around.leak is not None and (
         bool(today)
@@ -134,6 +133,8 @@ def suggest(
         None,
     )
     at_leak = any(d.at_leak and d.in_place for d in today)
+    if around.closure is None and elsewhere is not None and not any(d.at_leak or d.in_place for d in today):
+        return _nothing(note_id, book, devices, around, evidence)  # tried and left in another defect
     if around.closure is None and not at_leak and elsewhere is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(
@@ -174,17 +175,30 @@ def _opened(case: Case) -> bool:
     return any(e.event in into for t in case.timelines.values() for d in t.today() for e in d.events)
 
 
-def _elsewhere(case: Case) -> list[TrackedDevice]:
-    """Devices only other sources know of: opened, removed or not used."""
-    known = {(d.size, d.state) for d in case.main.devices}
-    extra = []
-    for source, timeline in case.timelines.items():
-        if source == case.narrator or source not in ("implants", "addendum", "log"):
+def _tracked(case: Case, count: Count) -> list[TrackedDevice]:
+    """The devices of the part that comes to the count, and those only other parts know as not left in."""
+    account = _account(case, count)
+    tracked = list(account.devices)
+    for source in ("implants", "equipment", "addendum", "log"):
+        timeline = case.timelines.get(source)
+        if timeline is None or timeline is account:
             continue
         for device in timeline.devices:
-            if device.state in ("unused",) and (device.size, device.state) not in known:
-                extra.append(device)
-    return extra
+            alike = [d for d in tracked if d.standing == "today" and same_size(d.size, device.size)]
+            if device.state == "unused" and not any(d.state == "unused" for d in alike):
+                tracked.append(device)
+            elif device.state == "removed" and device.size and not any(_outcome(d) == "removed" for d in alike):
+                tracked = [d for d in tracked if d not in alike or d.in_place] + [device]
+    return tracked
+
+
+def _account(case: Case, count: Count) -> Timeline:
+    """The part whose devices come to the count: the one that tells the course, where it does."""
+    for source in (case.narrator, "addendum", "implants", "log", "summary"):
+        timeline = case.timelines.get(source) if source else None
+        if timeline is not None and sum(d.in_place for d in timeline.today()) == count.exact:
+            return timeline
+    return case.main
 
 
 def _outcome(device: TrackedDevice) -> Outcome:
@@ -196,7 +210,7 @@ def _outcome(device: TrackedDevice) -> Outcome:
         return "other_target"
     if device.in_place:
         return "implanted"
-    if device.state == "removed" or (device.tried and device.state in ("loaded",)):
+    if device.state in ("removed", "embolized") or (device.tried and device.state == "loaded"):
         return "removed"
     if device.state == "unused":
         return "unused"

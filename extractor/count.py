@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
-from extractor.identity import strangers
+from extractor.identity import strangers, untold_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def reconcile(case: Case) -> Count:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
         high += strangers(case)
+        low -= min(low, max(0, untold_losses(case)))
     return Count(low, high, doubt=None if low == high else detailed[0])
 
 

@@ -70,6 +70,12 @@ class TrackedDevice:
         return self.state in IN_PLACE
 
     @property
+    def withheld(self) -> bool:
+        """The last word of its release is that it did not come to it."""
+        told = [event.event for event in self.events if event.event in ("release", "not release")]
+        return bool(told) and told[-1] == "not release"
+
+    @property
     def only_named(self) -> bool:
         """No word says that it was put in or stayed."""
         return all(event.event in ("named", "check", "select") for event in self.events) and not self.listed

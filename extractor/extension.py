@@ -422,6 +422,9 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
+        if means.word == "both" and mention.first == phrase.last and phrase.sizes and _ends_clause(tags, mention):
+            phrase.number = 2  # "two more, AVP II 6 mm both"
+            return True
         if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
             phrase.words.add("none")  # "Device 2: none"
             return True
@@ -476,6 +479,10 @@ class _Rightward:
             phrase.plural = phrase.plural or mention.plural
             return True
         return False
+
+
+def _ends_clause(tags: Tags, mention: Mention) -> bool:
+    return mention.last >= tags.last or tags.words.words[mention.last] in (",", ".", ";", ")")
 
 
 def _list_in_brackets(tags: Tags, i: int) -> bool:

@@ -12,6 +12,7 @@ from extractor.events import Timeline, TrackedDevice, same_product, same_size
 
 _TELLERS: tuple[Source, ...] = ("narrative", "log")
 _LISTS: tuple[Source, ...] = ("log", "implants", "summary", "title")
+_SUMS_UP: tuple[Source, ...] = ("title", "findings", "summary", "addendum")
 _OUT = ("removed", "unused", "embolized")
 
 
@@ -27,6 +28,19 @@ def strangers(case: Case) -> int:
             if _complete(told):
                 most = max(most, _unknown(_sure(listed), _left(told)))
     return most
+
+
+def untold_losses(case: Case) -> int:
+    """The most devices that one part says were taken out, and the part that tells the course does not know."""
+    told = sum(d.state in _OUT or d.tried for d in case.main.devices if d.standing == "today")
+    return max(
+        (
+            sum(d.state in ("removed", "embolized") for d in case.timelines[source].today()) - told
+            for source in _SUMS_UP
+            if source in case.timelines and source != case.narrator
+        ),
+        default=0,
+    )
 
 
 def _left(timeline: Timeline) -> list[TrackedDevice]:

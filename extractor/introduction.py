@@ -113,6 +113,7 @@ def _take_up(phrase: DevicePhrase, device: TrackedDevice) -> TrackedDevice:
     device.label = device.label or phrase.label
     device.product = device.product or phrase.product
     device.pending = False
+    device.many = device.many and not (phrase.sizes and phrase.quantity == 1)  # "devices were obtained"
     return device
 
 
@@ -180,6 +181,8 @@ def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
     ]:
         mention = parse.items.get(i)
         if mention is not None and mention.kind == "count" and mention.means.word == "each":
+            if any(c.first < i < c.last for c in parse.cues):
+                continue  # "on each side"
             before = parse.roles.get(i - 1)
             return before in ("preposition", "with") or parse.words.words[i - 1] in WAY_THROUGH
     return False
@@ -194,7 +197,8 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
         or telling.parse.cue_kinds() & {"sequence"}
     ):
         return False
-    in_place = [d for d in telling.timeline.today() if d.in_place]
+    valve = phrase.valve or telling.site.valve
+    in_place = [d for d in telling.timeline.today() if d.in_place and (not valve or d.valve in (None, valve))]
     if number > 1:
         sizes = {size_key(size) for size in phrase.sizes}
         alike = [d for d in in_place if not sizes or d.size is None or size_key(d.size) in sizes]

@@ -15,7 +15,8 @@ from extractor.lines import FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
-_NUMBERING = re.compile(r"\s*\(?\d{1,2}[.)]")
+_OPENING = 3  # lines
+_NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
@@ -51,9 +52,9 @@ _MERE_COUNT = re.compile(
 _LEAST_OF_LOG = 3  # lines that begin with a time
 
 
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
 # Headers of these roles may count by themselves: "Devices implanted: 2".
 _OF_DEVICES = frozenset({"implants", "equipment"})
-_QUOTES = {'"': '"', "“": "”", "«": "»"}
 # Headers of these roles may say something themselves: "Aortic leak closure:".
 _TALKING_HEADERS = frozenset({"description", "other", "body", "log", "addendum"})
 _TOLD = ("description", "body", "other", "log")  # sections that tell the course of events
@@ -161,7 +162,7 @@ class LayoutReader:
             lambda n: self._line_header(lines[n]) is not None,
         )
         sections = self._sections(text, lines, entries)
-        opening = tuple((line.start, line.end) for line in lines if line.text.strip())[:3]
+        opening = _opening(lines, sections)
         sentences = tuple(_sentences(text, _blocks(lines, entries, self._names), sections))
         return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
@@ -319,6 +320,19 @@ def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
             opened = text.index(body[0], section.body)
             end = text.find(_QUOTES[body[0]], opened + 1)
         out.append(replace(section, role="copied") if section.start < end else section)
+    return tuple(out)
+
+
+def _opening(lines: list[Line], sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
+    """The first lines, up to the third that is none of the letterhead."""
+    out, told = [], 0
+    for line in lines:
+        if not line.form:
+            continue
+        out.append((line.start, line.end))
+        told += not any(s.role == "letterhead" and s.start <= line.start < s.end for s in sections)
+        if told == _OPENING:
+            break
     return tuple(out)
 
 

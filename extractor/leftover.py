@@ -53,6 +53,11 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     ):
         for device in introduce(telling, phrase):
             _repeat_verb(telling, device, phrase)
+    elif (
+        phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase)
+        and _verbless(telling) and telling.opened_in == telling.parse.sentence.paragraph
+    ):
+        return False  # "Second, a 10 mm of the same.", after a sentence that opened one
     elif phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase):
         telling.loosen(phrase, 1)  # "next in the row came a 10 mm"
     elif "part" in phrase.words and phrase.number and phrase.number > len(live):
@@ -123,6 +128,9 @@ def _definite(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "definite" and not landmark and not phrase.prior:
         return False
     active = telling.active()
+    if "former" in phrase.words and not active:
+        phrase.explanation = "history"
+        return True
     if phrase.words & {"both", "all", "each"} and phrase.number and len(active) != phrase.number:
         telling.state([phrase], phrase.number, phrase.number, "position")
     elif phrase.plural and len(active) == 1 and not active[0].many:
@@ -171,6 +179,8 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
         return False
     if phrase.words & {"another", "more"} or phrase.ordinal is not None or phrase.quantity != 1:
         return False
+    if telling.next_label is not None:
+        return False  # "Device B: ..." announces another one
     match = matching(telling, phrase, telling.active())
     if match and phrase.sizes and _listed_beside(telling, phrase):
         return False
@@ -230,6 +240,8 @@ def _several_counted(telling: Telling, phrase: DevicePhrase) -> bool:
         return False
     if telling.listing or (_verbless(telling) and not telling.active()):
         return False
+    if phrase.sizes and phrase.product and not matching(telling, phrase, telling.timeline.today()):
+        return False  # "two more, AVP II 6 mm both"
     in_place = sum(d.in_place for d in telling.timeline.today())
     counted = in_place > phrase.quantity and phrase.determiner == "indefinite"
     telling.state([phrase], phrase.quantity, phrase.quantity, "total" if counted else "position")
@@ -242,12 +254,10 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
         return False
     if phrase.label is not None and _unheard_label(telling, phrase.label):
-        if _verbless(telling) and telling.parse.words.words[phrase.last : phrase.last + 1] in (
-            [":"],
-            ["="],
-            [],
-        ):
-            phrase.explanation = "blank field"  # "Device 3: ___"
+        after = telling.parse.words.words[phrase.last : telling.parse.last]
+        if _verbless(telling) and after[:1] in ([":"], ["="], []):
+            telling.next_label = phrase.label if any(w.isalpha() for w in after) else None
+            phrase.explanation = "heading" if telling.next_label else "blank field"  # "Device 3: ___"
             return True
         if _heads(telling, phrase):
             telling.next_label = phrase.label
@@ -319,6 +329,7 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
             or (verbless and not active and phrase.number)
             or (phrase.label is not None and form != "log")
             or (form == "item" and verbless)
+            or (verbless and (phrase.number or 1) > 1 and phrase.sizes)
             or (verbless and telling.opened_in == parse.sentence.paragraph)
         ):
             # The last: "In the middle, a 12/5 AVP III.", after a sentence that opened one.

@@ -27,11 +27,14 @@ TIME = re.compile(
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
-_COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S")  # two blanks behind a full stop are style
+# A gap of two blanks parts columns, but not behind a full stop, where many typists put two.
+_COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S|[.!?:;,](?: {3,}|\t)\S")
 _ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
+_PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
+_BOLD = re.compile(r"\*\*(?!\s)([^*\n]*[^\W\d_][^*\n]*)(?<!\s)\*\*(?!\*)")
 _SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
 _MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
 _LEAST_SPOKEN = 4  # marks, for a text that spells them out
@@ -56,16 +59,24 @@ class Line:
 
 
 def written(text: str) -> str:
-    """The text with the marks of a dictation that spells them out; every character keeps its place.
+    """The text as plain typing has it; every character keeps its place.
+
+    Typeset quotes and hyphens become plain ones, marks of bold type blanks, and
+    the marks of a dictation that spells them out become marks.
 
     Examples
     --------
     >>> written("One plug comma then comma released period Done period").split()
     ['One', 'plug', ',', 'then', ',', 'released', '.', 'Done', '.']
+    >>> written("**Result:** the patient\u2019s").split()
+    ['Result:', 'the', "patient's"]
     """
+    text = text.translate(_PLAIN)
+    # No-break spaces fill the place: unlike blanks they part no columns.
+    if "**" in text:
+        text = _BOLD.sub("\xa0\xa0\\1\xa0\xa0", text)
     if len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
         return text
-    # No-break spaces fill the place: unlike blanks they part no columns.
     return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
 
 

@@ -74,6 +74,7 @@ class TargetMeans(_Strict):
         "asd", "vsd", "pfo", "pda", "appendage", "fistula", "pseudoaneurysm",
         "septal_access", "apical_tract", "vessel",
     ]  # fmt: skip
+    after: Literal["transapical", "transseptal"] | None = None  # only in a note that names this route
 
 
 class ValveMeans(_Strict):
@@ -145,7 +146,7 @@ class CueMeans(_Strict):
     cue: Literal[
         "negation", "history", "plan", "possible", "failure", "today", "summary",
         "sequence", "correction", "landmark", "same", "inability", "imaging",
-        "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither",
+        "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
 

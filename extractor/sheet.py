@@ -251,7 +251,12 @@ def _span(parse: Parse, start: int, end: int) -> tuple[int, int]:
 def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
     headed = bool(header) and parse.sentence.form == "row" and len(parse.sentence.cells) > 1
     cells = [_cell(parse, cell, tables, header if headed else []) for cell in parse.sentence.cells]
-    keys = {m.first for cell in parse.sentence.cells for m in tables if cell.start <= m.start < cell.value}
+    keys = frozenset(
+        i
+        for cell in parse.sentence.cells
+        if cell.value > cell.start
+        for i in range(*parse.words.at(cell.start, cell.value))
+    )
     marks = [
         m
         for m in tables

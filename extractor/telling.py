@@ -22,6 +22,9 @@ from extractor.phrases import DevicePhrase
 from extractor.site import Site
 
 
+_TAKES_AWAY = frozenset({"withdraw", "embolize", "capture", "waste", "unused"})
+
+
 class Telling:
     """The state of one source while it is read, sentence by sentence.
 
@@ -100,10 +103,16 @@ class Telling:
     def apply(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Let an event happen to a device; ``group`` names the device, or is empty."""
         state = device.state
+        if device.many and event in _TAKES_AWAY and not any(p.plural for p in group):
+            self.log(device, event, action, group)
+            return  # "one plug came loose": the others stay
         if event in ("release", "withdraw", "remain", "embolize"):
             device.announced = False
         if state == "removed" and action.means.form == "noun":
             return  # "since the opening of the first plug": nothing new
+        if not group and event == "open" and state == "removed":
+            if device.paragraph != self.parse.sentence.paragraph:
+                return  # "the plane of the disc when open": of the valve, or nothing we know
         if not group and event == "withdraw" and state == "released":
             return  # "removed", said of nothing: a released device is not taken out unnamed
         if not group and event == "unused" and device.in_place:

@@ -217,6 +217,10 @@ class TimelineBuilder:
             return
         if event == "pull" and self._seats(action):
             event = "check"
+        if event == "pull" and self._like_the_one_before(action):
+            event = "withdraw"
+        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
+            event = "withdraw"  # "it fell into the aorta: retracted"
         if event == "select" and self._takes(action):
             event = "open"
         if event == "close":
@@ -227,10 +231,14 @@ class TimelineBuilder:
             group = self._patients.patient(action)
             if group is None and self._awaited(action):
                 group = []  # "observed for half an hour prior to detachment"
+            if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
+                group = []  # "the disc stuck, recaptured": only a device is
             if group is None:
                 self._unclaimed(action, standing)
                 return
         if standing != "today" or (group and self._spent(group[0])):
+            return
+        if event == "release" and self._never_came_to(action):
             return
         if self._planned(action) and event in _MAY_BE_PLANNED:
             _explain(group, "plan")
@@ -250,6 +258,12 @@ class TimelineBuilder:
         if devices:
             self._telling.focus = devices
 
+    def _in_hand(self, action: Mention) -> bool:
+        """Whether this sentence told of the device in focus, and of no other since."""
+        focus = self._telling.focus
+        told = [d for devices in self._telling.known.values() for d in devices]
+        return len(focus) == 1 and focus[0] in told and focus[0].in_place and action.means.form == "verb"
+
     def _awaited(self, action: Mention) -> bool:
         """As in "tested before release": the release is told by what came before it."""
         return (
@@ -260,6 +274,12 @@ class TimelineBuilder:
             and not any(
                 a.means.event in ("withdraw", "exchange", "embolize", "unused") for a in self._parse.actions
             )
+        )
+
+    def _never_came_to(self, action: Mention) -> bool:
+        """As in "recaptured and removed prior to release": what was taken out was not released."""
+        return self._tells_when(action) and any(
+            a.means.event == "withdraw" and a.last <= action.first for a in self._parse.actions
         )
 
     def _takes(self, action: Mention) -> bool:
@@ -273,12 +293,26 @@ class TimelineBuilder:
             and self._patients.right(action) is not None
         )
 
+    def _like_the_one_before(self, action: Mention) -> bool:
+        """As in "Pulled back as well", after one that was taken out."""
+        before = [d for d in self.timeline.today() if d not in self._telling.focus]
+        return (
+            any(c.first == action.last and c.means.cue == "likewise" for c in self._parse.cues)
+            and bool(before)
+            and before[-1].state == "removed"
+        )
+
     def _seats(self, action: Mention) -> bool:
         """As in "pulled back against the ring", "pulled back together": the disc is brought to the leak."""
         i = action.last
         if i >= self._parse.last:
             return False
-        return self._parse.roles.get(i) != "conjunction" and self._parse.words.words[i].isalpha()
+        likewise = any(c.first == i and c.means.cue in ("again", "likewise") for c in self._parse.cues)
+        return (
+            not likewise
+            and self._parse.roles.get(i) != "conjunction"
+            and self._parse.words.words[i].isalpha()
+        )
 
     def _stays_unused(self, action: Mention) -> bool:
         """As in "both remain in their sealed boxes": where they stay is not the leak."""
@@ -341,6 +375,10 @@ class TimelineBuilder:
             _explain(group, "not done")
             return
         devices = self._resolve(group, "load", action)
+        if event == "remain" and denied and group and self._left_out(action):
+            for device in devices:
+                self._telling.apply(device, "withdraw", action, group)  # "the first was not left in"
+            return
         for device in devices:
             device.tried = True
             if device.state == "named":
@@ -348,6 +386,13 @@ class TimelineBuilder:
             self._telling.log(device, f"not {event}", action, group)
         if devices:
             self._telling.focus = devices
+
+    def _left_out(self, action: Mention) -> bool:
+        """As in "the first was not left in", "used and not left"; not "it did not leave its box"."""
+        before = [c for c in self._parse.cues if c.means.cue == "negation" and c.last == action.first]
+        return passive(self._parse, action) or (
+            bool(before) and self._parse.roles.get(before[-1].first - 1) == "conjunction"
+        )
 
     # -- exchanges -----------------------------------------------------------------
 

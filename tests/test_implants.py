@@ -207,9 +207,7 @@ def test_implants_a_block_of_fields_is_one_device(coder: Coder, text: str, devic
         ),
     ],
 )
-def test_implants_what_is_not_understood_stays_open(
-    coder: Coder, text: str, devices: int, why: str
-) -> None:
+def test_implants_what_is_not_understood_stays_open(coder: Coder, text: str, devices: int, why: str) -> None:
     low, high = count(coder, "IMPLANT LOG\n" + text)
     assert low < (high or 99), why
     assert low <= devices <= (high or 99), why
