@@ -69,6 +69,7 @@ class Case:
     narrator: Source | None = None
     parses: list[tuple[Parse, Source, Standing]] = field(default_factory=list)
     listed: bool = False  # a part of the note lists implants, and not only supplies
+    totals: list[Total] = field(default_factory=list)  # counts in the fields of forms
 
     @property
     def main(self) -> Timeline:
@@ -113,7 +114,6 @@ class _Reading:
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
-    totals: list[Total] = field(default_factory=list)
     begun: Section | None = None  # a history section in which today's narrative has begun
 
     def read(self, parse: Parse) -> None:
@@ -123,7 +123,7 @@ class _Reading:
         form = parse.sentence.form
         if standing == "today":
             totals = read_totals(parse, self.tables)
-            self.totals += totals
+            self.case.totals += totals
             if totals:
                 return
         if source in ("implants", "equipment") and form == "prose" and _tells(parse):
@@ -164,7 +164,7 @@ class _Reading:
         for listing, timeline in read_implants(self.rows, self.tables).items():
             timelines[listing] = timeline
         listed = timelines.get("implants", Timeline())
-        total = state_total(self.totals, sum(d.in_place for d in listed.today()))
+        total = state_total(self.case.totals, sum(d.in_place for d in listed.today()))
         if total is not None:
             listed.statements.append(total)
             timelines["implants"] = listed

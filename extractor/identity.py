@@ -19,7 +19,9 @@ _OUT = ("removed", "unused", "embolized")
 def strangers(case: Case) -> int:
     """The most devices that one part surely left in, by name and size, and another part does not know."""
     most = 0
-    claimed = {claim.source for claim in case.claims if claim.high is not None}
+    claimed = {
+        claim.source for claim in case.claims if claim.high is not None and claim.source in case.timelines
+    }
     for teller in claimed.intersection(_TELLERS):
         for listing in claimed.intersection(_LISTS) - {teller}:
             told, listed = case.timelines[teller], case.timelines[listing]

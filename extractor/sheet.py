@@ -68,7 +68,7 @@ class Row:
         first, last = (cell.first, cell.last) if cell else (self.first, self.last)
         return list(
             dict.fromkeys(
-                m for i, m in self.parse.items.items() if first <= i < last and m.first not in self.keys
+                m for i, m in self.parse.items.items() if first <= i < last and m.last - 1 not in self.keys
             )
         )
 
@@ -79,12 +79,14 @@ class Row:
 
     def nouns(self) -> list[Mention]:
         """Nouns of the row that belong to no device phrase."""
-        return [m for m in self.parse.nouns if self.first <= m.first < self.last and m.first not in self.keys]
+        return [
+            m for m in self.parse.nouns if self.first <= m.first < self.last and m.last - 1 not in self.keys
+        ]
 
     def actions(self) -> list[Mention]:
         """Verbs of the row."""
         return [
-            m for m in self.parse.actions if self.first <= m.first < self.last and m.first not in self.keys
+            m for m in self.parse.actions if self.first <= m.first < self.last and m.last - 1 not in self.keys
         ]
 
     def fates(self) -> list[Mention]:

@@ -177,6 +177,12 @@ def test_implants_lists_count_what_stayed(coder: Coder, text: str, devices: int,
         ),
         ("Plug type: AVP II\nPlug size: 12 mm\nNumber of plugs: 2\n", 2, "a number of such plugs"),
         (
+            "Implant: AVP II 12MM   Implanted Qty: 2   Explanted Qty: 1\n"
+            "Implant: AVP II 10MM   Implanted Qty: 1   Explanted Qty: 0\n",
+            2,
+            "those explanted are among those implanted",
+        ),
+        (
             "Implant/Explant: Implant  Description: AVP II 12MM  Qty: 1\n"
             "Implant/Explant: Explant  Description: AVP II 14MM  Qty: 1\n",
             1,
