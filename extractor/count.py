@@ -74,7 +74,7 @@ def reconcile(case: Case) -> Count:
     if high is None:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
-        high += strangers(case)
+        high += strangers(case, low)
         low -= min(low, max(0, untold_losses(case)))
     return Count(low, high, doubt=None if low == high else detailed[0])
 

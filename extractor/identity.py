@@ -16,19 +16,20 @@ _SUMS_UP: tuple[Source, ...] = ("title", "findings", "summary", "addendum")
 _OUT = ("removed", "unused", "embolized")
 
 
-def strangers(case: Case) -> int:
-    """The most devices that one part surely left in, by name and size, and another part does not know."""
+def strangers(case: Case, count: int) -> int:
+    """The most devices that one part surely left in, by name and size, and another part does not know.
+
+    A part that tells of fewer than ``count`` is not asked: what it does not know it
+    may have left out.
+    """
     most = 0
-    claimed = {
-        claim.source for claim in case.claims if claim.high is not None and claim.source in case.timelines
-    }
+    claimed = {claim.source for claim in case.claims}.intersection(case.timelines)
     for teller in claimed.intersection(_TELLERS):
         for listing in claimed.intersection(_LISTS) - {teller}:
             told, listed = case.timelines[teller], case.timelines[listing]
-            if _complete(listed):
-                most = max(most, _unknown(_sure(told), _left(listed)))
-            if _complete(told):
-                most = max(most, _unknown(_sure(listed), _left(told)))
+            for these, those in ((told, listed), (listed, told)):
+                if _complete(those) and len(_left(those)) >= count:
+                    most = max(most, _unknown(_sure(these), _left(those)))
     return most
 
 
@@ -51,13 +52,19 @@ def _left(timeline: Timeline) -> list[TrackedDevice]:
 
 
 def _sure(timeline: Timeline) -> list[TrackedDevice]:
-    return [d for d in timeline.today() if d.in_place and d.size and not (d.doubtful or d.unsure or d.many)]
+    return [
+        d for d in timeline.today() if d.in_place and _described(d) and not (d.doubtful or d.unsure or d.many)
+    ]
 
 
 def _complete(listed: Timeline) -> bool:
-    """Whether a part gives the size of every device it leaves in."""
+    """Whether a part describes every device it leaves in."""
     left = [d for d in listed.today() if d.in_place]
-    return bool(left) and all(d.size for d in left)
+    return bool(left) and all(_described(d) for d in left)
+
+
+def _described(device: TrackedDevice) -> bool:
+    return bool(device.size or device.product)
 
 
 def _unknown(these: list[TrackedDevice], those: list[TrackedDevice]) -> int:

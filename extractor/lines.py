@@ -31,7 +31,7 @@ _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 _COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S|[.!?:;,](?: {3,}|\t)\S")
 _ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
-_BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+_BREAK = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]*[^\W\d_][^*\n]*)(?<!\s)\*\*(?!\*)")
@@ -48,8 +48,8 @@ _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do
 class Line:
     """A line; its ``form`` is ``prose``, ``item``, ``log`` or ``row``, empty for a blank one.
 
-    ``text`` holds a blank for every character of a line break, so that its
-    positions are those of the note.
+    ``text`` has blanks in the place of line breaks, so that its positions are
+    those of the note.
     """
 
     start: int
@@ -112,8 +112,13 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
             lines.append(piece)
             continue
         start = lines[-1].start
-        lines[-1] = Line(start, piece.end, _BREAK.sub(" ", text[start : piece.end]), lines[-1].form)
+        lines[-1] = Line(start, piece.end, _straight(text[start : piece.end]), lines[-1].form)
     return lines
+
+
+def _straight(text: str) -> str:
+    """Wrapped text on one line: a blank for a break and its indent, filled up with what is no blank."""
+    return _BREAK.sub(lambda m: " ".ljust(len(m[0]), "\u200b"), text)
 
 
 def _pieces(text: str) -> list[Line]:
@@ -153,7 +158,7 @@ def _length(line: Line) -> int:
 
 def _with_next_word(line: Line, following: Line) -> int:
     """How long a line would be with the first word of the next."""
-    return _length(line) + 1 + len(following.text.split(None, 1)[0])
+    return _length(line) + 1 + len(following.text.strip(" \t").split(" ", 1)[0])
 
 
 def _full(line: Line, following: Line, width: int) -> bool:
@@ -216,4 +221,5 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
         return line.form != "log"
     if BULLET.match(piece.text):
         return not BULLET.match(line.text)
-    return not piece.text.lstrip()[0].isupper()
+    label = piece.text.partition(":")[0].strip()
+    return not label[0].isupper() or any(c.isdigit() for c in label)

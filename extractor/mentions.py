@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -48,6 +48,7 @@ def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
+_LINE_BREAK = re.compile(r"[ \t]*\r?\n[ \t]+(?=\S)|[ \t]*\r\n(?=\S)|[ \t]+\n(?=\S)")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _CELL_END = re.compile(r"\t| {2,}")
 _TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
@@ -165,6 +166,21 @@ class MentionFinder:
         add = self._vocab.strings.add
         return [[add(word) for word in _split(spelling)] for spelling in spellings(phrases)]
 
+    def _by_regex(self, text: str, words: Words) -> Iterator[Mention]:
+        """What the regular expressions match; a break of a line is one blank to them."""
+        squeezed = _Squeezed(text)
+        for rule, pattern in self._regexes:
+            for match in pattern.finditer(squeezed.text):
+                start, end = squeezed.original(match.start()), squeezed.original(match.end() - 1) + 1
+                while start < end and text[start].isspace():
+                    start += 1
+                first, last = words.at(start, end)
+                if first < last:
+                    value = next((int(group) for group in match.groups() if group and group.isdigit()), None)
+                    if value is None and rule.kind == "count" and match.group().isdigit():
+                        value = int(match.group())
+                    yield Mention(start, end, first, last, rule, False, value)
+
     def words(self, text: str) -> Words:
         """The words of a text."""
         return words_of(self._tokenizer(written(text)))
@@ -186,26 +202,19 @@ class MentionFinder:
                 continue  # words of two paragraphs are no phrase
             if rule.kind == "table" and _CELL_END.search(text, words.starts[first], words.ends[last - 1]):
                 continue  # nor those of two cells
-            if last - first > 1 and _opens_field(text, words.starts[first], words.ends[last - 1]):
+            if (
+                last - first > 1
+                and not line_starts
+                and _opens_field(text, words.starts[first], words.ends[last - 1])
+            ):
                 continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
             found[_LAYER_OF[rule.kind]].append(
                 Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
             )
-        lowered = _lower(text)
+        for mention in self._by_regex(text, words):
+            found[_LAYER_OF[mention.kind]].append(mention)
         # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
         offered = [match.span() for match in _DROP_DOWN.finditer(text)]
-        for rule, pattern in self._regexes:
-            layer = found[_LAYER_OF[rule.kind]]
-            for match in pattern.finditer(lowered):
-                start, end = match.span()
-                while start < end and text[start].isspace():
-                    start += 1
-                first, last = words.at(start, end)
-                if first < last:
-                    value = next((int(group) for group in match.groups() if group and group.isdigit()), None)
-                    if value is None and rule.kind == "count" and match.group().isdigit():
-                        value = int(match.group())
-                    layer.append(Mention(start, end, first, last, rule, False, value))
         for name, mentions in found.items():
             found[name] = [m for m in mentions if not _runs_over(m, line_starts)]
         if offered:
@@ -221,6 +230,28 @@ def in_context(found: dict[str, list[Mention]]) -> dict[str, list[Mention]]:
         layer: [m for m in mentions if m.kind != "target" or m.means.after in (None, *named)]
         for layer, mentions in found.items()
     }
+
+
+class _Squeezed:
+    """A text in lower case with one character for each line break, whatever blanks stand around it."""
+
+    def __init__(self, text: str) -> None:
+        self._lost: list[int] = []  # characters lost up to each break
+        self._at: list[int] = []  # where it stands in the squeezed text
+        pieces, position, lost = [], 0, 0
+        lowered = _lower(text)
+        for match in _LINE_BREAK.finditer(text):
+            pieces += [lowered[position : match.start()], "\n"]
+            position = match.end()
+            self._at.append(match.start() - lost + 1)
+            lost += len(match.group()) - 1
+            self._lost.append(lost)
+        self.text = "".join([*pieces, lowered[position:]])
+
+    def original(self, position: int) -> int:
+        """Where a character of the squeezed text stands."""
+        breaks = bisect_right(self._at, position)
+        return position + (self._lost[breaks - 1] if breaks else 0)
 
 
 def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:

@@ -178,7 +178,7 @@ class GrammarMeans(_Strict):
 class SizeMeans(_Strict):
     """A size, found by regular expression with the groups the grammar reads."""
 
-    form: Literal["device", "other_unit", "clock", "date", "time", "label"]
+    form: Literal["device", "devices", "other_unit", "clock", "date", "time", "label"]
 
 
 class SectionMeans(_Strict):

@@ -46,7 +46,8 @@ class _Piece:
 
 def read_totals(parse: Parse, tables: list[Mention]) -> list[Total]:
     """The counts a sentence states as fields; empty unless all of it is such fields."""
-    if parse.sentence.form in ("log", "heap") or parse.cue_kinds() & _ELSEWHERE:
+    counts = any(m.kind == "count" for m in parse.items.values())
+    if not counts or parse.sentence.form in ("log", "heap") or parse.cue_kinds() & _ELSEWHERE:
         return []
     marks = {i: m for m in tables if parse.first <= m.first < parse.last for i in range(m.first, m.last)}
     nouns = [m for m in parse.items.values() if m.kind == "device" and not m.means.product]

@@ -54,15 +54,21 @@ def lower_case(text: str) -> str:
     return text.lower()
 
 
-def _wrapped(text: str, width: int) -> str:
+def _wrapped(text: str, width: int, *, entries: bool = False) -> str:
     lines = []
     for line in unwrapped(text).split("\n"):
-        if len(line) <= width or not _is_prose(line):
+        prose = _is_prose(line) or (entries and _is_entry(line) and not _ROW.search(line))
+        if len(line) <= width or not prose:
             lines.append(line)
-        else:
-            lines.extend(
-                textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False, expand_tabs=False)
-            )
+            continue
+        lines += textwrap.wrap(
+            line,
+            width,
+            break_long_words=False,
+            break_on_hyphens=False,
+            expand_tabs=False,
+            subsequent_indent="    " if entries else "",
+        )
     return "\n".join(lines)
 
 
@@ -74,6 +80,11 @@ def wrapped_80(text: str) -> str:
 def wrapped_60(text: str) -> str:
     """Prose broken at 60 columns."""
     return _wrapped(text, 60)
+
+
+def hanging_72(text: str) -> str:
+    """Prose, logs and list items broken at 72 columns, what follows a break indented."""
+    return _wrapped(text, 72, entries=True)
 
 
 def unwrapped(text: str) -> str:
@@ -91,6 +102,21 @@ def unwrapped(text: str) -> str:
         else:
             joined.append(line)
     return "\n".join(joined)
+
+
+def two_blanks(text: str) -> str:
+    """Two blanks behind a full stop, as many typists put."""
+    return re.sub(r"(?<=[a-z)]\.) (?=[A-Z])", "  ", text)
+
+
+def typeset(text: str) -> str:
+    """With the quotes of a word processor."""
+    return re.sub(r'"(?=\w)', "\u201c", text).replace('"', "\u201d").replace("'", "\u2019")
+
+
+def bold_labels(text: str) -> str:
+    """Headers and labels marked as bold."""
+    return re.sub(r"^([A-Z][A-Za-z /-]{3,40}:)(?=\s|$)", r"**\1**", text, flags=re.M)
 
 
 # --- Numbers: only a small count before what is counted, never a size, a date, a name or an ordinal.
@@ -216,7 +242,8 @@ _LET_GO = re.compile(
     r"put in|recaptur|withdrawn|snared|resheath|seated)",
     re.I,
 )
-_CORRECTS = re.compile(r"\b(?:addendum|correction|erratum)\b", re.I)
+_CORRECTS = re.compile(r"\b(?:addendum|correction|erratum|copied)\b", re.I)
+_RECORD = re.compile(r"\s*[\w ]{0,20}(?:device|outcome|result)[\w ]{0,20}\s?[:=].{0,160}$", re.I)
 _BULLET = re.compile(r"\s*(?:[-*•·–>]\s*)?(?:[\[(]?\d{1,2}[:.h]\d{2}[\])]?\s+)?")
 _STOP = re.compile(r"[.!?](?=\s|$)")
 
@@ -237,7 +264,7 @@ def _last_told(text: str) -> tuple[int, int] | None:
         tells = bool(_DEVICE.search(line) and _LET_GO.search(line)) and not _HISTORY.match(line)
         if wrapped and told:
             told = (told[0], stop)
-        elif tells and not _ROW.search(line) and len(line.split()) >= 5:
+        elif tells and not _ROW.search(line) and not _RECORD.match(line) and len(line.split()) >= 5:
             told, open_block = (start, stop), _is_prose(line)
         else:
             open_block = False
@@ -278,6 +305,12 @@ def history_added(text: str) -> str:
     return f"{text[:at]}{added}\n\n{text[at:]}"
 
 
+def letterhead_added(text: str) -> str:
+    """The name of a hospital and of the patient above the note."""
+    head = "RIVERSIDE MEDICAL CENTER\nPatient: Testperson, Ada   MRN: 000000\nDate of service: 03/04/2024"
+    return f"{head}\n\n{text}"
+
+
 def vascular_closure_added(text: str) -> str:
     """A paragraph on the sutures of the groin."""
     told = _last_told(text)
@@ -295,7 +328,7 @@ def no_further_device(text: str) -> str:
 
 
 def further_plug(text: str) -> str:
-    """One more device at the end of the narrative, unless the note corrects its own count behind it."""
+    """One more device at the end of the narrative, unless the note corrects its count or holds two."""
     if _CORRECTS.search(text):
         return text
     return _appended(
@@ -309,7 +342,11 @@ SAME: tuple[Change, ...] = (
     lower_case,
     wrapped_80,
     wrapped_60,
+    hanging_72,
     unwrapped,
+    two_blanks,
+    typeset,
+    bold_labels,
     digits_for_words,
     words_for_digits,
     perivalvular,
@@ -317,6 +354,7 @@ SAME: tuple[Change, ...] = (
     long_product_names,
     roman_product_names,
     arabic_product_names,
+    letterhead_added,
     history_added,
     vascular_closure_added,
     no_further_device,
@@ -364,7 +402,7 @@ def _wrong_ready(item: Labelled, suggestion: Suggestion, more: int) -> bool:
 def _at_width(change: Change, text: str) -> str:
     """A note that is wrapped stays so."""
     straight = unwrapped(text)
-    if straight == text or change in (wrapped_80, wrapped_60, unwrapped):
+    if straight == text or change in (wrapped_80, wrapped_60, hanging_72, unwrapped):
         return change(text)
     changed = change(straight)
     return text if changed == straight else _wrapped(changed, max(len(line) for line in text.split("\n")))
