@@ -173,7 +173,7 @@ class LayoutReader:
         rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
         opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
-            if n in rows and n not in opening:
+            if (n in rows and n not in opening) or self._names_columns(line):
                 continue
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
@@ -227,6 +227,10 @@ class LayoutReader:
             sections.append(Section(start, end, role, title, content))
         return _with_quotations(text, sections)
 
+    def _names_columns(self, line: Line) -> bool:
+        """Whether a line is the header of a table, and so of no section."""
+        return self._names.are_names([c.text(line.text) for c in cells_of(line.text, self._names)])
+
     def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
 
@@ -246,10 +250,7 @@ class LayoutReader:
         return found[0] if found else None
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
-        """(content start, role, title) when a line opens a section; one that names columns does not."""
-        cells = cells_of(line.text, self._names)
-        if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
-            return None
+        """(content start, role, title) when a line opens a section."""
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
@@ -394,6 +395,7 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
     logged = _log_lines(lines, names)
     blocks: list[_Block] = []
     until = -1  # the last line of the entry being passed over
+    headed = False  # under a line that names columns
     for n, line in enumerate(lines):
         entry = entry_at.get(n)
         if entry is not None:
@@ -401,11 +403,12 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
             blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
         if n <= until or not line.form:
             continue
-        form = "log" if n in logged else line.form
+        cells = cells_of(line.text, names, line.start)
+        headed = bool(cells) and (headed or names.are_names([c.text(line.text, line.start) for c in cells]))
+        form = "log" if n in logged else "row" if headed else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + (time.end() if time else 0)
-        cells = cells_of(line.text, names, line.start) if form != "log" else ()
-        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
+        blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
     return blocks
 
 
@@ -419,7 +422,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
         return set()
     supplies = False
     for n, line in enumerate(lines):
-        texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
+        texts = [cell.text(line.text) for cell in cells_of(line.text, names)]
         if names.are_names(texts):
             kinds = {key.column for text in texts if (key := names.key(text))}
             supplies = bool(kinds & {"quantity", "lot", "serial", "size"})
