@@ -422,7 +422,12 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
-        if means.word == "both" and mention.first == phrase.last and phrase.sizes and _ends_clause(tags, mention):
+        if (
+            means.word == "both"
+            and mention.first == phrase.last
+            and phrase.sizes
+            and _ends_clause(tags, mention)
+        ):
             phrase.number = 2  # "two more, AVP II 6 mm both"
             return True
         if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
