@@ -125,6 +125,7 @@ class LayoutReader:
     )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
+    _LEAST_TOLD = 20  # words, for a summary to have something to sum up
 
     def __init__(self, book: RuleBook) -> None:
         self._roles: dict[str, str] = {
@@ -215,9 +216,13 @@ class LayoutReader:
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
         sections = []
+        before = 0  # words told before
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
+            if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
+                role = "description"  # what nothing was told before sums up nothing
+            before += len(told.split()) if role in _TOLD else 0
             if role == "title" and (
                 len(told.split()) > self._LONGEST_TITLE
                 or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
