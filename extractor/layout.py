@@ -215,6 +215,10 @@ class LayoutReader:
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
+        return self._tiled(text, starts)
+
+    def _tiled(self, text: str, starts: list[tuple[int, int, str, str]]) -> tuple[Section, ...]:
+        """Sections from each start to the next; what tells the procedure describes it under any header."""
         sections = []
         before = 0  # words told before
         for k, (start, content, role, title) in enumerate(starts):
