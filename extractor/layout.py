@@ -126,6 +126,7 @@ class LayoutReader:
     )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
+    _LEAST_TOLD = 20  # words, for a summary to have something to sum up
 
     def __init__(self, book: RuleBook) -> None:
         self._roles: dict[str, str] = {
@@ -215,10 +216,18 @@ class LayoutReader:
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
+        return self._tiled(text, starts)
+
+    def _tiled(self, text: str, starts: list[tuple[int, int, str, str]]) -> tuple[Section, ...]:
+        """Sections from each start to the next; what tells the procedure describes it under any header."""
         sections = []
+        before = 0  # words told before
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
+            if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
+                role = "description"  # what nothing was told before sums up nothing
+            before += len(told.split()) if role in _TOLD else 0
             if role == "title" and not _enumerated(told) and (
                 len(told.split()) > self._LONGEST_TITLE
                 or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
