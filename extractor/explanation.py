@@ -238,13 +238,12 @@ class _Explainer:
     def _number(self, mention: Mention, place: _Place) -> str:
         """What a number outside the device phrases counts or measures."""
         parse = place.parse
+        if any(total.start <= mention.start < total.end for total in self._case.totals):
+            return "claim: a count of devices, stated in a field"
         if self._numbers_a_line(mention):
             return "number of a list item"
         if self._text[mention.end : mention.end + 1] == "+":
             return "grade"
-        total = self._listed_total(mention)
-        if total is not None:
-            return total
         noun = counted(parse, mention)
         phrase = None if noun is None else _phrase_at(parse, noun.first)
         if noun is not None and phrase is None:
@@ -295,15 +294,6 @@ class _Explainer:
             ),
             None,
         )
-
-    def _listed_total(self, mention: Mention) -> str | None:
-        """As in "Devices implanted: 2": what a list says that it comes to."""
-        listed = self._case.timelines.get("implants")
-        for said in listed.statements if listed is not None else ():
-            if mention.kind == "count" and said.start <= mention.start < said.end:
-                number = f"{said.low}" if said.low == said.high else f"{said.low} or more"
-                return self._of_source("implants", f"claim: {number} devices")
-        return None
 
     # -- approaches -----------------------------------------------------------------
 

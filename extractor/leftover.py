@@ -75,7 +75,7 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:
     """Whether a size without a noun is one already met, or one not taken."""
-    known = [size_key(d.size) for d in telling.timeline.devices]
+    known = [size_key(d.size) for d in telling.timeline.devices if d.standing != "prior"]
     return all(size_key(size) in known for size in phrase.sizes) or group_negated(telling.parse, phrase)
 
 

@@ -99,6 +99,8 @@ class Patients:
             return [] if self._stands_alone(action) else None
         left = self.left(action)
         right = self.right(action)
+        if self._of_size(action):
+            return None
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
             return None if not self._no_subject(action) else []
         if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
@@ -130,6 +132,16 @@ class Patients:
             return []
         return None
 
+    def _of_size(self, action: Mention) -> bool:
+        """As in "10 and 8 mm plugs in, 12 mm out": said of a size that is no phrase here."""
+        before = self.parse.items.get(action.first - 1)
+        return (
+            before is not None
+            and before.kind == "size"
+            and before.means.form == "device"
+            and not any(p.first <= before.first < p.last for p in self.parse.phrases)
+        )
+
     def _stands_alone(self, action: Mention) -> bool:
         """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""
         parse = self.parse
@@ -154,9 +166,14 @@ class Patients:
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
                 and not self._motion(m.last, action.first)
+                and not (left and self._with_part(m))
             ),
             None,
         )
+
+    def _with_part(self, part: Mention) -> bool:
+        """As in "opened with its atrial disc flush and let go": the part tells how, the plug is the subject."""
+        return any(self.parse.roles.get(i) == "with" for i in range(part.first - 3, part.first))
 
     def _motion(self, a: int, b: int) -> bool:
         """As in "disc motion was normal with opening angle 60": an unknown noun and a preposition between."""
