@@ -211,7 +211,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _opens_entry(parse: Parse, mention: Mention) -> bool:
-    """As in "Procedure: TAVR, transfemoral; leak closure"; not "leak closure after TAVR", "TAVR leak closure"."""
+    """As in "Procedure: TAVR, transfemoral; leak closure"; not "leak closure after TAVR"."""
     clause = parse.clause.get(mention.first)
     leaks = [m.first for m in parse.items.values() if m.kind == "leak"]
     begin = max(

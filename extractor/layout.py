@@ -228,9 +228,13 @@ class LayoutReader:
             if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
                 role = "description"  # what nothing was told before sums up nothing
             before += len(told.split()) if role in _TOLD else 0
-            if role == "title" and not _enumerated(told) and (
-                len(told.split()) > self._LONGEST_TITLE
-                or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+            if (
+                role == "title"
+                and not _enumerated(told)
+                and (
+                    len(told.split()) > self._LONGEST_TITLE
+                    or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+                )
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
