@@ -16,6 +16,7 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.phrases import size_key
 from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
+from extractor.status import dated
 
 _MOST = 6  # a larger number is no count of devices
 _FIELD_REACH = 8  # words from the name of a field to the valve in it
@@ -164,6 +165,8 @@ def _closed(case: Case) -> Named:
 def _closes(parse: Parse) -> bool:
     """Whether a sentence tells a closure as done."""
     undone = {"negation", "inability", "plan", "history", "cancelled"}
+    if any(dated(parse, clause) for clause in set(parse.clause.values())):
+        return False
     return not parse.cue_kinds() & undone and any(a.means.event == "close" for a in parse.actions)
 
 
@@ -171,6 +174,7 @@ def _leaking(case: Case) -> Named:
     """The valves whose leak the text tells of; mere regurgitation only where nothing else is told."""
     holes: Named = {}
     flows: Named = {}
+    former: Named = {}  # closed in an earlier session: perhaps the same leak, perhaps another
     for parse, source, standing in case.parses:
         titled = source == "title" and standing == "today"
         strong = _strong(parse)
@@ -180,8 +184,23 @@ def _leaking(case: Case) -> Named:
         for valve in sorted(leak_valves(parse, tied=True)):
             witness = _witness(parse, valve)
             if witness is not None:
-                (holes if valve in sure else flows).setdefault(valve, witness)
-    return {**_headed(case), **holes} or flows
+                if _closed_before(parse, standing):
+                    former.setdefault(valve, witness)
+                elif valve in sure:
+                    holes.setdefault(valve, witness)
+                elif "negation" not in parse.cue_kinds():  # "mitral regurgitation did not increase"
+                    flows.setdefault(valve, witness)
+    return {**_headed(case), **holes} or flows or former
+
+
+def _closed_before(parse: Parse, standing: str) -> bool:
+    """As in "Mitral PVL closed 2019 with two AVP II"."""
+    told = standing == "prior" or "history" in parse.cue_kinds() or any(
+        m.kind == "size" and m.means.form == "date" for m in _mentions(parse)
+    )
+    return told and any(a.means.event == "close" for a in parse.actions) and any(
+        p.explanation == "history" for p in parse.phrases
+    )
 
 
 def _headed(case: Case) -> Named:
@@ -302,12 +321,15 @@ def _rows(case: Case) -> list[_Row]:
     listed = timeline.today()
     rows: list[_Row] = []
     above: Mention | None = None
+    section = None
     for parse, _, _ in case.parses:
         if parse.first == parse.last:
             continue
         start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
         devices = [d for d in listed if start <= d.events[0].start < end]
         valves = _valves_named(parse)
+        if parse.sentence.section is not section:
+            above, section = None, parse.sentence.section
         if not devices:
             above = valves[0] if len({m.means.valve for m in valves}) == 1 else None
         elif len({m.means.valve for m in valves}) > 1:
