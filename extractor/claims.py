@@ -69,6 +69,7 @@ class Case:
     narrator: Source | None = None
     parses: list[tuple[Parse, Source, Standing]] = field(default_factory=list)
     listed: bool = False  # a part of the note lists implants, and not only supplies
+    totals: list[Total] = field(default_factory=list)  # counts in the fields of forms
 
     @property
     def main(self) -> Timeline:
@@ -113,7 +114,6 @@ class _Reading:
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
-    totals: list[Total] = field(default_factory=list)
     begun: Section | None = None  # a history section in which today's narrative has begun
 
     def read(self, parse: Parse) -> None:
@@ -125,7 +125,7 @@ class _Reading:
         form = parse.sentence.form
         if standing == "today":
             totals = read_totals(parse, self.tables)
-            self.totals += totals
+            self.case.totals += totals
             if totals:
                 return
         if source in ("implants", "equipment") and form == "prose" and _tells(parse):
@@ -166,7 +166,7 @@ class _Reading:
         for listing, timeline in read_implants(self.rows, self.tables).items():
             timelines[listing] = timeline
         listed = timelines.get("implants", Timeline())
-        total = state_total(self.totals, sum(d.in_place for d in listed.today()))
+        total = state_total(self.case.totals, sum(d.in_place for d in listed.today()))
         if total is not None:
             listed.statements.append(total)
             timelines["implants"] = listed
@@ -233,23 +233,19 @@ def _tells(parse: Parse) -> bool:
 def _narrator(case: Case) -> Source | None:
     """The source that tells most of the course of events; ties go to the narrative."""
     listed = any(d.in_place for d in case.timelines.get("implants", Timeline()).today())
+    told = [s for s in _NARRATORS if s in case.timelines and case.timelines[s].today()]
+    if listed:
+        told = [s for s in told if s == "implants" or (s in ("narrative", "log") and not _repeats(case, s))]
     events = {
         s: sum(len(d.events) for d in case.timelines[s].today())
-        for s in ("narrative", "log")
-        if s in case.timelines
-        and any(_told_of(d) for d in case.timelines[s].today())
-        and not (listed and (_refers(case.timelines[s]) or _only_losses(case, s)))
+        for s in told
+        if any(_told_of(d) for d in case.timelines[s].today())
     }
-    if events:
-        return max(events, key=lambda s: (events[s], s == "narrative"))
-    told = [s for s in _NARRATORS if s in case.timelines and (case.timelines[s].today())]
-    if listed:
-        told = [s for s in told if s not in ("findings", "summary")]
-    for source in told:
-        if any(d.events[1:] for d in case.timelines[source].today()) and not listed:
-            return source
+    tellers = [s for s in events if s in ("narrative", "log")]
+    if tellers:
+        return max(tellers, key=lambda s: (events[s], s == "narrative"))
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
-    return next(iter(placed or told), None)
+    return next(iter((events if not listed else []) or placed or told), None)
 
 
 def _only_losses(case: Case, source: Source) -> bool:
@@ -266,9 +262,10 @@ def _told_of(device: TrackedDevice) -> bool:
     return any(event.event not in ("named", "select", "check") for event in device.events)
 
 
-def _refers(timeline: Timeline) -> bool:
-    """As in "The 10 was opened first": every device is named as one known from a list."""
-    return all(d.size is not None and not d.counted for d in timeline.today())
+def _repeats(case: Case, source: Source) -> bool:
+    """As in "The 10 was opened first": no device but those of the list, and what it has as taken out."""
+    today = case.timelines[source].today()
+    return all(d.size is not None and not d.counted for d in today) or _only_losses(case, source)
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:

@@ -188,7 +188,9 @@ def _tracked(case: Case, count: Count) -> list[TrackedDevice]:
             alike = [d for d in tracked if d.standing == "today" and same_size(d.size, device.size)]
             if device.state == "unused" and not any(d.state == "unused" for d in alike):
                 tracked.append(device)
-            elif device.state == "removed" and device.size and not any(_outcome(d) == "removed" for d in alike):
+            elif (
+                device.state == "removed" and device.size and not any(_outcome(d) == "removed" for d in alike)
+            ):
                 tracked = [d for d in tracked if d not in alike or d.in_place] + [device]
     return tracked
 

@@ -238,6 +238,8 @@ class _Explainer:
     def _number(self, mention: Mention, place: _Place) -> str:
         """What a number outside the device phrases counts or measures."""
         parse = place.parse
+        if any(total.start <= mention.start < total.end for total in self._case.totals):
+            return "claim: a count of devices, stated in a field"
         if self._numbers_a_line(mention):
             return "number of a list item"
         if self._text[mention.end : mention.end + 1] == "+":

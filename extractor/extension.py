@@ -15,6 +15,7 @@ from extractor.phrases import (
     Tags,
     determine,
     take_count,
+    take_sizes,
 )
 
 _MOST_UNKNOWN = 2  # words no rule knows, between a noun and its article
@@ -172,6 +173,8 @@ class _Leftward:
                 if _behind_product(self.tags, mention):
                     return False
                 phrase.sizes.insert(0, self.tags.text(mention))
+            case "size" if mention.means.form == "devices":
+                take_sizes(self.tags, phrase, mention)
             case "size":
                 return mention.means.form in ("clock", "label", "date")
             case "valve":
@@ -401,6 +404,9 @@ class _Rightward:
         if mention.kind != "size":
             return False
         form = mention.means.form
+        if form == "devices" and not self.sized:
+            take_sizes(self.tags, self.phrase, mention)
+            return True
         if form == "device":
             if (self.sized and not self.opened) or (
                 _belongs_to_next(self.tags, mention.last) and not self._own_noun(mention.last)
@@ -430,7 +436,12 @@ class _Rightward:
                 return False
             take_count(tags, phrase, mention, left=False)
             return True
-        if means.word == "both" and mention.first == phrase.last and phrase.sizes and _ends_clause(tags, mention):
+        if (
+            means.word == "both"
+            and mention.first == phrase.last
+            and phrase.sizes
+            and _ends_clause(tags, mention)
+        ):
             phrase.number = 2  # "two more, AVP II 6 mm both"
             return True
         if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):

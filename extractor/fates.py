@@ -77,8 +77,8 @@ def _asked(row: Row) -> Fate | None:
         if cell.fate is not None and cell.column != "quantity" and answer is not None:
             said.append((cell.fate, answer == "yes"))
     yes = {fate for fate, answer in said if answer and fate != "other"}
-    if len(yes) > 1:
-        return Fate("implanted", sure=False)
+    if "removed" in yes:
+        return Fate("removed")  # and perhaps deployed before
     if yes:
         return Fate(yes.pop())  # type: ignore[arg-type]
     if ("implanted", False) in said:
@@ -96,12 +96,21 @@ def counted_fates(row: Row) -> list[tuple[Fate, int]]:
 
 
 def _in_columns(row: Row) -> list[tuple[Fate, int]]:
-    counted = []
+    counted: list[tuple[Fate, int]] = []
+    again, used = 0, None
     for cell in row.cells:
         numbers = set(row.numbers(cell))
-        if cell.fate in _OUTCOMES and cell.column in (None, "quantity") and len(numbers) == 1:
-            counted.append((Fate(cell.fate), numbers.pop()))  # type: ignore[arg-type]
-    return counted if any(fate.outcome == "implanted" for fate, _ in counted) else []
+        if cell.fate == "other" and cell.column == "quantity" and len(numbers) == 1:
+            used = numbers.pop()
+        elif cell.fate in _OUTCOMES and cell.column in (None, "quantity") and len(numbers) == 1:
+            number = numbers.pop()
+            counted.append((Fate(cell.fate), number))  # type: ignore[arg-type]
+            again += number if cell.reverses else 0
+    if not any(fate.outcome == "implanted" for fate, _ in counted):
+        wasted = sum(number for _, number in counted)
+        stayed = [(Fate("implanted", sure=False), max(0, used - wasted))] if used is not None else []
+        return stayed + counted if stayed and counted else []
+    return [(fate, max(0, n - again) if fate.outcome == "implanted" else n) for fate, n in counted]
 
 
 def _beside(row: Row) -> list[tuple[Fate, int]]:

@@ -18,7 +18,6 @@ from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
 from extractor.phrases import ARROWS, DevicePhrase, Tags, size_key
 
-
 _SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
 
 
@@ -172,7 +171,7 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     if mention.last >= tags.last:
         return False
     word, following, role, cue = tags.at(mention.last)
-    if mention.means.relative or (not mention.means.product and not mention.plural and _tool(following)):
+    if mention.means.relative or (not mention.plural and _tool(following)):
         return following is not None and following.kind in ("other_device", "target")
     before = tags.item.get(mention.first - 1)
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1

@@ -212,6 +212,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
             )
         )
+    if phrase.words == {"both"} and _of_subject(tags, phrase):
+        return False
     if phrase.words >= {"both", "article"}:
         return False  # "both a stable position and free leaflets"
     if (
@@ -247,7 +249,7 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
             )
         )
     if "nothing" in phrase.words:
-        return mention is not None and mention.kind == "action" or role == "be"
+        return (mention is not None and mention.kind == "action") or role == "be"
     if phrase.number is not None and phrase.number <= LARGEST_COUNT:
         if _trails(tags, phrase) or (
             mention is not None and mention.kind == "action" and mention.means.event == "check"
@@ -261,10 +263,21 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     return bool(phrase.words & {"all", "each"}) and verb
 
 
+def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "the hemidiscs both opened": said of the noun right before it."""
+    i = phrase.first - 1
+    if i < tags.first:
+        return False
+    word, mention, role, cue = tags.at(i)
+    if mention is not None:
+        return mention.kind in ("other_device", "target", "leak", "valve")
+    return role is None and cue is None and word.isalpha()
+
+
 def _of_them(tags: Tags, i: int) -> int | None:
     """Where "of them", "of these", "of the two" ends: a part of what is known; None where it is not said."""
-    if i >= tags.last or tags.role.get(i) != "of":
-        return None
+    if i >= tags.last or tags.role.get(i) != "of" or _of_the_same(tags, i):
+        return None  # "a second one of the same size" is no part of anything
     k = i + 1
     while k < tags.last:
         mention = tags.item.get(k)

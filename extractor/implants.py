@@ -9,7 +9,7 @@ that may be one, so that the count stays open.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from extractor.events import Event, Loose, State, Statement, Timeline, TrackedDevice, same_product
@@ -23,6 +23,7 @@ Listing = Literal["implants", "equipment"]
 
 _Interval = tuple[int, int | None]
 
+_LEAST_SIZE = 3  # mm
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
 _STATE: dict[Outcome | None, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
 _PARTING = frozenset({",", ";", "+", "&", "and"})
@@ -74,7 +75,7 @@ class _Reader:
 
     def read(self, sheet: Sheet) -> None:
         """Take in the rows that stand together."""
-        ends = sheet.part == "implants" or any(_says(row) for row in sheet.rows)
+        ends = sheet.part == "implants" or any(self._says(row) for row in sheet.rows)
         self.listing = "implants" if ends else "equipment"
         self.unsaid = "implanted" if sheet.part == "implants" else None
         self.timeline = self.timelines.setdefault(self.listing, Timeline())
@@ -112,6 +113,9 @@ class _Reader:
         if row.parse.sentence.form == "record" and not entries:
             self._unnamed(row)
         for phrase in row.parse.phrases:
+            if not phrase.explanation and _new(row, phrase, entries):
+                self.timeline.loose.append(_loose(row, phrase, phrase.quantity or 1))
+                phrase.explanation = "unexplained"
             self.timeline.explained.append((phrase, phrase.explanation or "of the row"))
 
     def _fate(
@@ -150,6 +154,11 @@ class _Reader:
                     Statement(number, number, start, end, section, "table.total", "total", at=in_place)
                 )
 
+    def _says(self, row: Row) -> bool:
+        """Whether a row of supplies says that its article stayed in, or came out again."""
+        fate = fate_of(row, None) or Fate(_fate_of_header(row.parse, self.tables))
+        return fate.outcome in ("implanted", "removed")
+
     def _unsaid(self, row: Row) -> Outcome | None:
         """What holds for an entry that says nothing of itself."""
         return _fate_of_header(row.parse, self.tables) or self.unsaid
@@ -158,10 +167,11 @@ class _Reader:
 
     def _enter(self, row: Row, phrase: DevicePhrase, fate: Fate, *, alone: bool) -> str:
         """Put the devices of an entry on the timeline; returns how the entry is explained."""
-        if row.parse.sentence.form == "heap":
-            self.timeline.loose.append(_loose(row, phrase))
-            return "unexplained"
         article = _article(row, phrase)
+        if row.parse.sentence.form == "heap":
+            self._add(row, article, Fate(fate.outcome, sure=False), (1, 1), phrase.first)
+            self.timeline.loose.append(_loose(row, phrase, _MOST_OF_ONE_ARTICLE - 1))
+            return "unexplained"
         fates: list[tuple[Fate, _Interval]] = [
             (told, (number, number)) for told, number in counted_fates(row) if number <= _MOST_OF_ONE_ARTICLE
         ]
@@ -172,32 +182,34 @@ class _Reader:
     def _unnamed(self, row: Row) -> None:
         """A record of an occluder whose name no rule knows: "Occluder family: Muscular VSD"."""
         named = [cell for cell in row.of("item") if row.words(cell) and row.answer(cell) != "no"]
-        occluder = any(m.kind == "device" and not m.means.vague for m in row.mentions())
-        if not named or not occluder or any(m.kind == "other_device" for m in row.nouns()):
+        keys = [m for i, m in row.parse.items.items() if i in row.keys and m.kind == "device"]
+        known = any(m.kind in ("other_device", "valve") for cell in named for m in row.mentions(cell))
+        if not named or not keys or known:
             return
         size = next((size for cell in row.of("size") for size in _sizes_in(row, cell)), None)
         article = _Article(None, size, _valve(row), None, "table.device")
         fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
-        self._add(row, article, fate, (1, 1), named[0].first)
+        sure = fate.sure and not all(m.means.vague for m in keys)  # "Device: ..." may be anything
+        self._add(row, article, replace(fate, sure=sure), (1, 1), named[0].first)
 
     def _add(self, row: Row, article: _Article, fate: Fate, number: _Interval, first: int) -> None:
         """The devices of an entry: so many for certain, and those there may be beyond."""
         low, high = number
         serial = _cell_text(row, "serial") if low == high == 1 else ""
-        for n in range(high or 1):
+        for n in range(1 if high is None else high):
             device = self._device(row, article, fate)
             if serial in self.serials:
                 self._same_again(self.serials[serial], device)
                 continue
             if fate.outcome == "removed" and fate.sure and self._took_out(row, device):
                 continue
-            if (not fate.sure and fate.outcome != "unused") or n >= low:
+            if (not fate.sure and fate.outcome != "unused") or n >= low or row.earlier:
                 device.state = "named"
             text = " ".join(
                 [*row.parse.between(row.parse.first, row.parse.last), str(first - row.parse.first)]
             )
             self.seen[text] += 1
-            device.doubtful = self.seen[text] > max(1, low)
+            device.doubtful = self.seen[text] > max(1, low) and not _told_apart(row)
             device.many = high is None
             self.lots[id(device)] = _cell_text(row, "lot")
             if serial:
@@ -234,9 +246,11 @@ class _Reader:
             and d.product == device.product
             and not (lot and self.lots[id(d)] and lot != self.lots[id(d)])
         ]
-        if not earlier or not any(a.means.event == "withdraw" for a in row.actions()):
+        said = row.fates() or _of_header(row.parse, self.tables)
+        reverses = any(m.means.reverses for m in said)
+        if not earlier or not (reverses or any(a.means.event == "withdraw" for a in row.actions())):
             return False
-        certain = any(m.means.reverses for m in row.fates()) or (lot and self.lots[id(earlier[-1])] == lot)
+        certain = reverses or (lot and self.lots[id(earlier[-1])] == lot)
         earlier[-1].state = "removed" if certain else "named"
         return True
 
@@ -251,20 +265,15 @@ def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
     )
 
 
-def _says(row: Row) -> bool:
-    """Whether a row of supplies says that its article stayed in, or came out again."""
-    fate = fate_of(row, None)
-    return fate is not None and fate.outcome in ("implanted", "removed")
+def _of_header(parse: Parse, tables: list[Mention]) -> list[Mention]:
+    """The fates that the header above a row names."""
+    section = parse.sentence.section
+    return [m for m in tables if m.means.fate and section.start <= m.start < section.body]
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
     """As in "OPENED, NOT IMPLANTED:" says what became of the rows under it."""
-    section = parse.sentence.section
-    fates: list[Outcome] = [
-        m.means.fate
-        for m in tables
-        if section.start <= m.start < section.body and m.means.fate in ("removed", "unused")
-    ]
+    fates = [m.means.fate for m in _of_header(parse, tables) if m.means.fate in ("removed", "unused")]
     return fates[-1] if fates else None
 
 
@@ -274,6 +283,13 @@ def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:
 def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
     """How many devices an entry stands for: at least, at most. A column counts it where it is ``alone``."""
     counts = {n for n in (_in_words(row, phrase), _in_column(row) if alone else None) if n is not None}
+    if phrase.number is None and (slashed := _slashed(row, phrase)) is not None:
+        counts.add(slashed)
+    if row.uncertain and phrase.number == row.label and phrase.first == row.parse.first:
+        counts.add(1)
+    listed = _sizes_behind(row, phrase)
+    if not counts and listed > max(1, len(phrase.sizes)):
+        return max(1, len(phrase.sizes)), listed
     sizes = {size_key(size) for cell in row.of("size") for size in _sizes_in(row, cell)}
     if not counts and len(sizes) > 1:
         return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
@@ -298,6 +314,33 @@ def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
     return phrase.number
 
 
+def _slashed(row: Row, phrase: DevicePhrase) -> int | None:
+    """As in "AVP II 12/10/8": three sizes or more are as many devices."""
+    words = row.parse.words.words
+    i, numbers = phrase.last, len(size_key(phrase.sizes[-1])) if phrase.sizes else 0
+    if not numbers and i < row.last and words[i].isdigit():
+        i, numbers = i + 1, 1
+    while numbers and i + 1 < row.last and words[i] == "/" and words[i + 1].isdigit():
+        i, numbers = i + 2, numbers + 1
+    return numbers if numbers > 2 else None
+
+
+def _sizes_behind(row: Row, phrase: DevicePhrase) -> int:
+    """As in "AVP II 12, 10", "AVP II (12, 10)", "AVP II 12/10": sizes that may be of as many devices."""
+    words, items = row.parse.words.words, row.parse.items
+    i, sizes = phrase.last, len(phrase.sizes)
+    if sizes == 1 and phrase.head is not None and phrase.head.means.round and "/" in phrase.sizes[0]:
+        sizes = len(size_key(phrase.sizes[0]))
+    while i + 1 < row.last and words[i] in _PARTING | {"(", "/"}:
+        mention = items.get(i + 1)
+        plain = mention is not None and mention.kind == "count" and mention.means.word is None
+        number = count_of(mention) if mention is not None and plain else None
+        if mention is None or number is None or not _LEAST_SIZE <= number <= LARGEST_SIZE:
+            break
+        i, sizes = mention.last, sizes + 1
+    return sizes
+
+
 def _in_column(row: Row) -> int | None:
     """The number of the quantity column: of what was implanted, where there are several."""
     cells = row.of("quantity") or ([] if row.label is not None else row.of("number"))
@@ -317,6 +360,12 @@ def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
     sized = size is not None and size.kind == "size" and behind < row.last
     if sized and mention is not None and mention.kind == "count" and mention.means.word is None:
         found |= {mention.value} if mention.value and _closes(row, mention.last) else set()
+    pieces = {m.first for m in row.marks if m.means.column == "quantity"}
+    found |= {
+        number
+        for m in row.mentions()
+        if m.kind == "count" and m.last in pieces and m.first >= phrase.last and (number := count_of(m))
+    }
     return found | {1} if row.uncertain and found else found
 
 
@@ -335,9 +384,11 @@ def _times(row: Row, mention: Mention, phrase: DevicePhrase) -> int | None:
 def _alone(row: Row, cell: SheetCell) -> int | None:
     """The number that is all of a cell without a name, and does not count the rows."""
     counts_rows = row.label is not None and cell.first == row.parse.first and not row.uncertain
-    if cell.column is not None or cell.last - cell.first != 1 or counts_rows:
+    numbers = row.numbers(cell)
+    if cell.column is not None or cell.fate is not None or counts_rows or not numbers:
         return None
-    return next(iter(row.numbers(cell)), None)
+    pieces = {i for m in row.marks if m.means.column == "quantity" for i in range(m.first, m.last)}
+    return numbers[0] if len(set(range(cell.first, cell.last)) - pieces) == 1 else None  # "2 ea"
 
 
 def _closes(row: Row, i: int) -> bool:
@@ -357,28 +408,37 @@ def _named(row: Row) -> list[DevicePhrase]:
         for phrase in row.parse.phrases
         if any(cell.first < phrase.last and phrase.first < cell.last for cell in cells)
     ]
-    if row.parse.sentence.form == "record" or any(p.product or p.sizes for p in inside):
+    if row.parse.sentence.form == "record" or (row.headed and any(p.product or p.sizes for p in inside)):
         return inside
     return row.parse.phrases
 
 
 def _parts(row: Row, entries: list[DevicePhrase]) -> list[Row]:
     """The part of a row that tells of each entry: of a list, the words between its marks."""
-    named = any(cell.column for cell in row.cells)
-    cuts = [] if named else _cuts(row)
-    parts = []
-    for n, phrase in enumerate(entries):
-        begin = entries[n - 1].last if n else row.first
-        end = entries[n + 1].first if n + 1 < len(entries) else row.last
-        before = [cut for cut in cuts if begin <= cut < phrase.first]
+    cuts = [] if any(cell.column for cell in row.cells) else _cuts(row)
+    parts: list[Row] = []
+    if not entries:
+        return parts
+    before = [cut for cut in cuts if cut < entries[0].first]
+    begin = max((cut + 1 for cut in before if _hardware(row, row.first, cut)), default=row.first)
+    leads = any(begin <= cut for cut in before)
+    for phrase, following in zip(entries, [*entries[1:], None], strict=True):
+        end = following.first if following else row.last
         behind = [cut for cut in cuts if phrase.last <= cut < end]
-        if n or any(_hardware(row, begin, cut) for cut in before):
-            begin = before[-1] + 1 if before else phrase.first if n else begin
-        later = [cut for cut in behind if _hardware(row, cut, end)]
-        if n + 1 < len(entries) and behind:
-            end = behind[-1]
-        parts.append(row.part(begin, later[0] if later else end))
+        cut = _cut(row, behind, leads=leads) if following else None
+        hardware = next((c for c in behind if _hardware(row, c, end)), None)
+        stop = end if cut is None else cut
+        parts.append(row.part(begin, stop if hardware is None else min(stop, hardware)))
+        begin = end if cut is None else cut + 1
     return parts
+
+
+def _cut(row: Row, cuts: list[int], *, leads: bool) -> int | None:
+    """The mark that ends an entry: a semicolon; else the last one, or the first where places lead."""
+    strong = [cut for cut in cuts if row.parse.words.words[cut] == ";"]
+    if strong or leads:
+        return next(iter(strong or cuts), None)
+    return cuts[-1] if cuts else None
 
 
 def _cuts(row: Row) -> list[int]:
@@ -433,7 +493,7 @@ def _article(row: Row, phrase: DevicePhrase) -> _Article:
     if any(phrase.first <= cell.first < phrase.last for cell in others):
         phrase.sizes = [size for cell in row.of("item") for size in _sizes_in(row, cell)]  # it ran too far
     size = next(iter(told if row.of("item") else phrase.sizes + told), None) or next(iter(phrase.sizes), None)
-    target = next((m.means.site for m in row.nouns() if m.kind == "target"), None)
+    target = row.place()
     head = phrase.head
     return _Article(
         phrase.product,
@@ -465,12 +525,22 @@ def _cell_text(row: Row, column: str) -> str:
     return text if any(c.isdigit() for c in text) and "*" not in text else ""
 
 
-def _loose(row: Row, phrase: DevicePhrase) -> Loose:
-    """An entry of a table whose cells cannot be told apart: nobody can say how many it stands for."""
+def _told_apart(row: Row) -> bool:
+    """Whether a row that stands twice tells of two devices: a form filled in for each, without a lot."""
+    return row.parse.sentence.form == "record" and not row.of("lot", "serial")
+
+
+def _new(row: Row, phrase: DevicePhrase, entries: list[DevicePhrase]) -> bool:
+    """As in "Device 1 | exchanged for a 10 mm AVP II": a device named beside the one the row is of."""
+    names = phrase.product or phrase.sizes or phrase.words & {"another", "more"}
+    ours = any(cell.first < phrase.last and phrase.first < cell.last for cell in row.of("item", "size"))
+    return bool(names) and not ours and not any(_same_article(entry, phrase) for entry in entries)
+
+
+def _loose(row: Row, phrase: DevicePhrase, extra: int) -> Loose:
+    """A phrase of a row that may be so many devices more."""
     words, section = row.parse.words, row.parse.sentence.section.role
-    return Loose(
-        phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, _MOST_OF_ONE_ARTICLE
-    )
+    return Loose(phrase, words.starts[phrase.first], words.ends[phrase.last - 1], section, extra)
 
 
 def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
@@ -480,6 +550,14 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
         if phrase.headless and not phrase.none:
             phrase.explanation = "reference"
             continue
+        behind = parse.items.get(phrase.last)
+        if (
+            not phrase.sizes
+            and behind is not None
+            and behind.kind == "size"
+            and behind.means.form == "device"
+        ):
+            phrase.sizes.append(" ".join(parse.between(behind.first, behind.last)))
         same = next(
             (p for p in kept if _same_article(p, phrase) and not _listed_apart(parse, p, phrase)), None
         )
@@ -502,6 +580,8 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
     if other.headless or (one.number is not None and other.number is not None):
+        return False
+    if one.label is not None and other.label is not None and one.label != other.label:
         return False
     if one.product != other.product and one.product is not None and other.product is not None:
         return False

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from extractor.lines import FIELD, TIME, Line, read_lines, written
+from extractor.lines import BULLET, FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
 _OPENING = 3  # lines
+_LONGEST_ENTRY = 16  # words of an entry in a list of procedures
 _NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
@@ -125,6 +126,7 @@ class LayoutReader:
     )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
+    _LEAST_TOLD = 20  # words, for a summary to have something to sum up
 
     def __init__(self, book: RuleBook) -> None:
         self._roles: dict[str, str] = {
@@ -172,7 +174,7 @@ class LayoutReader:
         rows = {n for entry in entries for n in range(entry.first, entry.last + 1)}
         opening = {entry.first for entry in entries if entry.form == "record"}
         for n, line in enumerate(lines):
-            if n in rows and n not in opening:
+            if (n in rows and n not in opening) or self._names_columns(line):
                 continue
             if not line.text.strip():
                 # A field ends at a blank line, unless its value is still to come.
@@ -214,17 +216,29 @@ class LayoutReader:
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
+        return self._tiled(text, starts)
+
+    def _tiled(self, text: str, starts: list[tuple[int, int, str, str]]) -> tuple[Section, ...]:
+        """Sections from each start to the next; what tells the procedure describes it under any header."""
         sections = []
+        before = 0  # words told before
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
-            if role == "title" and (
+            if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
+                role = "description"  # what nothing was told before sums up nothing
+            before += len(told.split()) if role in _TOLD else 0
+            if role == "title" and not _enumerated(told) and (
                 len(told.split()) > self._LONGEST_TITLE
                 or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return _with_quotations(text, sections)
+
+    def _names_columns(self, line: Line) -> bool:
+        """Whether a line is the header of a table, and so of no section."""
+        return self._names.are_names([c.text(line.text) for c in cells_of(line.text, self._names)])
 
     def _ends_field(self, role: str, line: Line) -> bool:
         """Whether a line stands outside the field above it.
@@ -245,10 +259,7 @@ class LayoutReader:
         return found[0] if found else None
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
-        """(content start, role, title) when a line opens a section; one that names columns does not."""
-        cells = cells_of(line.text, self._names)
-        if self._names.are_names([line.text[cell.start : cell.end] for cell in cells]):
-            return None
+        """(content start, role, title) when a line opens a section."""
         lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
@@ -307,6 +318,14 @@ class LayoutReader:
         if framed is not None and len(framed[1].split()) <= 6:
             return line.end, "other", framed[1]
         return None
+
+
+def _enumerated(text: str) -> bool:
+    """Whether every line is a short numbered entry, as in a list of the procedures performed."""
+    entries = [line for line in text.splitlines() if line.strip()]
+    return len(entries) > 1 and all(
+        BULLET.match(entry) and len(entry.split()) <= _LONGEST_ENTRY for entry in entries
+    )
 
 
 def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:
@@ -385,6 +404,7 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
     logged = _log_lines(lines, names)
     blocks: list[_Block] = []
     until = -1  # the last line of the entry being passed over
+    headed = False  # under a line that names columns
     for n, line in enumerate(lines):
         entry = entry_at.get(n)
         if entry is not None:
@@ -392,11 +412,12 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
             blocks.append(_Block(line.start, lines[until].end, entry.form, entry.cells, whole=True))
         if n <= until or not line.form:
             continue
-        form = "log" if n in logged else line.form
+        cells = cells_of(line.text, names, line.start)
+        headed = bool(cells) and (headed or names.are_names([c.text(line.text, line.start) for c in cells]))
+        form = "log" if n in logged else "row" if headed else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + (time.end() if time else 0)
-        cells = cells_of(line.text, names, line.start) if form != "log" else ()
-        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
+        blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
     return blocks
 
 
@@ -410,7 +431,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
         return set()
     supplies = False
     for n, line in enumerate(lines):
-        texts = [line.text[cell.start : cell.end] for cell in cells_of(line.text, names)]
+        texts = [cell.text(line.text) for cell in cells_of(line.text, names)]
         if names.are_names(texts):
             kinds = {key.column for text in texts if (key := names.key(text))}
             supplies = bool(kinds & {"quantity", "lot", "serial", "size"})

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from extractor.rows import columns
+
 BULLET = re.compile(r"\s*(?:[-*•·–—>#]+\s*|\(?\d{1,2}[.)]\s+|\(?[a-z][.)]\s+|\[[ xX✓]?\]\s*)")
 TIME = re.compile(
     r"\s*(?:[-*•>·–|]\s*)?[\[(]?(?:\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?|t\s?[+=]\s?\d+|\d{4}h?(?=\s+[^\d\s.]))\s*(?:hrs?|h|am|pm)?[\])]?[\s:|,–-]",
@@ -27,6 +29,7 @@ _LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 # A gap of two blanks parts columns, but not behind a full stop, where many typists put two.
 _COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S|[.!?:;,](?: {3,}|\t)\S")
+_ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
 _BREAK = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
@@ -142,7 +145,7 @@ def _form(line: str) -> str:
     words = line.strip()
     if not words:
         return ""
-    if _LEADERS.search(line) or line.count("|") >= 2 or "\t" in words or len(_COLUMNS.findall(words)) >= 2:
+    if _LEADERS.search(line) or "\t" in words or columns(line) >= 2:
         return "row"
     if TIME.match(line):
         return "log"
@@ -177,9 +180,9 @@ def _width(pieces: list[Line]) -> int:
     plain = [p for p in pieces if not _CELLS.search(p.text)]
     prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
     if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
-        width = min(b for a, b in breaks if a <= best < b) - 1
-        if prose <= width:
-            return width
+        widest = min(b for a, b in breaks if a <= best < b) - 1
+        if prose <= widest:
+            return max(n for p in plain if (n := _length(p)) <= widest)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     widest = max(prose, fields)
     return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)
@@ -204,7 +207,8 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
     What looks like the start of an entry ("9:30 ...", "11. ...", "the leak: ...")
     goes on with running text that has not come to the end of its sentence.
     """
-    if line.form == "row":
+    columns_go_on = _ALIGNED.match(before.text) and _ALIGNED.match(piece.text)
+    if line.form == "row" or columns_go_on or ("|" in before.text and "|" in piece.text):
         return False
     match piece.form:
         case "prose":

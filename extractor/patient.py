@@ -99,6 +99,8 @@ class Patients:
             return [] if self._stands_alone(action) else None
         left = self.left(action)
         right = self.right(action)
+        if self._of_size(action):
+            return None
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
             return None if not self._no_subject(action) else []
         if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
@@ -129,6 +131,16 @@ class Patients:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _of_size(self, action: Mention) -> bool:
+        """As in "10 and 8 mm plugs in, 12 mm out": said of a size that is no phrase here."""
+        before = self.parse.items.get(action.first - 1)
+        return (
+            before is not None
+            and before.kind == "size"
+            and before.means.form == "device"
+            and not any(p.first <= before.first < p.last for p in self.parse.phrases)
+        )
 
     def _stands_alone(self, action: Mention) -> bool:
         """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""

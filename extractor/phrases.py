@@ -225,6 +225,13 @@ def take_count(tags: Tags, phrase: DevicePhrase, mention: Mention, *, left: bool
     return True
 
 
+def take_sizes(tags: Tags, phrase: DevicePhrase, mention: Mention) -> None:
+    """As in "plugs of 10, 8 and 6 mm": one unit for several sizes, a device for each."""
+    numbers = _DIGITS.findall(tags.text(mention))
+    phrase.sizes = [f"{n} mm" for n in numbers]
+    phrase.number = phrase.number or len(numbers)
+
+
 def determine(phrase: DevicePhrase) -> None:
     """Settle the determiner of a phrase once all its words are read."""
     words = phrase.words

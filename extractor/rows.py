@@ -20,8 +20,12 @@ _PARTING = re.compile(r"[;,|/\t]\s*|\.\s+|\s{2,}")
 _MARK = re.compile(r"\?\s*[:=]?|[:=](?![=>])")
 _LABEL = r"(?:#|no\.? ?|nr\.? ?|number )?(?:[a-z]?\d{1,2}|[a-h]|i{1,3}|iv)"
 _ORDINAL = r"(?:first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)"
+_SEMICOLON = re.compile(r";(?=\S)")
+_LEADER = re.compile(r"\.{4,}")
+_LEAST_LEADERS = 3  # of three dots in a row
 _LONGEST_KEY = 40  # characters
 _MOST_UNKNOWN = 2  # fields of a record that are no column
+_TELLING = frozenset(["size", "lot", "serial", "quantity", "number", "fate"])  # of one device
 _LEAST_COLUMNS = 3  # of a table printed one cell a line
 _LONGEST_CELL = 8  # words
 _ANY_FIELD = re.compile(r"\s*(?:[-*•]\s*)?[^\W\d_][\w /()&.'+#-]{1,48}?\s*[:=]")
@@ -41,6 +45,10 @@ class Cell:
     index: int
     offset: int
     fixed: bool = False
+
+    def text(self, line: str, at: int = 0) -> str:
+        """The words of the cell in its line, which begins at character ``at``."""
+        return line[self.start - at : self.end - at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class ColumnNames:
                 elif means.answer == "no":
                     self._none.add(_plain(phrase))
                 elif means.column or means.fate:
-                    self._columns.setdefault(_plain(phrase), means.column or "status")
+                    self._columns.setdefault(_plain(phrase), means.column or "fate")
         words, total = (
             "|".join(sorted(map(re.escape, names), key=len, reverse=True)) for names in (nouns, totals)
         )
@@ -109,7 +117,10 @@ class ColumnNames:
         counted = self._counted.fullmatch(plain)
         if counted is not None:
             return Key(counted["noun"], "", "quantity")
-        return Key("", "", self._columns[plain]) if plain in self._columns else None
+        column = self._columns.get(plain, "")
+        if not column and all(self._columns.get(part.strip()) == "fate" for part in plain.split("/")):
+            column = "fate"  # "Used/Wasted"
+        return Key("", "", column) if column else None
 
     def is_none(self, value: str) -> bool:
         """Whether a value says that there is none: "N/A", "<none>", "--"."""
@@ -135,7 +146,18 @@ class ColumnNames:
                     found.append(_Field(start, value, key))
                     begin = value
                     break
-        return found
+        return found or self._aligned(text)
+
+    def _aligned(self, text: str) -> list[_Field]:
+        """As in "Size      12 mm": a key and its value in two columns."""
+        gaps = list(_GAP.finditer(text.rstrip(), len(text) - len(text.lstrip())))
+        if len(gaps) != 1 or "." in gaps[0].group():
+            return []
+        begin = _begin(text)
+        key, value = self.key(text[begin : gaps[0].start()]), text[gaps[0].end() :]
+        if key is None or (self.key(value) is not None and not self.is_none(value)):
+            return []
+        return [_Field(begin, gaps[0].end(), key)]
 
 
 def _plain(text: str) -> str:
@@ -162,17 +184,30 @@ def _starts(text: str, begin: int, end: int) -> list[int]:
 
 
 def columns(text: str) -> int:
-    """How often a line is parted into columns."""
-    return max(text.count("|"), len(_GAP.findall(text.strip())))
+    """How often a line is parted into columns; an ellipsis or two are style."""
+    words = text.strip()
+    if _exported(words):
+        return words.count(";")
+    if "..." in words and not _LEADER.search(words) and words.count("...") < _LEAST_LEADERS:
+        words = words.replace("...", "")
+    return max(words.count("|"), len(_GAP.findall(words)))
+
+
+def _exported(text: str) -> bool:
+    """Whether a line is one of a file in which semicolons part the cells."""
+    return len(_SEMICOLON.findall(text)) >= _LEAST_LEADERS - 1 and "; " not in text
 
 
 def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
     """The cells of a line that begins at character ``at`` of the note; none where it is one piece."""
     spans: list[tuple[int, int]] = []
     position = 0
-    fixed = "|" not in text and "\t" not in text.strip()
+    mark = "|" if "|" in text else ";" if _exported(text.strip()) else ""
+    fixed = not mark and "\t" not in text.strip()
     stripped = len(text) - len(text.lstrip())
-    for gap in re.finditer(r"\|", text) if "|" in text else _GAP.finditer(text, stripped):
+    if not columns(text):
+        return ()
+    for gap in re.finditer(re.escape(mark), text) if mark else _GAP.finditer(text, stripped):
         spans.append((position, gap.start()))
         position = gap.end()
     spans.append((position, len(text)))
@@ -210,7 +245,7 @@ def entries_of(
     out: list[Entry] = []
     n = 0
     while n < len(lines):
-        found = _record(lines, n, names, opens_section)
+        found = _record(lines, n, names, opens_section) or _transposed(lines, n, names)
         made = [found] if found else _stack(lines, n, names)
         out += made
         n = made[-1].last + 1 if made else n + 1
@@ -221,7 +256,7 @@ def _record(
     lines: Sequence[tuple[int, str]], n: int, names: ColumnNames, opens_section: Callable[[int], bool]
 ) -> Entry | None:
     """A record that begins at line ``n``: a device by name, and fields that tell of it."""
-    first = _opening(lines[n][1], names)
+    first = _opening(lines[n][1], names) or _name_alone(lines, n, names)
     if first is None:
         return None
     start, value, key = first
@@ -246,13 +281,33 @@ def _record(
             break
     named = bool(key.label or (key.noun and key.column))
     empty = last == n and not known and bool(text[value:].strip()) and names.is_none(text[value:])
-    if not empty and not any(named or k.column in ("size", "lot", "quantity", "number") for k in known):
+    if not empty and not any(named or k.column in _TELLING for k in known):
         return None
+    return Entry(n, last, "record", _cells(lines, fields))
+
+
+def _cells(lines: Sequence[tuple[int, str]], fields: list[tuple[int, int, int]]) -> tuple[Cell, ...]:
     cells = []
-    for i, (begin, begins, end) in enumerate(fields):
-        ends = max(begin, _trimmed(lines, end))
-        cells.append(Cell(begin, ends, min(begins, ends), i, i))
-    return Entry(n, last, "record", tuple(cells))
+    for i, (start, value, end) in enumerate(fields):
+        ends = max(start, _trimmed(lines, end))
+        cells.append(Cell(start, ends, min(value, ends), i, i))
+    return tuple(cells)
+
+
+def _name_alone(lines: Sequence[tuple[int, str]], n: int, names: ColumnNames) -> tuple[int, int, Key] | None:
+    """A name on a line by itself, above indented fields that tell of one article."""
+    text = lines[n][1]
+    begin = _begin(text)
+    if not text.strip() or names.fields(text) or columns(text) or text.rstrip()[-1] in ".:;,":
+        return None
+    told = 0
+    for _, line in lines[n + 1 : n + 4]:
+        fields = names.fields(line)
+        indented = len(line) - len(line.lstrip()) > len(text) - len(text.lstrip())
+        if not fields or not indented or fields[0].key.noun:
+            break
+        told += fields[0].key.column in _TELLING or fields[0].key.column == "item"
+    return (begin, begin, Key("", "", "")) if told > 1 else None
 
 
 def _opening(text: str, names: ColumnNames) -> tuple[int, int, Key] | None:
@@ -297,6 +352,19 @@ def _trimmed(lines: Sequence[tuple[int, str]], end: int) -> int:
     """Where the words before character ``end`` end, without the mark that parts them from the next."""
     at, text = next((at, text) for at, text in reversed(lines) if at < end)
     return at + len(text[: end - at].rstrip(" ;,|/\t"))
+
+
+def _transposed(lines: Sequence[tuple[int, str]], n: int, names: ColumnNames) -> Entry | None:
+    """A table with a column for each device ("Device 1 | Device 2"): nobody can say which cell is whose."""
+    keys = [names.key(cell.text(lines[n][1])) for cell in cells_of(lines[n][1], names)]
+    labelled = [key for key in keys if key is not None and key.noun and key.label and not key.column]
+    if len(labelled) < 2 or len(labelled) < len(keys) - 1:
+        return None
+    last = n
+    while last + 1 < len(lines) and columns(lines[last + 1][1]):
+        last += 1
+    start, end = lines[n][0], lines[last][0] + len(lines[last][1].rstrip())
+    return Entry(n, last, "heap", (Cell(start, end, start, 0, 0),)) if last > n else None
 
 
 # -- one cell a line --------------------------------------------------------------
@@ -353,4 +421,4 @@ def _stacked(lines: Sequence[tuple[int, str]], numbers: list[int]) -> Entry:
 
 def _is_name(text: str, names: ColumnNames) -> bool:
     key = names.key(text.strip())
-    return key is not None and not key.label and ":" not in text
+    return key is not None and not key.label and key.column != "fate" and ":" not in text

@@ -45,6 +45,8 @@ class DeviceMeans(_Strict):
     # A product usually put into another defect: counts at a leak only when the
     # text ties it to one.
     usual_target: str | None = None
+    # Sold by one size: "12/10" is no oblong one of it, but two.
+    round: bool = False
     # "its twin", "the neighbour": named by another device, and not that one.
     relative: bool = False
     # May also stand for a valve, a clip or a vascular closure device named before.
@@ -176,7 +178,7 @@ class GrammarMeans(_Strict):
 class SizeMeans(_Strict):
     """A size, found by regular expression with the groups the grammar reads."""
 
-    form: Literal["device", "other_unit", "clock", "date", "time", "label"]
+    form: Literal["device", "devices", "other_unit", "clock", "date", "time", "label"]
 
 
 class SectionMeans(_Strict):
@@ -205,6 +207,7 @@ class TableMeans(_Strict):
     ``total`` words the field of a form that counts devices, ``answer`` words say
     yes or no to a column that asks for a fate. A fate that is ``alone`` counts only
     between marks ("tried, out"); one that ``reverses`` takes back an earlier row.
+    ``target`` words are places beside which no leak or valve is named.
     """
 
     column: (
@@ -217,12 +220,14 @@ class TableMeans(_Strict):
     alone: bool = False
     reverses: bool = False
     answer: Literal["yes", "no"] | None = None
+    target: Literal["septal_access", "apical_tract", "appendage"] | None = None
 
 
 class SessionMeans(_Strict):
     """Something else done in the same session that a person must weigh."""
 
     event: Literal["valve_implant", "clip_implant", "surgical_closure", "aborted"]
+    titled: bool = False  # done today only where an entry of the list of procedures begins with it
 
 
 MEANS: dict[str, type[_Strict]] = {

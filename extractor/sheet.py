@@ -22,12 +22,18 @@ _LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be qua
 
 @dataclass(frozen=True, slots=True)
 class SheetCell:
-    """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes")."""
+    """Words ``first`` to ``last`` in a column; ``fate`` where the column asks for one ("Released: yes").
+
+    ``blank`` where other rows answer and this one does not; ``reverses`` where it counts
+    among the implanted those taken out again.
+    """
 
     first: int
     last: int
     column: str | None
     fate: str | None
+    blank: bool = False
+    reverses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Row:
     headed: bool = False
     label: int | None = None
     uncertain: bool = False
+    earlier: bool = False  # its date may be that of another session
+    keys: frozenset[int] = frozenset()  # the words of its keys
 
     def of(self, *columns: str) -> list[SheetCell]:
         """The cells in these columns."""
@@ -58,7 +66,11 @@ class Row:
     def mentions(self, cell: SheetCell | None = None) -> list[Mention]:
         """What rules matched in the row, or in one of its cells."""
         first, last = (cell.first, cell.last) if cell else (self.first, self.last)
-        return list(dict.fromkeys(m for i, m in self.parse.items.items() if first <= i < last))
+        return list(
+            dict.fromkeys(
+                m for i, m in self.parse.items.items() if first <= i < last and m.last - 1 not in self.keys
+            )
+        )
 
     def numbers(self, cell: SheetCell) -> list[int]:
         """The counts of a cell: "2 (two)" gives 2 twice."""
@@ -67,15 +79,36 @@ class Row:
 
     def nouns(self) -> list[Mention]:
         """Nouns of the row that belong to no device phrase."""
-        return [m for m in self.parse.nouns if self.first <= m.first < self.last]
+        return [
+            m for m in self.parse.nouns if self.first <= m.first < self.last and m.last - 1 not in self.keys
+        ]
 
     def actions(self) -> list[Mention]:
         """Verbs of the row."""
-        return [m for m in self.parse.actions if self.first <= m.first < self.last]
+        return [
+            m for m in self.parse.actions if self.first <= m.first < self.last and m.last - 1 not in self.keys
+        ]
 
     def fates(self) -> list[Mention]:
         """The words of the row that tell of a fate."""
-        return [m for m in self.marks if m.means.fate and self.first <= m.first < self.last]
+        return [
+            m for m in self.marks if m.means.fate and not m.means.column and self.first <= m.first < self.last
+        ]
+
+    def years(self) -> list[int]:
+        """The years that the dates of a row give."""
+        words = [word for cell in self.of("time") for word in self.parse.between(cell.first, cell.last)]
+        return [int(word) for word in words if len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()]
+
+    def place(self) -> str | None:
+        """The other defect a row names; None where it names a leak or a valve."""
+        if any(m.kind in ("leak", "valve") for m in self.mentions()):
+            return None
+        targets = [m.means.site for m in self.nouns() if m.kind == "target"]
+        targets += [
+            m.means.target for m in self.marks if m.means.target and self.first <= m.first < self.last
+        ]
+        return next(iter(targets), None)
 
     def told(self, cell: SheetCell) -> list[Mention]:
         """The fates named in a cell."""
@@ -83,6 +116,8 @@ class Row:
 
     def answer(self, cell: SheetCell) -> str | None:
         """``yes`` or ``no``, where a cell begins with it or is a number."""
+        if cell.blank:
+            return "no"
         numbers = self.numbers(cell)
         if numbers and cell.last - cell.first == 1:
             return "yes" if numbers[0] else "no"
@@ -126,15 +161,18 @@ def sheets_of(parses: list[Parse], tables: list[Mention], parts: list[str]) -> I
         For each row the kind of list it is in; a sheet is of one kind.
     """
     header: list[_Column] = []
-    sheet, paragraph = Sheet(""), -2
+    sheet, paragraph, section = Sheet(""), -2, -1
     for parse, part in zip(parses, parts, strict=True):
+        apart = parse.sentence.paragraph > paragraph + 1
+        if apart and parse.sentence.section.start != section:
+            header = []
         marks = [m for m in tables if parse.first <= m.first < parse.last]
         named = _header(parse, marks)
-        if named or parse.sentence.paragraph > paragraph + 1 or part != sheet.part:
+        if named or apart or part != sheet.part:
             if sheet.rows:
                 yield _numbered(sheet, header)
             sheet = Sheet(part)
-        paragraph = parse.sentence.paragraph
+        paragraph, section = parse.sentence.paragraph, parse.sentence.section.start
         if named:
             header = named
         else:
@@ -151,6 +189,7 @@ class _Column:
     cell: Cell
     column: str | None
     fate: str | None
+    reverses: bool = False
 
 
 def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
@@ -167,16 +206,19 @@ def _header(parse: Parse, marks: list[Mention]) -> list[_Column]:
             for i in range(first, last)
         )
         named += bool(inside) and whole
-        columns.append(_Column(cell, *(_meaning(inside) if whole else (None, None))))
+        meaning = _meaning(inside) if whole else (None, None)
+        columns.append(_Column(cell, *meaning, any(m.means.reverses for m in inside)))
     kinds = {column.column for column in columns if column.column}
-    return columns if named >= 2 and (len(kinds) >= 2 or named == len(columns) > 2) else []
+    return columns if named >= 3 or (named == 2 and len(kinds) == 2) else []
 
 
 def _meaning(marks: list[Mention]) -> tuple[str | None, str | None]:
     """The column and the fate that words name: "Qty implanted" is both."""
     column = next((m.means.column for m in marks if m.means.column), None)
-    fate = next((m.means.fate for m in marks if m.means.fate), None)
-    return column, fate
+    fates = list(dict.fromkeys(m.means.fate for m in marks if m.means.fate))
+    if column is None and len(fates) > 1:
+        return "status", None  # "Used/Wasted"
+    return column, next(iter(fates), None)
 
 
 def _column_of(cell: Cell, row: tuple[Cell, ...], header: list[_Column]) -> _Column | None:
@@ -209,34 +251,43 @@ def _span(parse: Parse, start: int, end: int) -> tuple[int, int]:
 
 
 def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
-    cells = []
-    all_cells = parse.sentence.cells
-    headed = bool(header) and parse.sentence.form == "row" and len(all_cells) > 1
-    keys: set[int] = set()
-    for cell in all_cells:
-        first, last = _span(parse, cell.value, cell.end)
-        inside = [m for m in tables if cell.start <= m.start < cell.value]
-        keys.update(m.first for m in inside)
-        if cell.value > cell.start:
-            column, fate = _meaning(inside[::-1])
-        elif headed:
-            named = _column_of(cell, all_cells, header)
-            column, fate = (named.column, named.fate) if named else (None, None)
-        else:
-            column, fate = None, None
-            name = next((m for m in tables if m.first == first and m.last < last), None)
-            if name is not None and name.means.column in _NAMED_INSIDE:
-                column, first = name.means.column, name.last  # "Lot 123", "Size 10"
-        cells.append(SheetCell(first, last, column, fate))
+    headed = bool(header) and parse.sentence.form == "row" and len(parse.sentence.cells) > 1
+    cells = [_cell(parse, cell, tables, header if headed else []) for cell in parse.sentence.cells]
+    keys = frozenset(
+        i
+        for cell in parse.sentence.cells
+        if cell.value > cell.start
+        for i in range(*parse.words.at(cell.start, cell.value))
+    )
     marks = [
         m
         for m in tables
         if parse.first <= m.first < parse.last
         and m.first not in keys
-        and ((m.means.fate and not m.means.column) or m.means.answer)
+        and (m.means.fate or m.means.answer or m.means.target or m.means.column == "quantity")
         and (not m.means.alone or _alone(parse, cells, m))
     ]
-    return Row(parse, parse.first, parse.last, cells, marks, headed)
+    return Row(parse, parse.first, parse.last, cells, marks, headed, keys=keys)
+
+
+def _cell(parse: Parse, cell: Cell, tables: list[Mention], header: list[_Column]) -> SheetCell:
+    """The words of a cell, with the column that its key, a header or its first word names."""
+    first, last = _span(parse, cell.value, cell.end)
+    row = parse.sentence.cells
+    if parse.sentence.form == "record" and cell is row[0]:
+        return SheetCell(first, last, "item", None)  # the name, which other fields follow
+    if cell.value > cell.start:
+        inside = [m for m in tables if cell.start <= m.start < cell.value]
+        reverses = any(m.means.reverses for m in inside)
+        return SheetCell(first, last, *_meaning(inside[::-1]), reverses=reverses)
+    if header:
+        named = _column_of(cell, row, header)
+        if named is not None:
+            return SheetCell(first, last, named.column, named.fate, reverses=named.reverses)
+    name = next((m for m in tables if m.first == first and m.last < last), None)
+    if not header and name is not None and name.means.column in _NAMED_INSIDE:
+        return SheetCell(name.last, last, name.means.column, None)  # "Lot 123", "Size 10"
+    return SheetCell(first, last, None, None)
 
 
 def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
@@ -254,6 +305,12 @@ def _alone(parse: Parse, cells: list[SheetCell], mark: Mention) -> bool:
 
 def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     """Tell running numbers from quantities: 1, 2, 3 down the first column count the rows."""
+    sheet = Sheet(sheet.part, [_answered(row, sheet, header) for row in sheet.rows])
+    last = max((year for row in sheet.rows for year in row.years()), default=0)
+    undated = any(row.of("time") and not row.years() for row in sheet.rows)
+    sheet.rows = [
+        replace(row, earlier=undated or max(row.years()) < last) if row.years() else row for row in sheet.rows
+    ]
     kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
     numbers = [_number_in_front(row, kinds) for row in sheet.rows]
     run = [number for number in numbers if number is not None]
@@ -267,6 +324,20 @@ def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
         uncertain = number is not None and (run[0] != 1 or not sure)
         rows.append(replace(row, label=number, uncertain=uncertain))
     return Sheet(sheet.part, rows)
+
+
+def _answered(row: Row, sheet: Sheet, header: list[_Column]) -> Row:
+    """A row with blank cells in the columns that ask for a fate, where other rows tick them."""
+    if not row.headed:
+        return row
+    blank = []
+    for fate in dict.fromkeys(c.fate for c in header if c.fate and c.column is None):
+        ticked = any(
+            cell.fate == fate and other.answer(cell) == "yes" for other in sheet.rows for cell in other.cells
+        )
+        if ticked and not any(cell.fate == fate for cell in row.cells):
+            blank.append(SheetCell(row.last - 1, row.last - 1, None, fate, blank=True))
+    return replace(row, cells=[*row.cells, *blank])
 
 
 def _number_in_front(row: Row, kinds: set[str | None]) -> int | None:

@@ -46,7 +46,8 @@ class _Piece:
 
 def read_totals(parse: Parse, tables: list[Mention]) -> list[Total]:
     """The counts a sentence states as fields; empty unless all of it is such fields."""
-    if parse.sentence.form in ("log", "heap") or parse.cue_kinds() & _ELSEWHERE:
+    counts = any(m.kind == "count" for m in parse.items.values())
+    if not counts or parse.sentence.form in ("log", "heap") or parse.cue_kinds() & _ELSEWHERE:
         return []
     marks = {i: m for m in tables if parse.first <= m.first < parse.last for i in range(m.first, m.last)}
     nouns = [m for m in parse.items.values() if m.kind == "device" and not m.means.product]
@@ -132,7 +133,8 @@ def _pieces(parse: Parse) -> list[_Piece]:
             words.words[i] == "/" and _number(parse, begin, i) is not None
         )
         gap = i > begin and words.starts[i] - words.ends[i - 1] >= 2 and words.words[i - 1] not in _ASKING
-        if parted or (gap and _number(parse, begin, i) is not None):
+        boxes = {"(", "["} & set(words.words[begin:i])
+        if parted or (gap and not boxes and _number(parse, begin, i) is not None):
             spans.append((begin, i))
             begin = i + parted
     spans.append((begin, parse.last))
@@ -143,6 +145,7 @@ def _number(parse: Parse, first: int, last: int) -> int | None:
     """The number a stretch of words ends with, or that a ticked box stands before."""
     mentions = dict.fromkeys(m for i, m in parse.items.items() if first <= i < last and m.kind == "count")
     counted = [(m, n) for m in mentions if (n := count_of(m)) is not None]
+    counted = [(m, n) for m, n in counted if m.means.word != "none"] or counted  # "No. of plugs: 2"
     if len({n for _, n in counted}) != 1:
         return None
     mention, number = counted[-1]

@@ -73,7 +73,7 @@ def test_explanation_of_actions(coder: Coder, text: str, words: str, explanation
         ("3. " + PLUG, "3", "number of a list item"),
         ("The first, a 12 mm AVP II, was released.", "first", "is “a 12 mm AVP II”: device 1"),
         ("After this, the plug was released in each.", "each", UNEXPLAINED),
-        ("Devices implanted: 2", "2", UNEXPLAINED),
+        ("Devices implanted: 2", "2", "claim: a count of devices, stated in a field"),
     ],
 )
 def test_explanation_of_numbers(coder: Coder, text: str, words: str, explanation: str) -> None:
