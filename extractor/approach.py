@@ -59,7 +59,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Routes:
-    """The routes of each treated valve, and the surgical exposure of the heart, with their words."""
+    """The routes of each treated valve (None: the valve is not known), with their words."""
 
     of: dict[str | None, dict[str, Mention]] = field(default_factory=dict)
     sought: bool = False  # a sentence tells that the leak was crossed, or could not be
@@ -189,7 +189,8 @@ class _Walk:
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
         self._site.read(parse)
-        if self._site.target is not None and self._site.target not in ACCESS:
+        way_in = any(m.means.route == "transseptal" and m.means.use == "step" for m in mentions)
+        if self._site.target not in (None, *ACCESS) and not way_in:
             return  # how another defect was reached
         # "crossed from the left ventricle": the side belongs to the crossing of its clause.
         last = ("crossed", "failed")
@@ -200,7 +201,7 @@ class _Walk:
                 self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
-            elif mention.means.route or use == "side":
+            elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
         if source not in _STATED and _puts_in(parse):
             self._prove()
@@ -238,17 +239,13 @@ class _Walk:
             self._current.failed = True
 
     def _route(self, parse: Parse, source: Source, mention: Mention, mentions: list[Mention]) -> None:
-        """A word for a route: an attempt, a statement, or only a vessel."""
+        """A word for a route: an attempt, a statement, or only a vessel or tool that suits it."""
         standing = _standing(parse, mention, mentions)
         if standing == "not":
             return
-        use = mention.means.use
-        side = mention.means.side
-        if use == "vessel" and _entered(parse, mention):
-            side = "vein" if mention.means.route == "transseptal" else "artery"
-        if use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
-            side = "artery"
-        if use in ("vessel", "tool") or (use in ("step", "side") and source in ("implants", "equipment")):
+        use, side = mention.means.use, self._side(parse, mention, mentions)
+        listed = use in ("step", "side") and source in ("implants", "equipment")
+        if use in ("vessel", "tool") or listed:
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
             if side is None:
@@ -260,21 +257,32 @@ class _Walk:
         route = self._resolve(mention, side)
         if route is None:
             return
-        attempt = Attempt(route, mention, self._valve, tried=standing == "tried")
-        if source in _STATED:
-            if use == "named" and standing == "taken":
-                attempt.valve = _only_valve(parse)
-                self.stated.append(attempt)
-            return
-        if standing == "failed":
-            attempt.failed = attempt.tried = True
-        self._apical |= route == "transapical" and standing == "taken"
+        attempt = Attempt(route, mention, self._valve, tried=standing != "taken", failed=standing == "failed")
+        if source not in _STATED:
+            self._begin(attempt)
+        elif use == "named" and standing == "taken":
+            attempt.valve = _only_valve(parse)
+            self.stated.append(attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
+        """An attempt begins, or is named again."""
         current = self._current
-        if current is None or (current.route, current.valve) != (route, attempt.valve) or attempt.failed:
-            self.attempts.append(attempt)
-            self._current = attempt
-        else:
+        self._apical |= attempt.route == "transapical" and not attempt.tried
+        same = current is not None and (current.route, current.valve) == (attempt.route, attempt.valve)
+        if current is not None and same and not attempt.failed:
             current.tried &= attempt.tried
+            return
+        self.attempts.append(attempt)
+        self._current = attempt
+
+    def _side(self, parse: Parse, mention: Mention, mentions: list[Mention]) -> str | None:
+        """The side of the leak a word speaks of; a vessel that is entered speaks of one."""
+        if mention.means.use == "vessel" and _entered(parse, mention):
+            return "vein" if mention.means.route == "transseptal" else "artery"
+        if mention.means.use == "tool" and self._valve == "aortic" and _alone(mention, mentions):
+            return "artery"
+        side: str | None = mention.means.side
+        return side
 
     def _resolve(self, mention: Mention, side: str | None) -> str | None:
         """The route a word stands for, at the valve spoken of."""
@@ -343,10 +351,13 @@ def _only_valve(parse: Parse) -> str | None:
 def _entered(parse: Parse, mention: Mention) -> bool:
     """As in "from the right femoral artery", "AL1 via RFA", "through the septal sheath"."""
     words = parse.words.words
-    i = mention.first - 1
-    while i > parse.first and (i in parse.items and parse.items[i].kind == "count"):
-        i -= 1
-    return i >= parse.first and words[i] in WAY_THROUGH
+    for i in range(mention.first - 1, max(parse.first, mention.first - 3) - 1, -1):
+        if words[i] in WAY_THROUGH:
+            return True
+        item = parse.items.get(i)
+        if not words[i].isalpha() or i in parse.roles or (item is not None and item.kind != "count"):
+            return False
+    return False
 
 
 def _punctured(parse: Parse, mention: Mention) -> bool:
@@ -436,11 +447,8 @@ def _for_snare(parse: Parse, mention: Mention, mentions: list[Mention]) -> bool:
         return mention.means.side not in ("vein", "artery") and any(
             _together(parse, m, mention) for m in snares
         )
-    return (
-        mention.means.use in ("step", "named")
-        and bool(snares)
-        and not any(
-            m.means.use in ("crossed", "side") and m is not mention and m.first < snares[0].first
-            for m in mentions
-        )
-    )
+    if mention.means.use not in ("step", "named") or not snares:
+        return False
+    before = [m for m in mentions if m is not mention and m.first < snares[0].first]
+    other = any(m.means.use in ("step", "named") and m.means.route != mention.means.route for m in before)
+    return other or not any(m.means.use in ("crossed", "side") for m in before)

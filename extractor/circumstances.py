@@ -148,15 +148,10 @@ def _any_leak(case: Case) -> Mention | None:
         for t in case.timelines.values()
         for d in t.today()
     )
-    prosthesis = next(
-        (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.prosthesis),
-        None,
-    )
-    valve = next(
-        (m for p, _, _ in case.parses for m in p.items.values() if m.kind == "valve" and m.means.valve), None
-    )
-    if not placed or not (prosthesis or valve):
-        return None
+    named = [m for p, _, _ in case.parses for m in p.items.values() if m.kind in ("valve", "leak")]
+    prosthesis = next((m for m in named if m.kind == "valve" and m.means.prosthesis), None)
+    if not placed or not any(m.means.valve or (m.kind == "valve" and m.means.near) for m in named):
+        return None  # "prosthesis" and "defect" are words of many fields
     if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(

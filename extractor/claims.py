@@ -119,6 +119,8 @@ class _Reading:
     def read(self, parse: Parse) -> None:
         """Take in one sentence."""
         source, standing = self._source(parse)
+        if _blank(parse):
+            standing = "planned"  # of what nobody filled in nothing is known
         self.case.parses.append((parse, source, standing))
         form = parse.sentence.form
         if standing == "today":
@@ -214,6 +216,13 @@ def _opens_session(parse: Parse) -> bool:
     return parse.words.words[parse.first + 1 : parse.first + 2] in ([":"], ["."]) and any(
         c.first == parse.first and c.last == parse.first + 1 and c.means.cue == "today" for c in parse.cues
     )
+
+
+def _blank(parse: Parse) -> bool:
+    """As in "Device 2: ***": the name of a field, and no value."""
+    words = parse.words.words[parse.first : parse.last]
+    value = words[len(words) - words[::-1].index(":") :] if ":" in words else []
+    return bool(value) and not any(character.isalnum() for word in value for character in word)
 
 
 def _tells(parse: Parse) -> bool:
@@ -371,6 +380,9 @@ def _stated(
         return []  # what earlier sessions left is seen again
     if statement.mixed and prior and statement.low == statement.high == statement.at + prior:
         return []  # "three plugs around this valve, counting the old one"
+    at_once = statement.low == statement.high == statement.at + prior
+    if statement.kind == "position" and statement.at and prior and at_once:
+        return []  # all that is seen, those of earlier sessions among them
     if statement.kind == "position":
         prior = others = 0
     if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:

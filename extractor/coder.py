@@ -13,7 +13,7 @@ from extractor.count import Count, reconcile
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
-from extractor.mentions import Mention, MentionFinder
+from extractor.mentions import Mention, MentionFinder, in_context
 from extractor.rules import RuleBook, load_rules
 from extractor.suggestion import Suggestion
 
@@ -75,7 +75,7 @@ class Coder:
         """Run every stage up to the count."""
         layout = self._layout.read(text)
         words = self._finder.words(text)
-        found = self._finder.find(text, words, layout.line_starts)
+        found = in_context(self._finder.find(text, words, layout.line_starts))
         reader = SentenceReader(words, found)
         parses = reader.read_all(layout.sentences)
         case = build_case(parses, found["table"])

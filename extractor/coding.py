@@ -75,6 +75,7 @@ def suggest(
         and any(e.event not in ("named", "withdraw", "removed") for e in d.events)
         for d in today
     )
+    tried |= around.closure is not None and any(d.state == "removed" and d.size for d in today)
     told = any(event.event not in ("named", "listed", "implanted") for d in today for event in d.events)
     if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
         return _nothing(note_id, book, devices, around, evidence)

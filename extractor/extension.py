@@ -15,6 +15,7 @@ from extractor.phrases import (
     Tags,
     determine,
     take_count,
+    take_sizes,
 )
 
 _MOST_UNKNOWN = 2  # words no rule knows, between a noun and its article
@@ -172,6 +173,8 @@ class _Leftward:
                 if _behind_product(self.tags, mention):
                     return False
                 phrase.sizes.insert(0, self.tags.text(mention))
+            case "size" if mention.means.form == "devices":
+                take_sizes(self.tags, phrase, mention)
             case "size":
                 return mention.means.form in ("clock", "label", "date")
             case "valve":
@@ -401,8 +404,13 @@ class _Rightward:
         if mention.kind != "size":
             return False
         form = mention.means.form
+        if form == "devices" and not self.sized:
+            take_sizes(self.tags, self.phrase, mention)
+            return True
         if form == "device":
-            if (self.sized and not self.opened) or _belongs_to_next(self.tags, mention.last):
+            if (self.sized and not self.opened) or (
+                _belongs_to_next(self.tags, mention.last) and not self._own_noun(mention.last)
+            ):
                 return False
             if not self.sized:
                 self.phrase.sizes.append(self.tags.text(mention))
@@ -411,6 +419,12 @@ class _Rightward:
             self.phrase.prior = True  # "the two plugs of 2018"
             return True
         return bool(form == "label")
+
+    def _own_noun(self, i: int) -> bool:
+        """As in "two AVP II 8 mm plugs": the noun behind the size says again what the product is."""
+        mention = self.tags.item.get(i)
+        adjacent = self.i == self.phrase.last and bool(self.phrase.product)
+        return adjacent and mention is not None and mention.kind == "device" and not mention.means.product
 
     def _count(self, mention: Mention) -> bool:
         """A multiplier, a number in brackets, a size without its unit, or a label."""
@@ -434,7 +448,8 @@ class _Rightward:
             phrase.words.add("none")  # "Device 2: none"
             return True
         number = means.number or mention.value
-        if self.opened and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
+        alone = tags.words.words[mention.first - 1] in _OPENING
+        if self.opened and alone and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
             if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
                 phrase.number = number
             elif phrase.number is None:

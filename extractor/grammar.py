@@ -16,7 +16,7 @@ from extractor.headless import headless_phrases
 from extractor.joining import appositions, attached, elaborations, merge, uncorrected
 from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
-from extractor.phrases import DevicePhrase, Tags, size_key
+from extractor.phrases import ARROWS, DevicePhrase, Tags, size_key
 
 
 _SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
@@ -172,7 +172,7 @@ def _describes(tags: Tags, mention: Mention) -> bool:
     if mention.last >= tags.last:
         return False
     word, following, role, cue = tags.at(mention.last)
-    if mention.means.relative or (not mention.means.product and not mention.plural and _tool(following)):
+    if mention.means.relative or (not mention.plural and _tool(following)):
         return following is not None and following.kind in ("other_device", "target")
     before = tags.item.get(mention.first - 1)
     counted = before is not None and before.kind == "count" and (before.means.number or before.value or 0) > 1
@@ -245,7 +245,7 @@ def _clauses(tags: Tags, used: set[int], phrases: list[DevicePhrase]) -> dict[in
 def _opens_clause(tags: Tags, i: int, starts: set[int]) -> bool:
     """Whether a word ends one statement and opens the next; ``starts`` are the first words of phrases."""
     word, _, role, _ = tags.at(i)
-    if word in (";", "–", "—") or role in ("clause", "relative"):
+    if word in (";", "–", "—", *ARROWS) or role in ("clause", "relative"):
         return True
     following = tags.role.get(i + 1)
     if i + 1 >= tags.last:

@@ -212,6 +212,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
                 and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
             )
         )
+    if phrase.words == {"both"} and _of_subject(tags, phrase):
+        return False
     if phrase.words >= {"both", "article"}:
         return False  # "both a stable position and free leaflets"
     if (
@@ -259,6 +261,17 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     if phrase.number is not None:  # "the twelve was released"
         return verb and bool(phrase.words & {"definite", "article"})
     return bool(phrase.words & {"all", "each"}) and verb
+
+
+def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "the hemidiscs both opened": said of the noun right before it."""
+    i = phrase.first - 1
+    if i < tags.first:
+        return False
+    word, mention, role, cue = tags.at(i)
+    if mention is not None:
+        return mention.kind in ("other_device", "target", "leak", "valve")
+    return role is None and cue is None and word.isalpha()
 
 
 def _of_them(tags: Tags, i: int) -> int | None:

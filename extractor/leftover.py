@@ -255,8 +255,14 @@ def _several_counted(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "Plug", "AVP II": the article as such."""
-    if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1 or phrase.ordinal is not None:
+    if phrase.determiner != "bare" or phrase.sizes or phrase.quantity != 1:
         return False
+    if phrase.ordinal is not None:
+        if not (_verbless(telling) and _heads(telling, phrase)):
+            return False
+        telling.next_label = phrase.ordinal  # "First plug." heads the lines about it
+        phrase.explanation = "heading"
+        return True
     if phrase.label is not None and _unheard_label(telling, phrase.label):
         after = telling.parse.words.words[phrase.last : telling.parse.last]
         if _verbless(telling) and after[:1] in ([":"], ["="], []):

@@ -223,6 +223,15 @@ class MentionFinder:
         return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
 
 
+def in_context(found: dict[str, list[Mention]]) -> dict[str, list[Mention]]:
+    """Mentions without those that presuppose a route the note does not name."""
+    named = {m.means.route for mentions in found.values() for m in mentions if m.kind == "approach"}
+    return {
+        layer: [m for m in mentions if m.kind != "target" or m.means.after in (None, *named)]
+        for layer, mentions in found.items()
+    }
+
+
 class _Squeezed:
     """A text in lower case with one character for each line break, whatever blanks stand around it."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import ARROWS, DevicePhrase
 
 Group = list[DevicePhrase]
 
@@ -99,6 +99,8 @@ class Patients:
             return [] if self._stands_alone(action) else None
         left = self.left(action)
         right = self.right(action)
+        if self._of_size(action):
+            return None
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
             return None if not self._no_subject(action) else []
         if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
@@ -129,6 +131,16 @@ class Patients:
         if right is None and self._no_subject(action):
             return []
         return None
+
+    def _of_size(self, action: Mention) -> bool:
+        """As in "10 and 8 mm plugs in, 12 mm out": said of a size that is no phrase here."""
+        before = self.parse.items.get(action.first - 1)
+        return (
+            before is not None
+            and before.kind == "size"
+            and before.means.form == "device"
+            and not any(p.first <= before.first < p.last for p in self.parse.phrases)
+        )
 
     def _stands_alone(self, action: Mention) -> bool:
         """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""
@@ -206,7 +218,7 @@ class Patients:
                 mention = parse.items.get(i)
                 if action.means.form == "noun" and phrase.pronoun and role is None and mention is None:
                     return None  # "after removal of the loop it was left in place"
-                if word in (",", ";", ".", ":") and not (
+                if word in (",", ";", ".", ":", *ARROWS) and not (
                     word == ":" and (action.means.form == "noun" or action.means.event in ("unused", "waste"))
                 ):
                     return None
@@ -262,7 +274,7 @@ class Patients:
             return None  # "through a sheath which was placed": another noun stands nearer
         if boundary and (
             parse.roles.get(boundary[0]) in ("relative", "clause", "conjunction")
-            or parse.words.words[boundary[0]] in (",", ";", "–", "—")
+            or parse.words.words[boundary[0]] in (",", ";", "–", "—", *ARROWS)
         ):
             between = range(boundary[0], action.first)
             if not any(self._is_subject_noun(i) for i in between):

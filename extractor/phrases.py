@@ -17,6 +17,7 @@ Determiner = Literal["indefinite", "definite", "bare"]
 
 LARGEST_SIZE = 22  # mm: a larger number is no size of an occluder
 LETTER_LABELS = 196  # "plug A" is labelled 197, "plug B" 198: beyond any number
+ARROWS = (">", "→")  # "opened -> leaflet stuck -> removed": one step and the next
 LARGEST_COUNT = 6  # a larger number beside a device is its size
 _DEFINITE = frozenset(
     {
@@ -222,6 +223,13 @@ def take_count(tags: Tags, phrase: DevicePhrase, mention: Mention, *, left: bool
         return True
     phrase.number = number
     return True
+
+
+def take_sizes(tags: Tags, phrase: DevicePhrase, mention: Mention) -> None:
+    """As in "plugs of 10, 8 and 6 mm": one unit for several sizes, a device for each."""
+    numbers = _DIGITS.findall(tags.text(mention))
+    phrase.sizes = [f"{n} mm" for n in numbers]
+    phrase.number = phrase.number or len(numbers)
 
 
 def determine(phrase: DevicePhrase) -> None:

@@ -72,6 +72,7 @@ class TargetMeans(_Strict):
         "asd", "vsd", "pfo", "pda", "appendage", "fistula", "pseudoaneurysm",
         "septal_access", "apical_tract", "vessel",
     ]  # fmt: skip
+    after: Literal["transapical", "transseptal"] | None = None  # only in a note that names this route
 
 
 class ValveMeans(_Strict):
@@ -175,7 +176,7 @@ class GrammarMeans(_Strict):
 class SizeMeans(_Strict):
     """A size, found by regular expression with the groups the grammar reads."""
 
-    form: Literal["device", "other_unit", "clock", "date", "time", "label"]
+    form: Literal["device", "devices", "other_unit", "clock", "date", "time", "label"]
 
 
 class SectionMeans(_Strict):

@@ -108,7 +108,10 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
 
 
 def denied(parse: Parse, mention: Mention) -> bool:
-    """Whether a finding is denied: "no paravalvular leak", "without PVL"."""
+    """Whether a finding is denied or asked: "no paravalvular leak", "without PVL", "?PVL"."""
+    words = parse.words.words
+    if words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
+        return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)
         if item is not None and item.kind == "count" and item.means.word == "none":

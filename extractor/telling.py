@@ -88,8 +88,21 @@ class Telling:
         )
         if standing == "today":
             self.next_label = None
+            self._type_told(device)
         self.timeline.devices.append(device)
         return device
+
+    def _type_told(self, device: TrackedDevice) -> None:
+        """A product named before by its type alone ("Leak closure, Occlutech PLD") is this one."""
+        self.timeline.loose = [
+            loose
+            for loose in self.timeline.loose
+            if loose.phrase is None
+            or loose.phrase.determiner != "bare"
+            or loose.phrase.sizes
+            or not device.product
+            or loose.phrase.product != device.product
+        ]
 
     def _usual_target(self, phrase: DevicePhrase) -> str | None:
         """Where a septal occluder and its like go, unless the sentence ties it to the leak."""

@@ -299,13 +299,14 @@ def _rows(case: Case) -> list[_Row]:
     timeline = case.timelines.get("implants")
     if timeline is None:
         return []
-    by_start: dict[int, list[TrackedDevice]] = {}
-    for device in timeline.today():
-        by_start.setdefault(device.events[0].start, []).append(device)
+    listed = timeline.today()
     rows: list[_Row] = []
     above: Mention | None = None
     for parse, _, _ in case.parses:
-        devices = by_start.get(parse.words.starts[parse.first], []) if parse.last > parse.first else []
+        if parse.first == parse.last:
+            continue
+        start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
+        devices = [d for d in listed if start <= d.events[0].start < end]
         valves = _valves_named(parse)
         if not devices:
             above = valves[0] if len({m.means.valve for m in valves}) == 1 else None

@@ -218,6 +218,10 @@ def test_coding_review_names_its_reason(
             "TAVR. Moderate aortic paravalvular leak was treated by post-dilatation with a balloon.",
             "no occluder",
         ),
+        (
+            "Shoulder prosthesis. The defect of the humerus was closed and an implant was placed.",
+            "prosthesis and defect are words of many fields",
+        ),
         ("", "nothing at all"),
         ("\n\n   \n", "nothing at all"),
         ("Heart Center, 93590 Springfield. Coronary angiography.", "a bare number is no code"),
@@ -275,6 +279,70 @@ def test_coding_companion_93462(
     assert found == ({"93462": units} if units else {}), why
     if routes is not None:
         assert set(suggestion.approaches) == routes, why
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "why"),
+    [
+        (AORTIC + "PVL around a 26 mm Sapien 3 implanted in 2021. " + ONE, None, "a valve of another year"),
+        (AORTIC + "Prosthesis: 25 mm Perimount. " + ONE, None, "a surgical valve only named"),
+        (
+            MITRAL + "A disc stuck on the TEE clip. " + ONE,
+            None,
+            "a film clip",
+        ),
+        (MITRAL + "MVR 2021 after MitraClip 2019. " + ONE, None, "a clip of another year"),
+        (
+            "TEE FINDINGS: Well seated bileaflet valve, both discs opening.\n\n" + MITRAL + ONE,
+            None,
+            "a valve that was seen",
+        ),
+        (
+            AORTIC + "Valve: 26 mm Sapien 3, nominal, deployed under pacing. " + ONE,
+            "same_session_valve_implant",
+            "a valve put in",
+        ),
+        (
+            AORTIC + ONE + "\n\nIMPLANTS:\nAVP II 12 mm | 1 | implanted\nSAPIEN 3 26 mm | 1 | implanted\n",
+            "same_session_valve_implant",
+            "a valve in the implant list",
+        ),
+        (
+            MITRAL + "The septal leaflets were clipped with two MitraClips. " + ONE,
+            "same_session_valve_implant",
+            "clips",
+        ),
+        (MITRAL + "He was reluctant to have another sternotomy. " + ONE, None, "a sternotomy not wanted"),
+        (MITRAL + "Redo sternotomy was felt to carry a high risk. " + ONE, None, "a sternotomy weighed"),
+        (MITRAL + "By apical puncture, with no thoracotomy. " + ONE, None, "no thoracotomy"),
+        (MITRAL + "He has already had three sternotomies. " + ONE, None, "sternotomies of the past"),
+        (MITRAL + "Through a mini-thoracotomy the apex was exposed. " + ONE, "open_approach", "done"),
+    ],
+)
+def test_coding_circumstances_of_this_session(coder: Coder, text: str, reason: str | None, why: str) -> None:
+    found = codes(coder.suggest(text)) & {"same_session_valve_implant", "open_approach"}
+    assert found == ({reason} if reason else set()), why
+
+
+def test_coding_a_leak_sought_and_never_crossed_was_an_attempt(coder: Coder) -> None:
+    text = (
+        "PLANNED: closure of perivalvular leak, aortic\nPERFORMED: attempted, unsuccessful\n\n"
+        "I was not able to get a wire through the leak. It was never crossed. No device was introduced."
+    )
+    suggestion = coder.suggest(text)
+    assert suggestion.status == "review"
+    assert codes(suggestion) == {"no_device_implanted"}
+
+
+def test_coding_open_heart_surgery_is_no_closure_by_catheter(coder: Coder) -> None:
+    text = (
+        "Mitral paravalvular leak. With re-sternotomy the heart was reached, passed to cardiopulmonary "
+        "bypass, cross "
+        "clamp placed. The Amplatzer device was standing loose inside this opening. The device was "
+        "pulled and "
+        "removed. The separated area was repaired with pledgeted sutures."
+    )
+    assert coder.suggest(text).status == "none"
 
 
 def test_coding_lines_number_their_devices(coder: Coder) -> None:

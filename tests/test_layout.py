@@ -101,6 +101,14 @@ def test_layout_field_ends_at_a_blank_line() -> None:
     assert layout.sentences[-1].section.role == "body"
 
 
+def test_layout_quotation_under_a_header_of_copied_text_is_copied_to_its_end() -> None:
+    text = (
+        'PREVIOUS PROCEDURE (copied forward from the operative note of last year)\n\n"PROCEDURE: closure\n'
+        'INDICATION: fever\nIMPRESSION: two plugs."\n\nINDICATION: fever again\n'
+    )
+    assert roles(text) == ["copied", "copied", "copied", "body", "history"]
+
+
 def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
     text = "DESCRIPTION:\nA plug was released.\nFinal TEE: no leak.\nThe sheath was removed."
     assert roles(text) == ["description"]

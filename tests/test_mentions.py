@@ -166,6 +166,18 @@ def test_mentions_phrase_ends_with_its_paragraph(text: str) -> None:
     assert any(m.kind == "leak" for m in match_text(text, BOOK))
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Valve: AORTIC\nProsthesis: 19 mm", "valve.aortic"),
+        ("Valve position: Mitral\nValve kind: mechanical", "valve.mitral"),
+        ("the aortic\nprosthesis was rocking", "valve.aortic_prosthesis"),
+    ],
+)
+def test_mentions_phrase_does_not_run_into_the_name_of_a_field(text: str, rule: str) -> None:
+    assert rule in {mention.rule for mention in match_text(text, BOOK)}
+
+
 def test_mentions_offsets_survive_letters_that_grow_in_lower_case() -> None:
     text = "İİİ a 12 mm plug"
     assert ("12 mm", "device") in sizes(text)
