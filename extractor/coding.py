@@ -81,7 +81,8 @@ class _Session:
             for d in self.today
         )
         removed = any(d.state == "removed" and d.size for d in self.today)
-        return handled or (self.around.closure is not None and removed)
+        crossed = self.around.closure is not None or bool(self.around.routes.all)
+        return handled or (crossed and removed)
 
     @property
     def told(self) -> bool:
