@@ -28,7 +28,7 @@ def doubted(case: Case, count: int) -> int:
 def _unsettled(timeline: Timeline) -> list[TrackedDevice]:
     """Devices opened and never said to be let go, where others are: what became of them is not told.
 
-    As in "The 14 mm looked wrong. Undone. The 12 mm was released." Devices opened in one
+    As in "The 14 mm was opened. Undone. The 12 mm was released." Devices opened in one
     breath stand or fall together, and those of a numbered list are each told of.
     """
     today = timeline.today()

@@ -172,7 +172,7 @@ class Patients:
         )
 
     def _with_part(self, part: Mention) -> bool:
-        """As in "opened with its atrial disc flush and let go": the plug is the subject."""
+        """As in "opened with its disc flush and let go": the part tells how, the plug is the subject."""
         return any(self.parse.roles.get(i) == "with" for i in range(part.first - 3, part.first))
 
     def _motion(self, a: int, b: int) -> bool:

@@ -120,7 +120,7 @@ def denied(parse: Parse, mention: Mention) -> bool:
         return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
+        if item is not None and item.kind == "count" and item.means.word in ("none", "none_more"):
             return True
         if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
             return True
@@ -150,7 +150,9 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     ]
     if not leaks:
         return set()
-    valves = spoken_of(parse)
+    valves = spoken_of(parse) or [
+        m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
+    ]  # "the leak between the CoreValve frame and the annulus"
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named | {m.means.valve for m in valves if any(_joins(parse, m, leak) for leak in leaks)}

@@ -69,7 +69,9 @@ def read_treated(case: Case) -> Treated:
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
-    out.contested = _contest(told, sure.witness if sure is not None else out.closed)
+    out.contested = _contest(told, sure.witness if sure is not None else out.closed) or _found_closed(
+        case, out.titled
+    )
     out.valve_of = _valve_of(case, rows)
     return out
 
@@ -112,6 +114,23 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
     return next(iter(told.witness.values())), next(iter(other.values()))
 
 
+def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
+    """As in "Aortic: paravalvular leak, trace after device", under a title that names the mitral valve alone."""
+    for parse, source, standing in case.parses:
+        if len(titled) != 1 or source != "findings" or standing != "today":
+            continue
+        found = leak_valves(parse, tied=True, flow=False)
+        after = any(
+            c.means.cue == "landmark" and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            for c in parse.cues
+        )
+        valve = next(iter(found)) if len(found) == 1 else None
+        witness = _witness(parse, valve) if valve is not None and valve not in titled and after else None
+        if witness is not None:
+            return next(iter(titled.values())), witness
+    return None
+
+
 # -- the valves a text names ------------------------------------------------------
 
 
@@ -126,7 +145,9 @@ def _strong(parse: Parse) -> bool:
 def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
     mentions = _mentions(parse)
-    witness = next((m for m in mentions if m.kind in ("leak", "valve") and m.means.valve == valve), None)
+    witness = next(
+        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve), None
+    )
     if witness is None or witness.kind == "leak":
         return None if witness is None or denied(parse, witness) else witness
     leak = next((m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")), None)
