@@ -216,11 +216,15 @@ def _leaking(case: Case) -> Named:
 
 def _closed_before(parse: Parse, standing: str) -> bool:
     """As in "Mitral PVL closed 2019 with two AVP II"."""
-    told = standing == "prior" or "history" in parse.cue_kinds() or any(
-        m.kind == "size" and m.means.form == "date" for m in _mentions(parse)
+    told = (
+        standing == "prior"
+        or "history" in parse.cue_kinds()
+        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
     )
-    return told and any(a.means.event == "close" for a in parse.actions) and any(
-        p.explanation == "history" for p in parse.phrases
+    return (
+        told
+        and any(a.means.event == "close" for a in parse.actions)
+        and any(p.explanation == "history" for p in parse.phrases)
     )
 
 
