@@ -11,6 +11,7 @@ and what the phrases mean that no action took up (leftover).
 
 from __future__ import annotations
 
+from extractor.doubts import doubt_unexplained
 from extractor.events import Loose, Standing, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.introduction import distributed, introduce_group
@@ -52,6 +53,7 @@ class TimelineBuilder:
         self._parse = parse
         self._patients = Patients(parse, lambda phrase: is_landmark(telling, phrase))
         stated = len(self.timeline.statements)
+        before = [d for d in self.timeline.today() if d.in_place]
         self._take_back_slip()
         for group in parse.groups:
             self._set_apart(group, standing)
@@ -66,6 +68,8 @@ class TimelineBuilder:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         self._retrieve()
+        if standing == "today":
+            doubt_unexplained(telling, before)
         self._date_statements(stated)
 
     def _retrieve(self) -> None:
@@ -278,8 +282,11 @@ class TimelineBuilder:
 
     def _never_came_to(self, action: Mention) -> bool:
         """As in "recaptured and removed prior to release": what was taken out was not released."""
+        ahead = any(c.last == action.first and c.means.ahead for c in self._parse.cues)
         return self._tells_when(action) and any(
-            a.means.event == "withdraw" and a.last <= action.first for a in self._parse.actions
+            (a.means.event == "withdraw" and a.last <= action.first)
+            or (ahead and a.means.event in ("withdraw", "exchange", "embolize"))
+            for a in self._parse.actions
         )
 
     def _takes(self, action: Mention) -> bool:
