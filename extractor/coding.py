@@ -65,8 +65,8 @@ def suggest(
     occurred = around.leak is not None and (
         bool(today)
         or any(c.low for c in case.claims if c.source in ("narrative", "log"))
-        or (around.closure is not None and (around.attempted or any(c.high != 0 for c in case.claims)))
-        or (around.attempted and around.routes.sought)
+        or (around.closure is not None and (around.attempted is not None or any(c.high != 0 for c in case.claims)))
+        or (around.attempted is not None and bool(around.routes.sought))
     )
     if around.ring is not None and not around.leak and today:
         occurred = True
@@ -117,12 +117,13 @@ def suggest(
                 evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
             )
         ]
-    if around.failed is not None and count.low > 0 and not reasons:
+    given_up = around.failed or (None if _kept(today) else around.attempted)
+    if given_up is not None and count.low > 0 and not reasons:
         reasons.append(
             Reason(
                 code="device_count_conflict",
                 message="The procedure is called an attempt that failed, and the text leaves a device in.",
-                evidence=(evidence.of_mention(around.failed),),
+                evidence=(evidence.of_mention(given_up),),
             )
         )
     elsewhere = next(
@@ -152,6 +153,11 @@ def suggest(
     companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def _kept(today: list[TrackedDevice]) -> bool:
+    """Whether a device is said to have been let go or to have stayed, and not only to have been opened."""
+    return any(d.in_place and (d.state == "released" or d.listed) for d in today)
 
 
 def _none_implanted(count: Count, today: list[TrackedDevice]) -> bool:

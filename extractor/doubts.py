@@ -12,8 +12,6 @@ from __future__ import annotations
 from extractor.events import Timeline, TrackedDevice
 from extractor.telling import Telling
 
-_WIRES = ("wire", "rail", "sheath", "catheter")
-
 
 def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
     """Doubt a device where a sentence tells of a loss that no device met.
@@ -40,7 +38,7 @@ def _snared(telling: Telling) -> bool:
     """As in "The gooseneck brought it out": a snare, and no wire that it may be for."""
     roles = {m.means.role for m in telling.parse.nouns if m.kind == "other_device"}
     denied = "negation" in telling.parse.cue_kinds() or any(p.none for p in telling.parse.phrases)
-    return "snare" in roles and not roles.intersection(_WIRES) and not denied and not _gone(telling)
+    return "snare" in roles and "wire" not in roles and not denied and not _gone(telling)
 
 
 def _gone(telling: Telling) -> bool:

@@ -376,6 +376,9 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, denied: bool) -> None:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
+            if denied and group and _described(group[0]):
+                self._telling.focus = self._resolve(group, "select", action)  # "we did not recapture the 8 mm plug"
+                return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
         if group and denied and (group[0].none or _of_any_kind(group[0])):
@@ -461,6 +464,11 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _described(phrase: DevicePhrase) -> bool:
+    """As in "The 8 mm plug": a certain device, by its size or product."""
+    return phrase.determiner == "definite" and bool(phrase.sizes or phrase.product)
 
 
 def _of_any_kind(phrase: DevicePhrase) -> bool:
