@@ -29,7 +29,7 @@ class Circumstances:
 
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
-    attempted: bool = False
+    attempted: Mention | None = None  # words that an attempt was given up
     failed: Mention | None = None  # a title or a summary calls the closure an attempt that failed
     other_closure: Mention | None = None  # the title names the closure of another defect
     treated: Treated = field(default_factory=Treated)
@@ -227,7 +227,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
-            out.attempted = True
+            out.attempted = out.attempted or mention
 
 
 def _opens_entry(parse: Parse, mention: Mention) -> bool:

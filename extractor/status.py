@@ -212,8 +212,14 @@ def negated(parse: Parse, action: Mention) -> bool:
 def _neither(parse: Parse, action: Mention) -> bool:
     """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
     opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
-    return bool(opens) and any(
-        c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues
+    if not opens:
+        return False
+    if any(c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues):
+        return True
+    between = range(opens[-1] + 1, action.first)  # "neither would stay"
+    return len(between) <= _NEGATION_REACH and not any(
+        i in parse.items or parse.words.words[i] in (",", ";") or parse.roles.get(i) == "conjunction"
+        for i in between
     )
 
 
