@@ -579,7 +579,7 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
-    if other.headless or (one.number is not None and other.number is not None):
+    if one.none or other.none or other.headless or (one.number is not None and other.number is not None):
         return False
     if one.label is not None and other.label is not None and one.label != other.label:
         return False
