@@ -197,8 +197,10 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         located = sentence_of(mention)
         if located is None:
             continue
-        parse, _, standing = located
+        parse, source, standing = located
         if standing != "today" or _undone(parse, mention):
+            continue
+        if mention.means.titled and not (source == "title" and _opens_entry(parse, mention)):
             continue
         if mention.means.event in ("valve_implant", "clip_implant"):
             out.other_procedure = out.other_procedure or mention
@@ -206,6 +208,38 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
             out.attempted = True
+
+
+def _opens_entry(parse: Parse, mention: Mention) -> bool:
+    """As in "Procedure: TAVR, transfemoral; leak closure"; not "leak closure after TAVR"."""
+    clause = parse.clause.get(mention.first)
+    leaks = [m.first for m in parse.items.values() if m.kind == "leak"]
+    begin = max(
+        (
+            i + 1 for i in range(parse.first, mention.first)
+            if _parts(parse, i) and not (parse.words.words[i] == "," and min(leaks, default=i) < i)
+        ),
+        default=parse.first,
+    )  # fmt: skip
+    before = range(begin, mention.first)
+    told = any(
+        i in parse.items or parse.roles.get(i) in ("preposition", "of", "with")
+        or any(c.first <= i < c.last for c in parse.cues)
+        for i in before
+    )  # fmt: skip
+    behind = range(mention.last, min(parse.last, mention.last + 3))
+    named = any(i in parse.items and parse.items[i].kind in ("leak", "valve") for i in behind)
+    dated = any(
+        m.kind == "size" and m.means.form == "date" and parse.clause.get(m.first) == clause
+        for m in parse.items.values()
+    )
+    return not told and not named and not dated
+
+
+def _parts(parse: Parse, i: int) -> bool:
+    """Whether a word ends an entry, or the header or number before it."""
+    word = parse.words.words[i]
+    return word in (":", ";", ",", ".", ")", "+", "/") or parse.roles.get(i) == "conjunction"
 
 
 def _counted(parse: Parse, mention: Mention) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
+from extractor.doubts import doubted
 from extractor.identity import strangers, untold_losses
 
 
@@ -75,7 +76,7 @@ def reconcile(case: Case) -> Count:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
         high += strangers(case, low)
-        low -= min(low, max(0, untold_losses(case)))
+        low -= min(low, max(0, untold_losses(case), doubted(case, low)))
     return Count(low, high, doubt=None if low == high else detailed[0])
 
 

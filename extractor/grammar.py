@@ -18,7 +18,6 @@ from extractor.layout import Sentence
 from extractor.mentions import Mention, Words
 from extractor.phrases import ARROWS, DevicePhrase, Tags, size_key
 
-
 _SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
 
 

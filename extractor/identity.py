@@ -34,7 +34,7 @@ def strangers(case: Case, count: int) -> int:
 
 
 def untold_losses(case: Case) -> int:
-    """The most devices that one part says were taken out, and the part that tells the course does not know."""
+    """The most devices that one part says were taken out, and the course does not know."""
     told = sum(d.state in _OUT or d.tried for d in case.main.devices if d.standing == "today")
     return max(
         (

@@ -45,7 +45,7 @@ def introduce(
     waiting = _waiting(telling, phrase, taken)
     if waiting and number == 1 and _fits(phrase, waiting[-1]):
         return [_take_up(phrase, waiting[-1])]
-    if number is None or (number == 1 and distributed(telling.parse, phrase)):
+    if number is None or distributed(telling.parse, phrase):
         device = telling.add(phrase, "today")
         device.many = True
         return [device]
@@ -174,7 +174,8 @@ def _size(phrase: DevicePhrase, i: int, number: int) -> str | None:
 
 
 def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
-    """As in "A plug was loaded in each": one for every sheath, however many."""
+    """As in "A plug was loaded in each", "two in each of the leaks": for every one, however many."""
+    several = phrase.quantity != 1
     for i in [
         *range(max(parse.first, phrase.first - 5), phrase.first),
         *range(phrase.last, min(parse.last, phrase.last + 8)),
@@ -183,9 +184,20 @@ def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
         if mention is not None and mention.kind == "count" and mention.means.word == "each":
             if any(c.first < i < c.last for c in parse.cues):
                 continue  # "on each side"
+            if several and not _at_every_leak(parse, phrase, i):
+                continue  # "two plugs, one in each leak"
             before = parse.roles.get(i - 1)
             return before in ("preposition", "with") or parse.words.words[i - 1] in WAY_THROUGH
     return False
+
+
+def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
+    """As in "Two plugs were released in each of the two leaks": no count between, and a leak behind."""
+    between = range(phrase.last, each - 1)
+    if any(i in parse.items and parse.items[i].kind == "count" for i in between):
+        return False
+    ahead = range(each + 1, min(parse.last, each + 6))
+    return each > phrase.last and any(i in parse.items and parse.items[i].kind == "leak" for i in ahead)
 
 
 def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from extractor.lines import FIELD, TIME, Line, read_lines, written
+from extractor.lines import BULLET, FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
 from extractor.rules import RuleBook, spellings
 
 _OPENING = 3  # lines
+_LONGEST_ENTRY = 16  # words of an entry in a list of procedures
 _NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
@@ -125,6 +126,7 @@ class LayoutReader:
     )
     # A title longer than this many words tells the procedure under that header.
     _LONGEST_TITLE = 70
+    _LEAST_TOLD = 20  # words, for a summary to have something to sum up
 
     def __init__(self, book: RuleBook) -> None:
         self._roles: dict[str, str] = {
@@ -214,13 +216,25 @@ class LayoutReader:
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
             starts.insert(0, (0, 0, "body", ""))
+        return self._tiled(text, starts)
+
+    def _tiled(self, text: str, starts: list[tuple[int, int, str, str]]) -> tuple[Section, ...]:
+        """Sections from each start to the next; what tells the procedure describes it under any header."""
         sections = []
+        before = 0  # words told before
         for k, (start, content, role, title) in enumerate(starts):
             end = starts[k + 1][0] if k + 1 < len(starts) else len(text)
             told = text[content:end]
-            if role == "title" and (
-                len(told.split()) > self._LONGEST_TITLE
-                or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+            if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
+                role = "description"  # what nothing was told before sums up nothing
+            before += len(told.split()) if role in _TOLD else 0
+            if (
+                role == "title"
+                and not _enumerated(told)
+                and (
+                    len(told.split()) > self._LONGEST_TITLE
+                    or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+                )
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
@@ -308,6 +322,14 @@ class LayoutReader:
         if framed is not None and len(framed[1].split()) <= 6:
             return line.end, "other", framed[1]
         return None
+
+
+def _enumerated(text: str) -> bool:
+    """Whether every line is a short numbered entry, as in a list of the procedures performed."""
+    entries = [line for line in text.splitlines() if line.strip()]
+    return len(entries) > 1 and all(
+        BULLET.match(entry) and len(entry.split()) <= _LONGEST_ENTRY for entry in entries
+    )
 
 
 def _with_quotations(text: str, sections: list[Section]) -> tuple[Section, ...]:

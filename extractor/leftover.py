@@ -54,8 +54,12 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
         for device in introduce(telling, phrase):
             _repeat_verb(telling, device, phrase)
     elif (
-        phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase)
-        and _verbless(telling) and telling.opened_in == telling.parse.sentence.paragraph
+        phrase.sizes
+        and phrase.determiner == "indefinite"
+        and live
+        and not _not_new(telling, phrase)
+        and _verbless(telling)
+        and telling.opened_in == telling.parse.sentence.paragraph
     ):
         return False  # "Second, a 10 mm of the same.", after a sentence that opened one
     elif phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase):
@@ -71,7 +75,7 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
 
 def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:
     """Whether a size without a noun is one already met, or one not taken."""
-    known = [size_key(d.size) for d in telling.timeline.devices]
+    known = [size_key(d.size) for d in telling.timeline.devices if d.standing != "prior"]
     return all(size_key(size) in known for size in phrase.sizes) or group_negated(telling.parse, phrase)
 
 

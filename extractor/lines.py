@@ -180,9 +180,9 @@ def _width(pieces: list[Line]) -> int:
     plain = [p for p in pieces if not _CELLS.search(p.text)]
     prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
     if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
-        width = min(b for a, b in breaks if a <= best < b) - 1
-        if prose <= width:
-            return width
+        widest = min(b for a, b in breaks if a <= best < b) - 1
+        if prose <= widest:
+            return max(n for p in plain if (n := _length(p)) <= widest)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     widest = max(prose, fields)
     return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)

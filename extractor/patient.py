@@ -166,9 +166,14 @@ class Patients:
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
                 and not self._motion(m.last, action.first)
+                and not (left and self._with_part(m))
             ),
             None,
         )
+
+    def _with_part(self, part: Mention) -> bool:
+        """As in "opened with its disc flush and let go": the part tells how, the plug is the subject."""
+        return any(self.parse.roles.get(i) == "with" for i in range(part.first - 3, part.first))
 
     def _motion(self, a: int, b: int) -> bool:
         """As in "disc motion was normal with opening angle 60": an unknown noun and a preposition between."""

@@ -277,6 +277,8 @@ def _counted(
     if len(pool) >= number:
         fresh = [d for d in pool if d.state != "released"]
         if act.event == "release" and len(fresh) >= number:
+            for device in fresh[:-number]:
+                device.unsure = True  # "both were released", and three were open
             return fresh[-number:]
         return pool[-number:]
     if not pool and act.event in ("open", "load", "release", "select"):

@@ -227,6 +227,7 @@ class SessionMeans(_Strict):
     """Something else done in the same session that a person must weigh."""
 
     event: Literal["valve_implant", "clip_implant", "surgical_closure", "aborted"]
+    titled: bool = False  # done today only where an entry of the list of procedures begins with it
 
 
 MEANS: dict[str, type[_Strict]] = {

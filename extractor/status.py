@@ -168,7 +168,7 @@ def dated(parse: Parse, clause: int | None) -> bool:
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
-    """As in "In March 2018 at the affiliate, two plugs were placed": a date in front, of what the comma opens."""
+    """As in "In March 2018 at the affiliate, two plugs were placed": of what the comma opens."""
     of_date = parse.clause.get(date.first)
     if clause is None or of_date is None or clause != of_date + 1:
         return False

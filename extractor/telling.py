@@ -21,7 +21,6 @@ from extractor.mentions import Mention
 from extractor.phrases import DevicePhrase
 from extractor.site import Site
 
-
 _TAKES_AWAY = frozenset({"withdraw", "embolize", "capture", "waste", "unused"})
 
 
@@ -123,9 +122,9 @@ class Telling:
             device.announced = False
         if state == "removed" and action.means.form == "noun":
             return  # "since the opening of the first plug": nothing new
-        if not group and event == "open" and state == "removed":
-            if device.paragraph != self.parse.sentence.paragraph:
-                return  # "the plane of the disc when open": of the valve, or nothing we know
+        elsewhere = device.paragraph != self.parse.sentence.paragraph
+        if not group and event == "open" and state == "removed" and elsewhere:
+            return  # "the plane of the disc when open": of the valve, or nothing we know
         if not group and event == "withdraw" and state == "released":
             return  # "removed", said of nothing: a released device is not taken out unnamed
         if not group and event == "unused" and device.in_place:

@@ -69,7 +69,7 @@ class TimelineBuilder:
         self._date_statements(stated)
 
     def _retrieve(self) -> None:
-        """As in "a gooseneck took it by the screw and out": a snare brings back what was lost, however it is told."""
+        """As in "a gooseneck took it by the screw and out": a snare brings back what was lost."""
         lost = [d for d in self.timeline.today() if d.state == "embolized"]
         taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
         if (

@@ -300,7 +300,10 @@ def history_added(text: str) -> str:
     at = next((a for a, _ in blocks[1:4] if _HISTORY.match(text, a)), None)
     if at is None:
         first = text[slice(*blocks[0])]
-        title = len(blocks) > 1 and not any(len(line.split()) > 14 for line in first.split("\n"))
+        copied = re.search("previous|copied", first, re.I)
+        title = (
+            len(blocks) > 1 and not copied and not any(len(line.split()) > 14 for line in first.split("\n"))
+        )
         at = blocks[1][0] if title else 0
     return f"{text[:at]}{added}\n\n{text[at:]}"
 

@@ -16,40 +16,41 @@ from tests.metamorphic import (
     Result,
     abbreviated_leak,
     arabic_product_names,
+    bold_labels,
     digits_for_words,
     further_plug,
+    hanging_72,
     history_added,
+    letterhead_added,
     long_product_names,
     measure,
     no_further_device,
     perivalvular,
     roman_product_names,
+    two_blanks,
+    typeset,
     unwrapped,
     vascular_closure_added,
     words_for_digits,
     wrapped_60,
 )
 
-# The share of the notes that must hold, as measured; it may only go up. The target is 0.99 for each.
-LOWEST = {
-    "upper_case": 0.99,
-    "lower_case": 0.99,
-    "wrapped_80": 0.94,
-    "wrapped_60": 0.92,
-    "unwrapped": 1.0,
-    "digits_for_words": 1.0,
-    "words_for_digits": 1.0,
-    "perivalvular": 1.0,
-    "abbreviated_leak": 1.0,
-    "long_product_names": 0.98,
-    "roman_product_names": 0.98,
-    "arabic_product_names": 0.99,
-    "history_added": 0.96,
-    "vascular_closure_added": 1.0,
-    "no_further_device": 0.98,
-    "further_plug": 0.73,
+# The share of the notes that must hold, 0.99 but for what is listed; it may only go up.
+TARGET = 0.99
+LOWEST = {"further_plug": 0.96}
+# Called ready with other lines than labelled, and not before the change. This list may only grow shorter.
+KNOWN_HARM = {
+    "further_plug": {
+        "cycle-027",
+        "cycle-043",
+        "dict-012",
+        "ehr-008",
+        "eur-036",
+        "surg-010",
+        "teach-008",
+        "vetr-005",
+    }
 }
-_STILL_HARM = ("wrapped_80", "wrapped_60", "further_plug")
 NOTE = "A 12 mm AVP II was opened in the leak and released.\n\nImplants: one AVP II."
 
 
@@ -59,22 +60,21 @@ def results(coder: Coder, gold: list[Labelled], gold_suggestions: list[Suggestio
     return measure(coder, gold, gold_suggestions, workers=os.cpu_count() or 1)
 
 
-@pytest.mark.parametrize("name", [change.__name__ for change in SAME + MORE])
+NAMES = [change.__name__ for change in SAME + MORE]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_metamorphic_suggestions_hold(name: str, results: dict[str, Result]) -> None:
     result = results[name]
     assert result.touched > 0
-    assert result.rate >= LOWEST[name], f"{len(result.moved)}/{result.touched}: {' '.join(result.moved)}"
+    lowest = LOWEST.get(name, TARGET)
+    assert result.rate >= lowest, f"{len(result.moved)}/{result.touched}: {' '.join(result.moved)}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(change.__name__, marks=[pytest.mark.xfail] if change.__name__ in _STILL_HARM else [])
-        for change in SAME + MORE
-    ],
-)
-def test_metamorphic_no_right_ready_turns_into_a_wrong_one(name: str, results: dict[str, Result]) -> None:
-    assert not results[name].harmed, " ".join(results[name].harmed)
+@pytest.mark.parametrize("name", NAMES)
+def test_metamorphic_no_change_makes_a_note_wrongly_ready(name: str, results: dict[str, Result]) -> None:
+    harmed = set(results[name].harmed) - KNOWN_HARM.get(name, set())
+    assert not harmed, " ".join(sorted(harmed))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,10 @@ def test_metamorphic_no_right_ready_turns_into_a_wrong_one(name: str, results: d
         (arabic_product_names, "AVP II 8 mm, ADO II", "AVP2 8 mm, ADO2"),
         (unwrapped, "Done.\nThe leak was crossed and then closed.", None),
         (unwrapped, "The leak was crossed\nand then closed.", "The leak was crossed and then closed."),
+        (hanging_72, "- " + "word " * 20, "- " + "word " * 13 + "word\n    " + "word " * 5 + "word"),
+        (two_blanks, "Done. Next.", "Done.  Next."),
+        (typeset, '"a" patient\'s', "\u201ca\u201d patient\u2019s"),
+        (bold_labels, "Result: good\n3 mm: bad", "**Result:** good\n3 mm: bad"),
         (wrapped_60, "| " + "a " * 40 + "|", None),
         (wrapped_60, "- " + "a " * 40, None),
         (wrapped_60, "08:12 " + "a " * 40, None),
@@ -122,3 +126,4 @@ def test_metamorphic_paragraphs_stand_where_they_would() -> None:
     assert vascular_closure_added(NOTE).split("\n\n")[1].startswith("Femoral haemostasis")
     assert history_added("REPORT\n\nINDICATION: leak\n\nTold.").split("\n\n")[1].startswith("PAST HISTORY")
     assert history_added("Told in one paragraph.").startswith("PAST HISTORY")
+    assert letterhead_added(NOTE).endswith(f"\n\n{NOTE}")
