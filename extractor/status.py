@@ -204,20 +204,24 @@ def negated(parse: Parse, action: Mention) -> bool:
     return (
         cued(parse, action, "negation")
         or _none_phrase(parse, action)
-        or _none_of_them(parse, action)
+        or none_of_them(parse, action)
         or _neither(parse, action)
     )
 
 
 def _neither(parse: Parse, action: Mention) -> bool:
     """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
-    opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
-    return bool(opens) and any(
-        c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues
-    )
+    opens = [c for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
+    if not opens:
+        return False
+    first = opens[-1].first
+    subject = parse.roles.get(opens[-1].last) in ("be", "modal")
+    if subject and parse.clause.get(first) == parse.clause.get(action.first):
+        return True  # "neither could be released"
+    return any(c.means.cue == "negation" and first < c.first < action.first for c in parse.cues)
 
 
-def _none_of_them(parse: Parse, action: Mention) -> bool:
+def none_of_them(parse: Parse, action: Mention) -> bool:
     """As in "none needed to be recaptured": a denial is the subject by itself."""
     clause = parse.clause.get(action.first)
     return any(
