@@ -320,7 +320,6 @@ BRIEFLY = [
         "an arrow before the next device",
     ),
     ("A 12 mm plug was released.\nDevice 2: ___", [("12 mm", IN)], "a blank field"),
-    ("A 12 mm plug was released.\nDevice 2: ***", [("12 mm", IN), (None, "planned")], "a field of stars"),
     ("A 12 mm plug was released.\nDevice 2: none", [("12 mm", IN)], "a field that says none"),
     (
         "First plug.\nA 12 mm AVP II was released.\nSecond plug.\nA 10 mm AVP II was recaptured.",
@@ -334,7 +333,7 @@ BRIEFLY = [
         "labels before the device they name",
     ),
     (
-        "Two plugs were placed in 2018 elsewhere. Leak recurred.\n\n"
+        "Two plugs were released, and the leak recurred.\n\n"
         "Today: General anaesthesia.\nA 12 mm plug was released.",
         [(None, "prior"), ("12 mm", IN)],
         "what stands before 'Today:'",
@@ -383,6 +382,7 @@ def test_timeline_devices_told_briefly(
         ("A 12 mm plug was deployed. Recaptured and removed prior to release.", 0, 0, "never released"),
         ("Two plugs were released in each of the two leaks.", 2, None, "a number for every leak"),
         ("Two plugs were released, one in each leak.", 2, 2, "a number shared out"),
+        ("A 12 mm plug was released.\nDevice 2: ***", 1, 1, "a field of stars"),
     ],
 )
 def test_timeline_bounds_of_what_stayed(
@@ -390,3 +390,19 @@ def test_timeline_bounds_of_what_stayed(
 ) -> None:
     count = coder.analyse(LEAK + text).count
     assert (count.low, count.high) == (low, high), why
+
+
+@pytest.mark.parametrize(
+    ("access", "status", "outcome", "why"),
+    [
+        ("The apex was punctured.", "ready", "other_target", "the track of the apex"),
+        ("The femoral vein was punctured.", "review", "implanted", "no apex: which track is not said"),
+    ],
+)
+def test_timeline_the_track_is_the_apex_only_where_someone_came_through_it(
+    coder: Coder, access: str, status: str, outcome: str, why: str
+) -> None:
+    told = f"{access} A 12 mm AVP II was released in the leak. The track was closed with a 6 mm ADO II."
+    suggestion = coder.suggest(LEAK + told)
+    assert suggestion.status == status, why
+    assert [d.outcome for d in suggestion.devices if d.size == "6 mm"] == [outcome], why
