@@ -116,7 +116,7 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
 def denied(parse: Parse, mention: Mention) -> bool:
     """Whether a finding is denied or asked: "no paravalvular leak", "without PVL", "?PVL"."""
     words = parse.words.words
-    if words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
+    if _answered_no(parse, mention) or words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
         return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)
@@ -131,6 +131,15 @@ def denied(parse: Parse, mention: Mention) -> bool:
         ):
             return False
     return False
+
+
+def _answered_no(parse: Parse, mention: Mention) -> bool:
+    """As in "paravalvular leak {Y/N} N": a choice, and what was chosen."""
+    words = parse.words.words[mention.last : parse.last]
+    if words[:1] != ["{"] or "}" not in words:
+        return False
+    chosen = words[words.index("}") + 1 :]
+    return chosen[:1] in (["n"], ["no"], ["none"])
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:

@@ -211,14 +211,16 @@ def negated(parse: Parse, action: Mention) -> bool:
 
 def _neither(parse: Parse, action: Mention) -> bool:
     """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
-    opens = [c for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
+    opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
     if not opens:
         return False
-    first = opens[-1].first
-    subject = parse.roles.get(opens[-1].last) in ("be", "modal")
-    if subject and parse.clause.get(first) == parse.clause.get(action.first):
-        return True  # "neither could be released"
-    return any(c.means.cue == "negation" and first < c.first < action.first for c in parse.cues)
+    if any(c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues):
+        return True
+    between = range(opens[-1] + 1, action.first)  # "neither would stay"
+    return len(between) <= _NEGATION_REACH and not any(
+        i in parse.items or parse.words.words[i] in (",", ";") or parse.roles.get(i) == "conjunction"
+        for i in between
+    )
 
 
 def none_of_them(parse: Parse, action: Mention) -> bool:

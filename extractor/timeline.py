@@ -11,6 +11,7 @@ and what the phrases mean that no action took up (leftover).
 
 from __future__ import annotations
 
+from extractor.doubts import doubt_unexplained
 from extractor.events import Loose, Standing, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.introduction import distributed, introduce_group
@@ -52,6 +53,7 @@ class TimelineBuilder:
         self._parse = parse
         self._patients = Patients(parse, lambda phrase: is_landmark(telling, phrase))
         stated = len(self.timeline.statements)
+        before = [d for d in self.timeline.today() if d.in_place]
         self._take_back_slip()
         for group in parse.groups:
             self._set_apart(group, standing)
@@ -66,6 +68,8 @@ class TimelineBuilder:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         self._retrieve()
+        if standing == "today":
+            doubt_unexplained(telling, before)
         self._date_statements(stated)
 
     def _retrieve(self) -> None:
@@ -295,8 +299,11 @@ class TimelineBuilder:
 
     def _never_came_to(self, action: Mention) -> bool:
         """As in "recaptured and removed prior to release": what was taken out was not released."""
+        ahead = any(c.last == action.first and c.means.ahead for c in self._parse.cues)
         return self._tells_when(action) and any(
-            a.means.event == "withdraw" and a.last <= action.first for a in self._parse.actions
+            (a.means.event == "withdraw" and a.last <= action.first)
+            or (ahead and a.means.event in ("withdraw", "exchange", "embolize"))
+            for a in self._parse.actions
         )
 
     def _takes(self, action: Mention) -> bool:
@@ -386,6 +393,9 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, denied: bool) -> None:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
+            if denied and group and _described(group[0]):
+                self._telling.focus = self._resolve(group, "select", action)  # "we did not recapture the 8 mm plug"
+                return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
         if group and denied and (group[0].none or _of_any_kind(group[0])):
@@ -471,6 +481,11 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _described(phrase: DevicePhrase) -> bool:
+    """As in "The 8 mm plug": a certain device, by its size or product."""
+    return phrase.determiner == "definite" and bool(phrase.sizes or phrase.product)
 
 
 def _of_any_kind(phrase: DevicePhrase) -> bool:
