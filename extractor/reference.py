@@ -322,7 +322,11 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     ):
         return []  # "device embolization, retrieved": told again
     lost = act.event in ("embolize", "withdraw", "capture")
-    if lost and telling.parse.sentence.section.role == "complications" and not (phrase.sizes or phrase.product):
+    if (
+        lost
+        and telling.parse.sentence.section.role == "complications"
+        and not (phrase.sizes or phrase.product)
+    ):
         for device in [d for d in active if d.in_place][-1:]:
             device.in_doubt = True  # a loss of which the course of events does not tell
         return []

@@ -394,7 +394,9 @@ class TimelineBuilder:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
             if denied and group and _described(group[0]):
-                self._telling.focus = self._resolve(group, "select", action)  # "we did not recapture the 8 mm plug"
+                self._telling.focus = self._resolve(
+                    group, "select", action
+                )  # "we did not recapture the 8 mm plug"
                 return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
