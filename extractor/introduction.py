@@ -205,10 +205,12 @@ def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
 def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Each of the two leaks received two plugs", "the second and third leaks each a plug"."""
     for i, mention in parse.items.items():
-        if mention.kind == "count" and mention.means.word == "each" and i < phrase.first:
+        if mention.kind == "count" and mention.means.word == "each" and i <= phrase.first:
             before = parse.items.get(i - 1)
             leak = any(
-                parse.items[k].kind == "leak" for k in range(i + 1, min(i + 6, phrase.first)) if k in parse.items
+                parse.items[k].kind == "leak"
+                for k in range(i + 1, min(i + 6, phrase.first))
+                if k in parse.items
             )
             if (before is not None and before.kind == "leak") or (parse.roles.get(i + 1) == "of" and leak):
                 return True
