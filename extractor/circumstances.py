@@ -19,6 +19,7 @@ from extractor.site import denied
 from extractor.status import dated
 from extractor.treated import Treated, read_treated
 
+_OTHER_DEFECTS = ("vsd", "pda", "fistula", "pseudoaneurysm")
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
 
 
@@ -98,16 +99,17 @@ def _leak(case: Case, out: Circumstances) -> None:
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
             elif mention.means.term in ("paravalvular", "closure"):
-                out.leak = out.leak or (None if _treated_before(parse, standing) else mention)
+                out.leak = out.leak or (None if _treated_before(parse, standing, mention) else mention)
             elif mention.means.term != "leak" or mention.means.flow or not mention.means.valve:
                 continue
             if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
 
 
-def _treated_before(parse: Parse, standing: str) -> bool:
+def _treated_before(parse: Parse, standing: str, mention: Mention) -> bool:
     """As in "In 2014 two plugs were implanted for a paravalvular leak": it need not be there today."""
-    told = standing == "prior" and any(a.means.event in ("open", "release", "close") for a in parse.actions)
+    earlier = standing == "prior" or dated(parse, parse.clause.get(mention.first))
+    told = earlier and any(a.means.event in ("open", "release", "close") for a in parse.actions)
     return told and any(p.explanation == "history" for p in parse.phrases)
 
 
@@ -152,6 +154,8 @@ def _any_leak(case: Case) -> Mention | None:
     prosthesis = next((m for m in named if m.kind == "valve" and m.means.prosthesis), None)
     if not placed or not any(m.means.valve or (m.kind == "valve" and m.means.near) for m in named):
         return None  # "prosthesis" and "defect" are words of many fields
+    if _denied_for_another(case):
+        return None
     if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(
@@ -175,6 +179,22 @@ def _any_leak(case: Case) -> Mention | None:
         m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns
     )
     return None if elsewhere else prosthesis
+
+
+def _denied_for_another(case: Case) -> bool:
+    """Whether every leak beside the valve is denied or asked for, and another defect is told of today."""
+    leaks = [
+        (parse, m)
+        for parse, _, _ in case.parses
+        for m in parse.items.values()
+        if m.kind == "leak" and m.means.term in ("paravalvular", "closure")
+    ]
+    other = any(
+        m.kind == "target" and m.means.site in _OTHER_DEFECTS
+        for parse, _, standing in case.parses if standing == "today"
+        for m in parse.nouns
+    )  # fmt: skip
+    return bool(leaks) and other and all(denied(parse, m) for parse, m in leaks)
 
 
 def _elsewhere(noun: Mention) -> bool:
@@ -213,7 +233,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
 
 
 def _opens_entry(parse: Parse, mention: Mention) -> bool:
-    """As in "Procedure: TAVR, transfemoral; leak closure"; not "leak closure after TAVR", "TAVR leak closure"."""
+    """As in "Procedure: TAVR, transfemoral; leak closure"; not "leak closure after TAVR"."""
     clause = parse.clause.get(mention.first)
     leaks = [m.first for m in parse.items.values() if m.kind == "leak"]
     begin = max(

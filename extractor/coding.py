@@ -6,6 +6,7 @@ numbers and role names are data (``patterns/coding.yaml``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from extractor.circumstances import Circumstances
@@ -56,96 +57,61 @@ class Evidence:
         return self.span(mention.start, mention.end, self.section_at.get(mention.first, ""), mention.rule)
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What a note tells of its session, as far as codes depend on it."""
+
+    case: Case
+    count: Count
+    around: Circumstances
+    today: list[TrackedDevice]
+
+    @property
+    def counted(self) -> bool:
+        """Whether any part of the note says that a device may have stayed in."""
+        return any(claim.high != 0 for claim in self.case.claims)
+
+    @property
+    def tried(self) -> bool:
+        """Whether anything was done with a device, beyond its being named."""
+        idle = ("named", "withdraw", "removed")
+        handled = any(
+            d.tried
+            or (d.state not in ("named", "unused") and any(event.event not in idle for event in d.events))
+            for d in self.today
+        )
+        removed = any(d.state == "removed" and d.size for d in self.today)
+        crossed = self.around.closure is not None or bool(self.around.routes.all)
+        return handled or (crossed and removed)
+
+    @property
+    def told(self) -> bool:
+        """Whether the course of events is told, and not only its result."""
+        result = ("named", "listed", "implanted")
+        return any(event.event not in result for d in self.today for event in d.events)
+
+    @property
+    def elsewhere(self) -> TrackedDevice | None:
+        """A device left in another defect in this session."""
+        at_leak = (None, *ACCESS)
+        left = (d for d in self.case.main.devices if d.standing == "today" and d.in_place)
+        return next((d for d in left if d.target not in at_leak), None)
+
+
 def suggest(
     note_id: str, book: RuleBook, evidence: Evidence, case: Case, count: Count, around: Circumstances
 ) -> Suggestion:
     """The suggestion for one note."""
     devices = _devices(_tracked(case, count), around, evidence)
-    today = case.main.today()
-    occurred = around.leak is not None and (
-        bool(today)
-        or any(c.low for c in case.claims if c.source in ("narrative", "log"))
-        or (around.closure is not None and (around.attempted is not None or any(c.high != 0 for c in case.claims)))
-        or (around.attempted is not None and bool(around.routes.sought))
-    )
-    if around.ring is not None and not around.leak and today:
-        occurred = True
-    tried = any(d.tried for d in today) or any(
-        d.state not in ("named", "unused")
-        and any(e.event not in ("named", "withdraw", "removed") for e in d.events)
-        for d in today
-    )
-    tried |= around.closure is not None and any(d.state == "removed" and d.size for d in today)
-    told = any(event.event not in ("named", "listed", "implanted") for d in today for event in d.events)
-    if not occurred or not (tried or around.attempted or any(c.high != 0 for c in case.claims)):
+    session = _Session(case, count, around, case.main.today())
+    if any(says(session) for says in _NOTHING_TO_CODE):
         return _nothing(note_id, book, devices, around, evidence)
-    surgery = around.surgical or around.exposed
-    operated = around.surgical is not None and around.exposed is not None and not around.routes.all
-    if operated or (around.surgical is not None and not any(d.in_place for d in today)):
-        return _nothing(note_id, book, devices, around, evidence)
-    if surgery is not None and not _opened(case) and _taken_out(case):
-        return _nothing(note_id, book, devices, around, evidence)  # plugs of an earlier session cut out
-    if around.closure is None and around.other_closure is not None:
-        return _nothing(note_id, book, devices, around, evidence)
-    if around.cancelled is not None and not tried:
-        return _nothing(note_id, book, devices, around, evidence)
-    if today and all(d.state == "unused" for d in today) and not around.attempted:
-        return _nothing(note_id, book, devices, around, evidence)
-    mentioned = (
-        around.document is not None
-        and around.document.means.document == "discharge"
-        and any(c.high != 0 for c in case.claims)
-    )
-    if around.document is not None and not told and not mentioned:
-        return _nothing(note_id, book, devices, around, evidence)
-    reasons: list[Reason] = []
     if around.document is not None:
-        reasons.append(
-            Reason(
-                code="not_procedure_note",
-                message="This document tells of a closure but is not its procedure report.",
-                evidence=(evidence.of_mention(around.document),),
-            )
-        )
+        reasons = [_not_its_report(around.document, evidence)]
         return _result(note_id, book, "review", (), reasons, devices, around, (), evidence, count)
-    reasons += _count_reasons(count, evidence)
-    if _none_implanted(count, today):
-        reasons = [
-            Reason(
-                code="no_device_implanted",
-                message="Closure was attempted; no device is documented as left in place.",
-                evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
-            )
-        ]
-    given_up = around.failed or (None if _kept(today) else around.attempted)
-    if given_up is not None and count.low > 0 and not reasons:
-        reasons.append(
-            Reason(
-                code="device_count_conflict",
-                message="The procedure is called an attempt that failed, and the text leaves a device in.",
-                evidence=(evidence.of_mention(given_up),),
-            )
-        )
-    elsewhere = next(
-        (
-            d
-            for d in case.main.devices
-            if d.target not in (None, *ACCESS) and d.standing == "today" and d.in_place
-        ),
-        None,
-    )
-    at_leak = any(d.at_leak and d.in_place for d in today)
-    if around.closure is None and elsewhere is not None and not any(d.at_leak or d.in_place for d in today):
-        return _nothing(note_id, book, devices, around, evidence)  # tried and left in another defect
-    if around.closure is None and not at_leak and elsewhere is not None and count.low > 0 and not reasons:
-        reasons.append(
-            Reason(
-                code="device_count_conflict",
-                message="Another defect was closed in this session, "
-                "and no sentence says that a device closed the leak.",
-                evidence=(evidence.of_event(elsewhere.events[0]),),
-            )
-        )
+    if _left_elsewhere_only(session):
+        return _nothing(note_id, book, devices, around, evidence)
+    reasons = _device_reasons(session, evidence)
     valve_reasons, share = _valve_share(case, count, around, evidence)
     reasons += valve_reasons
     lines = _lines(book, share, count, devices)
@@ -153,6 +119,116 @@ def suggest(
     companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+# -- whether there is anything to code ---------------------------------------------
+
+
+def _no_closure(session: _Session) -> bool:
+    """No closure of a leak was begun in this session."""
+    around = session.around
+    if around.leak is None:
+        return around.ring is None or not session.today or not _begun(session)
+    claims = session.case.claims
+    occurred = (
+        bool(session.today)
+        or any(c.low for c in claims if c.source in ("narrative", "log"))
+        or (around.closure is not None and (around.attempted or session.counted))
+        or (around.attempted and bool(around.routes.sought))
+    )
+    return not occurred or not _begun(session)
+
+
+def _begun(session: _Session) -> bool:
+    return session.tried or session.around.attempted is not None or session.counted
+
+
+def _surgical_only(session: _Session) -> bool:
+    """Closed by the surgeon's hand, or plugs of an earlier session were cut out."""
+    around = session.around
+    if around.surgical is None and around.exposed is None:
+        return False
+    operated = around.surgical is not None and around.exposed is not None and not around.routes.all
+    sewn = around.surgical is not None and not any(d.in_place for d in session.today)
+    return operated or sewn or (_taken_out(session.case) and not _opened(session.case))
+
+
+def _another_defect(session: _Session) -> bool:
+    """The title names the closure of another defect, and none of a leak."""
+    return session.around.closure is None and session.around.other_closure is not None
+
+
+def _cancelled(session: _Session) -> bool:
+    return session.around.cancelled is not None and not session.tried
+
+
+def _none_opened(session: _Session) -> bool:
+    """Every device stayed in its box, and no attempt is told."""
+    today = session.today
+    return bool(today) and all(d.state == "unused" for d in today) and not session.around.attempted
+
+
+def _mere_document(session: _Session) -> bool:
+    """A document of another kind that does not tell of this encounter's closure."""
+    document = session.around.document
+    if document is None or session.told:
+        return False
+    return document.means.document != "discharge" or not session.counted
+
+
+_NOTHING_TO_CODE: tuple[Callable[[_Session], bool], ...] = (
+    _no_closure, _surgical_only, _another_defect, _cancelled, _none_opened, _mere_document,
+)  # fmt: skip
+
+
+def _left_elsewhere_only(session: _Session) -> bool:
+    """Devices were tried, and the only one left in is in another defect."""
+    return (
+        session.around.closure is None
+        and session.elsewhere is not None
+        and not any(d.at_leak or d.in_place for d in session.today)
+    )
+
+
+# -- reasons about the devices -----------------------------------------------------
+
+
+def _not_its_report(document: Mention, evidence: Evidence) -> Reason:
+    return Reason(
+        code="not_procedure_note",
+        message="This document tells of a closure but is not its procedure report.",
+        evidence=(evidence.of_mention(document),),
+    )
+
+
+def _device_reasons(session: _Session, evidence: Evidence) -> list[Reason]:
+    """Why the number of devices left in at the leak is not certain."""
+    count, around, today = session.count, session.around, session.today
+    if _none_implanted(count, today):
+        return [
+            Reason(
+                code="no_device_implanted",
+                message="Closure was attempted; no device is documented as left in place.",
+                evidence=tuple(evidence.of_event(d.events[-1]) for d in today[:3]),
+            )
+        ]
+    reasons = _count_reasons(count, evidence)
+    if reasons or count.low == 0:
+        return reasons
+    given_up = around.failed or (None if _kept(today) else around.attempted)
+    if given_up is not None:
+        message = "The procedure is called an attempt that failed, and the text leaves a device in."
+        spans = (evidence.of_mention(given_up),)
+        return [Reason(code="device_count_conflict", message=message, evidence=spans)]
+    at_leak = any(d.at_leak and d.in_place for d in today)
+    elsewhere = session.elsewhere
+    if around.closure is None and not at_leak and elsewhere is not None:
+        message = (
+            "Another defect was closed in this session, and no sentence says that a device closed the leak."
+        )
+        spans = (evidence.of_event(elsewhere.events[0]),)
+        return [Reason(code="device_count_conflict", message=message, evidence=spans)]
+    return []
 
 
 def _kept(today: list[TrackedDevice]) -> bool:

@@ -447,45 +447,59 @@ class _Rightward:
         if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
             phrase.words.add("none")  # "Device 2: none"
             return True
-        number = means.number or mention.value
+        return self._in_brackets(mention) or self._unitless(mention) or self._label(mention)
+
+    def _in_brackets(self, mention: Mention) -> bool:
+        """As in "AVP II 12 mm (2)": how many; "the plug (2)": which one."""
+        tags, phrase = self.tags, self.phrase
+        number = mention.means.number or mention.value
         alone = tags.words.words[mention.first - 1] in _OPENING
-        if self.opened and alone and number and tags.words.words[mention.last : mention.last + 1] == [")"]:
-            if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
-                phrase.number = number
-            elif phrase.number is None:
-                phrase.label = number
-            return True
+        closed = tags.words.words[mention.last : mention.last + 1] == [")"]
+        if not (self.opened and alone and number and closed):
+            return False
+        if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
+            phrase.number = number
+        elif phrase.number is None:
+            phrase.label = number
+        return True
+
+    def _unitless(self, mention: Mention) -> bool:
+        """As in "AVP II 8", "MFO 8-6": a size, or its second half, without its unit."""
+        tags, phrase, value = self.tags, self.phrase, mention.value
+        if value is None:
+            return False
+        adjacent = self.i == phrase.last
         if (
-            mention.value is not None
-            and 3 <= mention.value <= LARGEST_SIZE
+            3 <= value <= LARGEST_SIZE
             and phrase.product
             and not phrase.sizes
             and not self.sized
-            and (self.i == phrase.last or tags.role.get(self.i - 1) == "adjective")
+            and (adjacent or tags.role.get(self.i - 1) == "adjective")
         ):
-            phrase.sizes.append(f"{mention.value} mm")  # "AVP II 8": a size without its unit
+            phrase.sizes.append(f"{value} mm")
             return True
-        if (
-            mention.value is not None
-            and self.i == phrase.last
-            and phrase.sizes == [f"{tags.words.words[self.i - 1]} mm"]
-            and mention.start == tags.words.ends[self.i - 1] + 1
-        ):
-            phrase.sizes = [f"{tags.words.words[self.i - 1]} / {mention.value}"]  # "MFO 8-6"
-            return True
-        if (
-            number
-            and means.word is None
-            and not self.opened
-            and phrase.label is None
-            and phrase.head is not None
-            and not phrase.product
-            and not phrase.plural
-            and self.i == phrase.head.last
-        ):
-            phrase.label = mention.value or means.number
+        before = tags.words.words[self.i - 1]
+        if adjacent and phrase.sizes == [f"{before} mm"] and mention.start == tags.words.ends[self.i - 1] + 1:
+            phrase.sizes = [f"{before} / {value}"]
             return True
         return False
+
+    def _label(self, mention: Mention) -> bool:
+        """As in "plug 2": a number right behind a noun that is no product."""
+        phrase, means = self.phrase, mention.means
+        if (
+            not (means.number or mention.value)
+            or means.word is not None
+            or self.opened
+            or phrase.label is not None
+            or phrase.head is None
+            or phrase.product
+            or phrase.plural
+            or self.i != phrase.head.last
+        ):
+            return False
+        phrase.label = mention.value or means.number
+        return True
 
     def _noun(self, mention: Mention) -> bool:
         """A product in brackets, or a noun that repeats the product: "AVP II plugs"."""

@@ -99,7 +99,7 @@ def _in_columns(row: Row) -> list[tuple[Fate, int]]:
     counted: list[tuple[Fate, int]] = []
     again, used = 0, None
     for cell in row.cells:
-        numbers = set(row.numbers(cell))
+        numbers = set(row.numbers(cell)) if row.figures(cell) else set()
         if cell.fate == "other" and cell.column == "quantity" and len(numbers) == 1:
             used = numbers.pop()
         elif cell.fate in _OUTCOMES and cell.column in (None, "quantity") and len(numbers) == 1:
@@ -114,9 +114,13 @@ def _in_columns(row: Row) -> list[tuple[Fate, int]]:
 
 
 def _beside(row: Row) -> list[tuple[Fate, int]]:
-    told = [(Fate(m.means.fate), number_behind(row, m)) for m in _told(row)]
-    counted = [(fate, number) for fate, number in told if number is not None]
-    return counted if len(told) == len(counted) > 1 else []
+    """As in "implanted 1, wasted 1", "x1 implanted, x1 wasted"."""
+    told = _told(row)
+    for beside in (number_behind, _number_before):
+        counted = [(Fate(m.means.fate), n) for m in told if (n := beside(row, m)) is not None]
+        if len(told) == len(counted) > 1:
+            return counted
+    return []
 
 
 def _placed(row: Row) -> list[tuple[Fate, int]]:
@@ -141,3 +145,10 @@ def number_behind(row: Row, mention: Mention) -> int | None:
     i = mention.last + (words[mention.last : mention.last + 1] == ["("])
     count = row.parse.items.get(i)
     return count_of(count) if count is not None and count.kind == "count" and i < row.last else None
+
+
+def _number_before(row: Row, mention: Mention) -> int | None:
+    count = row.parse.items.get(mention.first - 1)
+    return (
+        count_of(count) if count is not None and count.kind == "count" and count.first >= row.first else None
+    )

@@ -7,6 +7,8 @@ stand alone: no other noun follows that they could belong to.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from extractor.mentions import Mention
 from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size_key
 
@@ -167,11 +169,25 @@ def _one_of_a_pair(tags: Tags, phrase: DevicePhrase) -> bool:
     )  # fmt: skip
 
 
-def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
-    """Whether a run of counts and sizes is a device phrase without a noun."""
-    if "range" in phrase.words or _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
-        return False
-    i = phrase.last
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What stands right behind a run of counts and sizes."""
+
+    i: int
+    word: str
+    mention: Mention | None
+    role: str | None
+    verb: bool  # what happens to a device
+    noun: bool  # a noun that the run may belong to
+
+    @property
+    def action(self) -> bool:
+        """Whether an action word follows."""
+        return self.mention is not None and self.mention.kind == "action"
+
+
+def _behind(tags: Tags, i: int) -> _Behind:
+    """What stands at word ``i``, behind a run."""
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
     verb = role in ("be", "modal", "verb") or (
         mention is not None
@@ -183,84 +199,58 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     )
     if role in ("adverb", "clause") and i + 1 < tags.last and _tells(tags, i + 1):
         verb = True  # "both then released"
-    if phrase.pronoun:
-        return True
-    if phrase.ordinal is not None and phrase.number == 1:
-        return True  # "the second one"
-    if _again_a_device(tags, phrase, i):
-        return True
-    told = i < tags.last and tags.verb_at(i)
-    noun_follows = (
-        (i < tags.last and not told and role is None and cue is None and mention is None and word.isalnum())
-        or (mention is not None and mention.kind not in ("action",))
+    unknown = role is None and cue is None and mention is None and word.isalnum()
+    noun = (
+        (unknown and not tags.verb_at(i))
+        or (mention is not None and mention.kind != "action")
         or (role == "of" and not _of_the_same(tags, i))
     )
-    if phrase.sizes and (_measures(tags, phrase) or word == "+"):
-        return False  # "a 3+ jet"
+    return _Behind(i, word, mention, role, verb, noun)
+
+
+def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
+    """Whether a run of counts and sizes is a device phrase without a noun."""
+    if "range" in phrase.words or _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
+        return False
+    if phrase.pronoun or (phrase.ordinal is not None and phrase.number == 1):
+        return True  # "it", "the second one"
+    behind = _behind(tags, phrase.last)
+    if _again_a_device(tags, phrase, behind.i):
+        return True
     if phrase.sizes:
-        before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
-        determined = (
-            bool(phrase.words & {"article", "definite", "another", "same"})
-            or phrase.ordinal is not None
-            or phrase.number is not None
-        )
-        return not noun_follows and (
-            determined
-            or _known_size(tags, phrase)
-            or (
-                _changes(tags, i)
-                and (before == "exchange" or tags.words.words[phrase.first - 1 : phrase.first] == ["to"])
-            )
-        )
-    if phrase.words == {"both"} and _of_subject(tags, phrase):
+        return _size_alone(tags, phrase, behind)
+    if "both" in phrase.words and _both_of_other_things(tags, phrase, behind):
         return False
-    if phrase.words >= {"both", "article"}:
-        return False  # "both a stable position and free leaflets"
-    if (
-        "both" in phrase.words
-        and not verb
-        and tags.role.get(phrase.first - 1) not in ("preposition", "of", "with", "be")
-    ):
-        return False  # "leaflets moving 85 degrees both"
     if phrase.words & {"former", "latter"}:
-        return mention is None or mention.kind == "action"
-    if phrase.words & {"both", "remaining"} and not phrase.words & {"possessive"}:
-        return not noun_follows
-    if (
-        phrase.ordinal is not None
-        and not phrase.words
-        and phrase.first > tags.first
-        and tags.words.words[phrase.first - 1] not in (",", ";", ":", ".")
-    ):
-        return False  # "the AVP4 first opened": an adverb
-    if phrase.number is not None and phrase.number > LARGEST_COUNT and phrase.words & {"another", "more"}:
-        return False
-    if (
-        phrase.words & {"another", "more", "same", "other"}
-        or phrase.ordinal is not None
-        or phrase.label is not None
-    ):
-        # "the second was released"; "second" alone, before a comma, is an adverb.
-        return not noun_follows and (
-            verb
-            or (
-                bool(phrase.words & {"article", "definite", "more", "another"})
-                and (word != "," or ("article" in phrase.words and tags.verb_follows(i)))
-            )
-        )
+        return behind.mention is None or behind.action
+    if phrase.words & {"both", "remaining"} and "possessive" not in phrase.words:
+        return not behind.noun
+    if phrase.words & {"another", "more", "same", "other"} or phrase.ordinal or phrase.label is not None:
+        return _one_of_several(tags, phrase, behind)
     if "nothing" in phrase.words:
-        return (mention is not None and mention.kind == "action") or role == "be"
-    if phrase.number is not None and phrase.number <= LARGEST_COUNT:
-        if _trails(tags, phrase) or (
-            mention is not None and mention.kind == "action" and mention.means.event == "check"
-        ):
-            return False
-        if "definite" in phrase.words and not noun_follows and _object(tags, phrase):
-            return True  # "released the six"
-        return verb and not noun_follows and (mention is None or not tags.words.words[i].endswith("ing"))
-    if phrase.number is not None:  # "the twelve was released"
-        return verb and bool(phrase.words & {"definite", "article"})
-    return bool(phrase.words & {"all", "each"}) and verb
+        return behind.action or behind.role == "be"
+    if phrase.number is not None:
+        return _number_alone(tags, phrase, behind)
+    return bool(phrase.words & {"all", "each"}) and behind.verb
+
+
+def _size_alone(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
+    """As in "a 10 mm was released", "changed to 12 mm"; not "a 3+ jet"."""
+    if behind.noun or behind.word == "+" or _measures(tags, phrase):
+        return False
+    determined = bool(phrase.words & {"article", "definite", "another", "same"})
+    if determined or phrase.ordinal is not None or phrase.number is not None or _known_size(tags, phrase):
+        return True
+    before = tags.role.get(phrase.first - 1) if phrase.first > tags.first else None
+    to = tags.words.words[phrase.first - 1 : phrase.first] == ["to"]
+    return _changes(tags, behind.i) and (before == "exchange" or to)
+
+
+def _both_of_other_things(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
+    """As in "both a stable position and free leaflets", "leaflets moving 85 degrees both"."""
+    if "article" in phrase.words or (phrase.words == {"both"} and _of_subject(tags, phrase)):
+        return True
+    return not behind.verb and tags.role.get(phrase.first - 1) not in ("preposition", "of", "with", "be")
 
 
 def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
@@ -272,6 +262,38 @@ def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
     return role is None and cue is None and word.isalpha()
+
+
+def _one_of_several(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
+    """As in "another was placed", "the second was released"; "second" before a comma is an adverb."""
+    first = phrase.first
+    if (
+        phrase.ordinal is not None
+        and not phrase.words
+        and first > tags.first
+        and tags.words.words[first - 1] not in (",", ";", ":", ".")
+    ):
+        return False  # "the AVP4 first opened": an adverb
+    if phrase.number is not None and phrase.number > LARGEST_COUNT and phrase.words & {"another", "more"}:
+        return False
+    if behind.noun or behind.verb:
+        return not behind.noun
+    told_later = "article" in phrase.words and tags.verb_follows(behind.i)
+    return bool(phrase.words & {"article", "definite", "more", "another"}) and (
+        behind.word != "," or told_later
+    )
+
+
+def _number_alone(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
+    """As in "two were released", "released the six", "the twelve was released"."""
+    if phrase.number is not None and phrase.number > LARGEST_COUNT:
+        return behind.verb and bool(phrase.words & {"definite", "article"})
+    checked = behind.mention is not None and behind.action and behind.mention.means.event == "check"
+    if behind.noun or checked or _trails(tags, phrase):
+        return False
+    if "definite" in phrase.words and _object(tags, phrase):
+        return True
+    return behind.verb and (behind.mention is None or not behind.word.endswith("ing"))
 
 
 def _of_them(tags: Tags, i: int) -> int | None:

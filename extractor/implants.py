@@ -295,7 +295,7 @@ def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
         return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
     if not counts and not phrase.plural:
         beside = {number_behind(row, m) for m in row.fates()}
-        counts = {n for n in beside if n} or _bare(row, phrase)
+        counts = {n for n in beside if n} or {n for n in _bare(row, phrase) if n}
     counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
     if not counts:
         quantity = phrase.quantity if phrase.number is None else 1
@@ -579,7 +579,7 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
-    if other.headless or (one.number is not None and other.number is not None):
+    if one.none or other.none or other.headless or (one.number is not None and other.number is not None):
         return False
     if one.label is not None and other.label is not None and one.label != other.label:
         return False

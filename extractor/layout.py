@@ -228,9 +228,13 @@ class LayoutReader:
             if role == "summary" and before < self._LEAST_TOLD and len(told.split()) > self._LONGEST_TITLE:
                 role = "description"  # what nothing was told before sums up nothing
             before += len(told.split()) if role in _TOLD else 0
-            if role == "title" and not _enumerated(told) and (
-                len(told.split()) > self._LONGEST_TITLE
-                or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+            if (
+                role == "title"
+                and not _enumerated(told)
+                and (
+                    len(told.split()) > self._LONGEST_TITLE
+                    or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+                )
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
@@ -260,7 +264,7 @@ class LayoutReader:
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section."""
-        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
+        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", line.text, re.I)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
         if end is None:

@@ -264,6 +264,8 @@ def _record(
     fields = [(at + start, at + min(value, len(text)), at + len(text))]
     known: list[Key] = []
     for field in names.fields(text):
+        if field.start > start and known and not _same_device(key, field.key):
+            return Entry(n, n, "heap", (Cell(at + start, at + len(text.rstrip()), at + start, 0, 0),))
         if field.start > start and field.key.column:
             fields[-1] = (*fields[-1][:2], at + field.start)
             fields.append((at + field.start, at + field.value, at + len(text)))

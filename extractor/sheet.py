@@ -77,6 +77,10 @@ class Row:
         told = [count_of(m) for m in self.mentions(cell) if m.kind == "count"]
         return [number for number in told if number is not None]
 
+    def figures(self, cell: SheetCell) -> bool:
+        """Whether a cell has a figure in it: "0", and not "none"."""
+        return any(word.isdigit() for word in self.words(cell))
+
     def nouns(self) -> list[Mention]:
         """Nouns of the row that belong to no device phrase."""
         return [

@@ -32,9 +32,13 @@ def spoken_of(parse: Parse) -> list[Mention]:
 def _passed(parse: Parse, valve: Mention) -> bool:
     """As in "through the native mitral valve": a valve on the way."""
     words = parse.words.words
+    listed = False  # "through septum, mitral valve and the leak"
     for i in range(valve.first - 1, max(parse.first, valve.first - 4) - 1, -1):
         if words[i] in _PASSED:
             return True
+        if listed or words[i] == ",":
+            listed = True
+            continue
         stops = parse.roles.get(i) in ("of", "be", "conjunction", "preposition")
         if stops or not words[i].isalpha() or _noun(parse, i):
             return False
@@ -67,6 +71,8 @@ def heading(parse: Parse) -> Mention | None:
     turns = [c for c in parse.cues if c.means.cue == "sequence" and c.first in before]
     if len(before) > (2 * _OPENING if turns else _OPENING) or "negation" in parse.cue_kinds():
         return None
+    if any(m.kind == "leak" and denied(parse, m) for m in parse.items.values()):
+        return None  # "Mitral: no new regurgitation"
     if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
         return None
     return first if first.means.side or _ends_heading(parse, first) else None
@@ -110,11 +116,11 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
 def denied(parse: Parse, mention: Mention) -> bool:
     """Whether a finding is denied or asked: "no paravalvular leak", "without PVL", "?PVL"."""
     words = parse.words.words
-    if words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
+    if _answered_no(parse, mention) or words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
         return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)
-        if item is not None and item.kind == "count" and item.means.word == "none":
+        if item is not None and item.kind == "count" and item.means.word in ("none", "none_more"):
             return True
         if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
             return True
@@ -125,6 +131,15 @@ def denied(parse: Parse, mention: Mention) -> bool:
         ):
             return False
     return False
+
+
+def _answered_no(parse: Parse, mention: Mention) -> bool:
+    """As in "paravalvular leak {Y/N} N": a choice, and what was chosen."""
+    words = parse.words.words[mention.last : parse.last]
+    if words[:1] != ["{"] or "}" not in words:
+        return False
+    chosen = words[words.index("}") + 1 :]
+    return chosen[:1] in (["n"], ["no"], ["none"])
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
@@ -138,13 +153,15 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         m
         for m in mentions
         if m.kind == "leak"
-        and m.means.term not in ("central", "device")
+        and m.means.term not in ("central", "device", "ring")
         and (flow or not m.means.flow)
         and not denied(parse, m)
     ]
     if not leaks:
         return set()
-    valves = spoken_of(parse)
+    valves = spoken_of(parse) or [
+        m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
+    ]  # "the leak between the CoreValve frame and the annulus"
     named = {m.means.valve for m in leaks if m.means.valve}
     if named:
         return named | {m.means.valve for m in valves if any(_joins(parse, m, leak) for leak in leaks)}

@@ -224,7 +224,7 @@ class TimelineBuilder:
 
     def _act(self, action: Mention, standing: Standing) -> None:
         """Let an action happen to the devices it is about."""
-        event = action.means.event
+        event = self._event(action)
         if event == "exchange":
             self._exchange(action)
             return
@@ -232,27 +232,14 @@ class TimelineBuilder:
             return
         if event == "remain" and self._stays_unused(action):
             return
-        if event == "pull" and self._seats(action):
-            event = "check"
-        if event == "pull" and self._like_the_one_before(action):
-            event = "withdraw"
-        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
-            event = "withdraw"  # "it fell into the aorta: retracted"
-        if event == "select" and self._takes(action):
-            event = "open"
+        group = self._group(action, event)
         if event == "close":
-            event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
                 return
-        else:
-            group = self._patients.patient(action)
-            if group is None and self._awaited(action):
-                group = []  # "observed for half an hour prior to detachment"
-            if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
-                group = []  # "the disc stuck, recaptured": only a device is
-            if group is None:
-                self._unclaimed(action, standing)
-                return
+            event = "open"
+        if group is None:
+            self._unclaimed(action, standing)
+            return
         if standing != "today" or (group and self._spent(group[0])):
             return
         if event == "release" and self._never_came_to(action):
@@ -264,6 +251,21 @@ class TimelineBuilder:
         if denied or cued(self._parse, action, "inability"):
             self._undone(action, group, event, denied)
             return
+        self._happen(action, group, event)
+
+    def _group(self, action: Mention, event: str) -> list[DevicePhrase] | None:
+        """What an action is about: a group, nothing by name (empty), or nothing of ours (None)."""
+        if event == "close":
+            return self._patients.after_with(action)
+        group = self._patients.patient(action)
+        if group is None and self._awaited(action):
+            return []  # "observed for half an hour prior to detachment"
+        if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
+            return []  # "the disc stuck, recaptured": only a device is
+        return group
+
+    def _happen(self, action: Mention, group: list[DevicePhrase], event: str) -> None:
+        """Apply an event to the devices of a group; what is only intended leaves them waiting."""
         intended = cued(self._parse, action, "intent")
         devices = self._resolve(group, event, action)
         for device in devices:
@@ -274,6 +276,19 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _event(self, action: Mention) -> str:
+        """The event that an action tells here: some words tell another, by what stands around them."""
+        event: str = action.means.event
+        if event == "pull" and self._seats(action):
+            return "check"
+        if event == "pull" and self._like_the_one_before(action):
+            return "withdraw"
+        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
+            return "withdraw"  # "it fell into the aorta: retracted"
+        if event == "select" and self._takes(action):
+            return "open"
+        return event
 
     def _in_hand(self, action: Mention) -> bool:
         """Whether this sentence told of the device in focus, and of no other since."""

@@ -16,6 +16,7 @@ from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.phrases import size_key
 from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
+from extractor.status import dated
 
 _MOST = 6  # a larger number is no count of devices
 _FIELD_REACH = 8  # words from the name of a field to the valve in it
@@ -68,7 +69,9 @@ def read_treated(case: Case) -> Treated:
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
-    out.contested = _contest(told, sure.witness if sure is not None else out.closed)
+    out.contested = _contest(told, sure.witness if sure is not None else out.closed) or _found_closed(
+        case, out.titled
+    )
     out.valve_of = _valve_of(case, rows)
     return out
 
@@ -111,6 +114,23 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
     return next(iter(told.witness.values())), next(iter(other.values()))
 
 
+def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
+    """As in "Aortic: paravalvular leak, trace after device", under a title that names the mitral valve alone."""
+    for parse, source, standing in case.parses:
+        if len(titled) != 1 or source != "findings" or standing != "today":
+            continue
+        found = leak_valves(parse, tied=True, flow=False)
+        after = any(
+            c.means.cue == "landmark" and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            for c in parse.cues
+        )
+        valve = next(iter(found)) if len(found) == 1 else None
+        witness = _witness(parse, valve) if valve is not None and valve not in titled and after else None
+        if witness is not None:
+            return next(iter(titled.values())), witness
+    return None
+
+
 # -- the valves a text names ------------------------------------------------------
 
 
@@ -125,7 +145,9 @@ def _strong(parse: Parse) -> bool:
 def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
     mentions = _mentions(parse)
-    witness = next((m for m in mentions if m.kind in ("leak", "valve") and m.means.valve == valve), None)
+    witness = next(
+        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve), None
+    )
     if witness is None or witness.kind == "leak":
         return None if witness is None or denied(parse, witness) else witness
     leak = next((m for m in mentions if m.kind == "leak" and m.means.term not in ("central", "device")), None)
@@ -164,6 +186,8 @@ def _closed(case: Case) -> Named:
 def _closes(parse: Parse) -> bool:
     """Whether a sentence tells a closure as done."""
     undone = {"negation", "inability", "plan", "history", "cancelled"}
+    if any(dated(parse, clause) for clause in set(parse.clause.values())):
+        return False
     return not parse.cue_kinds() & undone and any(a.means.event == "close" for a in parse.actions)
 
 
@@ -171,6 +195,7 @@ def _leaking(case: Case) -> Named:
     """The valves whose leak the text tells of; mere regurgitation only where nothing else is told."""
     holes: Named = {}
     flows: Named = {}
+    former: Named = {}  # closed in an earlier session: perhaps the same leak, perhaps another
     for parse, source, standing in case.parses:
         titled = source == "title" and standing == "today"
         strong = _strong(parse)
@@ -180,8 +205,27 @@ def _leaking(case: Case) -> Named:
         for valve in sorted(leak_valves(parse, tied=True)):
             witness = _witness(parse, valve)
             if witness is not None:
-                (holes if valve in sure else flows).setdefault(valve, witness)
-    return {**_headed(case), **holes} or flows
+                if _closed_before(parse, standing):
+                    former.setdefault(valve, witness)
+                elif valve in sure:
+                    holes.setdefault(valve, witness)
+                elif "negation" not in parse.cue_kinds():  # "mitral regurgitation did not increase"
+                    flows.setdefault(valve, witness)
+    return {**_headed(case), **holes} or flows or former
+
+
+def _closed_before(parse: Parse, standing: str) -> bool:
+    """As in "Mitral PVL closed 2019 with two AVP II"."""
+    told = (
+        standing == "prior"
+        or "history" in parse.cue_kinds()
+        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
+    )
+    return (
+        told
+        and any(a.means.event == "close" for a in parse.actions)
+        and any(p.explanation == "history" for p in parse.phrases)
+    )
 
 
 def _headed(case: Case) -> Named:
@@ -302,12 +346,15 @@ def _rows(case: Case) -> list[_Row]:
     listed = timeline.today()
     rows: list[_Row] = []
     above: Mention | None = None
+    section = None
     for parse, _, _ in case.parses:
         if parse.first == parse.last:
             continue
         start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
         devices = [d for d in listed if start <= d.events[0].start < end]
         valves = _valves_named(parse)
+        if parse.sentence.section is not section:
+            above, section = None, parse.sentence.section
         if not devices:
             above = valves[0] if len({m.means.valve for m in valves}) == 1 else None
         elif len({m.means.valve for m in valves}) > 1:
