@@ -404,7 +404,7 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, denied: bool) -> None:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
-            if denied and group and _described(group[0]):
+            if group and _described(group[0]):
                 self._telling.focus = self._resolve(
                     group, "select", action
                 )  # "we did not recapture the 8 mm plug"
