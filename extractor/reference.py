@@ -321,6 +321,11 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         and any(d.state in ("removed", "embolized") for d in live)
     ):
         return []  # "device embolization, retrieved": told again
+    lost = act.event in ("embolize", "withdraw", "capture")
+    if lost and telling.parse.sentence.section.role == "complications" and not (phrase.sizes or phrase.product):
+        for device in [d for d in active if d.in_place][-1:]:
+            device.in_doubt = True  # a loss of which the course of events does not tell
+        return []
     if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
         # "device placement", "plug deployment": the act by name, of devices told of elsewhere
         return [d for d in telling.focus if d in active]
@@ -367,6 +372,7 @@ def _next_to_open(phrase: DevicePhrase, act: Act, match: list[TrackedDevice]) ->
         d
         for d in match
         if d.state in ("named", "loaded")
+        or len(d.events) == 1  # told of by a field of a form alone
         or (act.event == "open" and d.state == "deployed" and not phrase.sizes)
     ][-1:]
 
