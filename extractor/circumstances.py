@@ -202,13 +202,14 @@ def _elsewhere(noun: Mention) -> bool:
     return noun.kind == "target" or (noun.kind == "other_device" and noun.means.role == "appendage")
 
 
-def _undone(parse: Parse, mention: Mention) -> bool:
+def _undone(parse: Parse, mention: Mention, *, ahead: bool = False) -> bool:
+    """Whether a cue near a mention denies or plans it; with ``ahead`` only one that stands before it."""
     clause = parse.clause.get(mention.first)
     if dated(parse, clause):
         return True
+    end = mention.first if ahead else mention.last + 6
     return any(
-        c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
-        for c in parse.cues
+        c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < end for c in parse.cues
     )
 
 
@@ -218,7 +219,8 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         if located is None:
             continue
         parse, source, standing = located
-        if standing != "today" or _undone(parse, mention):
+        given_up = mention.means.event == "aborted"  # "... and surgery will be discussed"
+        if standing != "today" or _undone(parse, mention, ahead=given_up):
             continue
         if mention.means.titled and not (source == "title" and _opens_entry(parse, mention)):
             continue

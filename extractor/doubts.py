@@ -26,12 +26,21 @@ def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
     older = [d for d in before if d.in_place]
     if older and (_succeeded(telling) or _snared(telling)):
         older[-1].in_doubt = True
+    told = [d for devices in telling.known.values() for d in devices if d.standing == "today"]
+    if len(told) > 1 and _elsewhere_too(telling):
+        told[-1].in_doubt = True
 
 
 def _succeeded(telling: Telling) -> bool:
     """As in "A 10 mm plug took its place": something came where a device was, and none went."""
     new = [d for devices in telling.known.values() for d in devices if d.events[0].start >= _start(telling)]
     return "succession" in telling.parse.cue_kinds() and bool(new) and not _gone(telling)
+
+
+def _elsewhere_too(telling: Telling) -> bool:
+    """As in "one for the leak, the other for the duct": one sentence tells of the leak and of another defect."""
+    kinds = {m.kind for m in telling.parse.nouns}
+    return telling.site.target is None and {"leak", "target"} <= kinds
 
 
 def _snared(telling: Telling) -> bool:

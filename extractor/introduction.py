@@ -205,7 +205,7 @@ def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
 def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Each of the two leaks received two plugs", "the second and third leaks each a plug"."""
     for i, mention in parse.items.items():
-        if mention.kind == "count" and mention.means.word == "each" and i < phrase.first:
+        if mention.kind == "count" and mention.means.word == "each" and i <= phrase.first:
             before = parse.items.get(i - 1)
             leak = any(
                 parse.items[k].kind == "leak"

@@ -337,7 +337,7 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
         elif (
             telling.listing
             or (verbless and not active and phrase.number)
-            or (phrase.label is not None and form != "log")
+            or (phrase.label is not None and form != "log" and (verbless or telling.listing))
             or (form == "item" and verbless)
             or (verbless and (phrase.number or 1) > 1 and phrase.sizes)
             or (verbless and telling.opened_in == parse.sentence.paragraph)

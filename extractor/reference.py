@@ -279,6 +279,9 @@ def _counted(
         if act.event == "release" and len(fresh) >= number:
             for device in fresh[:-number]:
                 device.unsure = True  # "both were released", and three were open
+        elif act.event == "release" and "remaining" in phrase.words and len(pool) > number:
+            pool[0].in_doubt = True  # "the remaining two", and three are left
+        if act.event == "release" and len(fresh) >= number:
             return fresh[-number:]
         return pool[-number:]
     if not pool and act.event in ("open", "load", "release", "select"):
@@ -345,7 +348,8 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
         if fresh:
             return _in_focus(telling, fresh)
-        if match and phrase.product and not phrase.sizes:
+        same_breath = bool(match) and match[-1].paragraph == telling.parse.sentence.paragraph
+        if match and phrase.product and (not phrase.sizes or same_breath):
             made = introduce(telling, phrase, act.taken)  # released already: this may be the next one
             for device in made:
                 device.doubtful = True

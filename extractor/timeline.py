@@ -68,6 +68,7 @@ class TimelineBuilder:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         self._retrieve()
+        self._same_again(standing)
         if standing == "today":
             doubt_unexplained(telling, before)
         self._date_statements(stated)
@@ -85,6 +86,18 @@ class TimelineBuilder:
         self._telling.apply(
             lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
         )
+
+    def _same_again(self, standing: Standing) -> None:
+        """As in "Same again, leak trivial.": what was done before is done once more, to how many is not said."""
+        parse = self._parse
+        if (
+            standing == "today"
+            and self.timeline.today()
+            and not parse.groups
+            and "repeat" in parse.cue_kinds()
+        ):
+            start, end = self._telling.span(parse.first, parse.last)
+            self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
 
     def _take_back_slip(self) -> None:
         """A slip of the tongue, corrected by this sentence: the device it named is none."""
@@ -393,14 +406,15 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, denied: bool) -> None:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
-            if denied and group and _described(group[0]):
+            if group and _described(group[0]):
                 self._telling.focus = self._resolve(
                     group, "select", action
                 )  # "we did not recapture the 8 mm plug"
                 return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
-        if group and denied and (group[0].none or _of_any_kind(group[0])):
+        any_kind = group and _of_any_kind(group[0]) and not self._telling.is_done(group[0])
+        if group and denied and (group[0].none or any_kind):
             _explain(group, "not done")
             return
         if event == "remain" and denied and group and self._left_out(action):
