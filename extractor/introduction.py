@@ -127,6 +127,16 @@ def _said_twice(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
         or "another" in phrase.words
     ):
         return []
+    announced = [
+        d
+        for devices in telling.known.values()
+        for d in devices
+        if d.size is None and d.product == phrase.product and ":" in telling.parse.between(telling.parse.first, phrase.first)
+    ][-1:]
+    for device in announced:
+        device.size = phrase.sizes[0]  # "a duct occluder was used: 8/6 ADO"
+    if announced:
+        return announced
     twice = [
         d
         for devices in telling.known.values()

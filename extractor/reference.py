@@ -30,7 +30,9 @@ class Act:
 def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb: bool) -> list[TrackedDevice]:
     """The devices a group denotes; new ones where it introduces them. An empty group: those in focus."""
     if not group:
-        return [d for d in telling.focus if d.standing == "today"]
+        focus = [d for d in telling.focus if d.standing == "today"]
+        away = event in ("release", "remain") and focus and all(d.state in ("unused", "removed") for d in focus)
+        return [d for d in telling.active() if d.state != "released"][-1:] or focus if away else focus
     out: list[TrackedDevice] = []
     for phrase in group:
         if id(phrase) in telling.known:
@@ -109,7 +111,7 @@ def _indefinite(
         return match[-1:]
     single = (
         phrase.quantity == 1
-        and "article" in phrase.words
+        and bool(phrase.words & {"article", "another"})
         and (phrase.sizes or phrase.product or phrase.ordinal)
     )
     if act.event in ("remain", "check") and not single:
@@ -357,7 +359,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if match:
         return _in_focus(telling, match)
     gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
-    if act.event in ("withdraw", "waste", "unused", "capture") and matching(telling, phrase, gone):
+    if act.event in ("withdraw", "waste", "unused", "capture", "embolize") and matching(telling, phrase, gone):
         return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5", told before
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)

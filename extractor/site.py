@@ -230,7 +230,7 @@ class Site:
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
-        if len(valves) == 1:
+        if len(valves) == 1 and not (self.valve and _minor(parse, leaks)):
             self.valve = next(iter(valves))
         elif not valves:
             turned = heading(parse)
@@ -244,6 +244,13 @@ class Site:
         if targets and self._talk and _closes(parse, targets[0]):
             self._paragraph = paragraph
         self.target = self._talk if targets or self._paragraph == paragraph else None
+
+
+def _minor(parse: Parse, leaks: list[Mention]) -> bool:
+    """As in "There is also a trivial aortic paravalvular jet": the talk does not turn to it."""
+    return any(
+        c.means.cue == "minor" and 0 <= leak.first - c.last <= _OPENING for c in parse.cues for leak in leaks
+    )
 
 
 def _passage(parse: Parse, target: Mention) -> bool:

@@ -15,7 +15,7 @@ from extractor.doubts import doubt_unexplained
 from extractor.events import Loose, Standing, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.introduction import distributed, introduce_group
-from extractor.leftover import explain_left_over
+from extractor.leftover import announces, explain_left_over
 from extractor.mentions import Mention
 from extractor.patient import Patients, passive
 from extractor.phrases import DevicePhrase
@@ -60,6 +60,9 @@ class TimelineBuilder:
         self._state_totals()
         if parse.groups and standing == "today" and not parse.groups[0][0].explanation:
             self._subject(parse.groups[0][0])
+        first = next(iter(parse.phrases), None)
+        if first is not None and standing == "today" and announces(telling, first):
+            explain_left_over(telling, first)
         for action in parse.actions:
             self._act(action, standing)
         for group in parse.groups:
