@@ -268,7 +268,9 @@ def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
             # "without": an unknown noun is what was lacking
             parse.words.words[cue.first] == "without"
             and any(
-                parse.roles.get(i) is None and i not in parse.items and not parse.words.words[i].endswith("ing")
+                parse.roles.get(i) is None
+                and i not in parse.items
+                and not parse.words.words[i].endswith("ing")
                 for i in between
             )
         )

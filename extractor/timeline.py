@@ -91,7 +91,10 @@ class TimelineBuilder:
         )
 
     def _same_again(self, standing: Standing) -> None:
-        """As in "Same again, leak trivial.": what was done before is done once more, to how many is not said."""
+        """What was done before is done once more, to how many is not said.
+
+        As in "Same again, leak trivial.".
+        """
         parse = self._parse
         if (
             standing == "today"
