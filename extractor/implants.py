@@ -72,19 +72,24 @@ class _Reader:
     serials: dict[str, TrackedDevice] = field(default_factory=dict)
     lots: dict[int, str] = field(default_factory=dict)  # by id of the device
     sums: list[tuple[Row, DevicePhrase]] = field(default_factory=list)  # "3 plugs", and no article
+    listed: bool = False  # the lists name articles
 
     def read(self, sheet: Sheet) -> None:
         """Take in the rows that stand together."""
-        ends = sheet.part == "implants" or any(self._says(row) for row in sheet.rows)
-        self.listing = "implants" if ends else "equipment"
-        self.unsaid = "implanted" if sheet.part == "implants" else None
-        self.timeline = self.timelines.setdefault(self.listing, Timeline())
-        before = [d for d in self.timeline.devices if d.in_place]
-        known = len(self.timeline.devices)
-        for row in sheet.rows:
-            self._read_row(row)
+        says = [self._says(row) for row in sheet.rows]
+        headed = any(row.headed for row in sheet.rows)
+        ours = self.timelines.setdefault("implants", Timeline())
+        before, known = [d for d in ours.devices if d.in_place], len(ours.devices)
+        name: DevicePhrase | None = None
+        for n, row in enumerate(sheet.rows):
+            ends = sheet.part == "implants" or says[n] or (headed and any(says))
+            self.listing = "implants" if ends else "equipment"
+            self.unsaid = "implanted" if sheet.part == "implants" else None
+            self.timeline = self.timelines.setdefault(self.listing, Timeline())
+            name = _name_of(row, sheet.rows[n + 1 : n + 2], name)
+            self._read_row(row, name)
         if all(row.parse.sentence.form != "record" for row in sheet.rows):
-            self._open_repeated(before, self.timeline.devices[known:])
+            self._open_repeated(before, ours.devices[known:])
 
     @staticmethod
     def _open_repeated(before: list[TrackedDevice], listed: list[TrackedDevice]) -> None:
@@ -96,13 +101,18 @@ class _Reader:
                 left.remove(same)
                 device.state = "named"
 
-    def _read_row(self, row: Row) -> None:
+    def _read_row(self, row: Row, name: DevicePhrase | None) -> None:
         entries = _entries(row.parse, _named(row))
+        if name is not None and name in entries:
+            name.explanation = "heading"
+            entries.remove(name)
+        elif name is not None and not entries:
+            entries = [_under(name, row)]
         parts = _parts(row, entries)
         carried: Fate | None = None
         for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
             phrase.explanation = _no_entry(part, phrase)
-            if not phrase.explanation and _only_counts(phrase):
+            if not phrase.explanation and all(_only_counts(entry) for entry in entries):
                 if self.listing == "implants":
                     self.sums.append((part, phrase))
                 phrase.explanation = f"{self.listing}: {phrase.number} in all"
@@ -140,19 +150,33 @@ class _Reader:
         """What a list says of its devices in all; where it names none of them, that is what it lists."""
         self.timeline = self.timelines.get("implants", self.timeline)
         self.listing, self.unsaid = "implants", "implanted"
-        listed = bool(self.timeline.devices)
-        in_place = sum(d.in_place for d in self.timeline.today())
+        self.listed = bool(self.timeline.devices)
+        counted: dict[int, int] = {}
         for row, phrase in self.sums:
             fate = fate_of(row, self._unsaid(row)) or Fate(self._unsaid(row))
-            number = phrase.number or 1
-            if not listed:
-                self._add(row, _article(row, phrase), fate, (number, number), phrase.first)
-            elif fate == Fate("implanted") and not row.parse.cue_kinds() & {"history", "plan"}:
-                start, end = row.parse.words.starts[phrase.first], row.parse.words.ends[phrase.last - 1]
-                section = row.parse.sentence.section.role
-                self.timeline.statements.append(
-                    Statement(number, number, start, end, section, "table.total", "total", at=in_place)
-                )
+            dated = any(m.kind == "size" and m.means.form == "date" for m in row.parse.items.values())
+            aside = dated or row.parse.cue_kinds() & {"history", "plan"} or phrase.words & {"another", "more"}
+            if not self.listed:
+                self._add(row, _article(row, phrase), fate, (phrase.number or 1,) * 2, phrase.first)
+            elif fate == Fate("implanted") and not aside:
+                counted[row.parse.first] = counted.get(row.parse.first, 0) + (phrase.number or 1)
+        if counted:
+            self._state_sums(counted)
+
+    def _state_sums(self, counted: dict[int, int]) -> None:
+        """What the rows that only count come to: each may count the devices of one leak, or all of them."""
+        last = next(row.parse for row, _ in reversed(self.sums) if row.parse.first in counted)
+        whole = [
+            counted[row.parse.first]
+            for row, _ in self.sums
+            if row.parse.first in counted
+            and any(m.means.total and row.parse.first <= m.first < row.parse.last for m in self.tables)
+        ]
+        low, high = (whole[-1], whole[-1]) if whole else (max(counted.values()), sum(counted.values()))
+        start, end = last.words.starts[last.first], last.words.ends[last.last - 1]
+        at = sum(d.in_place for d in self.timeline.today())
+        role = last.sentence.section.role
+        self.timeline.statements.append(Statement(low, high, start, end, role, "table.total", "total", at=at))
 
     def _says(self, row: Row) -> bool:
         """Whether a row of supplies says that its article stayed in, or came out again."""
@@ -203,8 +227,10 @@ class _Reader:
                 continue
             if fate.outcome == "removed" and fate.sure and self._took_out(row, device):
                 continue
-            if (not fate.sure and fate.outcome != "unused") or n >= low or row.earlier:
+            if (not fate.sure and fate.outcome != "unused") or n >= low or row.earlier == "maybe":
                 device.state = "named"
+            if row.earlier == "surely":
+                device.standing = "prior"
             text = " ".join(
                 [*row.parse.between(row.parse.first, row.parse.last), str(first - row.parse.first)]
             )
@@ -258,7 +284,7 @@ class _Reader:
 def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
     """Whether two entries may be of one device."""
     return (
-        size_key(one.size) == size_key(other.size)
+        (not one.size or not other.size or size_key(one.size) == size_key(other.size))
         and same_product(one.product, other.product)
         and (one.valve is None or other.valve is None or one.valve == other.valve)
         and one.target == other.target
@@ -298,7 +324,8 @@ def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
         counts = {n for n in beside if n} or {n for n in _bare(row, phrase) if n}
     counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
     if not counts:
-        quantity = phrase.quantity if phrase.number is None else 1
+        one = phrase.number is not None or phrase.label is not None  # "Device 1: KONAR 10-8"
+        quantity = 1 if one else phrase.quantity
         return (1, 1) if quantity == 1 else (2, None) if quantity is None else (quantity, quantity)
     return min(counts), max(counts)
 
@@ -400,6 +427,28 @@ def _closes(row: Row, i: int) -> bool:
 # -- entries ----------------------------------------------------------------------
 
 
+def _name_of(row: Row, following: list[Row], name: DevicePhrase | None) -> DevicePhrase | None:
+    """The article whose sizes stand below its name, one a line."""
+    if _leads_with_size(row):
+        return name
+    phrases = [p for p in row.parse.phrases if p.product and not p.sizes]
+    if len(phrases) == 1 and any(_leads_with_size(below) for below in following):
+        return phrases[0]
+    return None
+
+
+def _leads_with_size(row: Row) -> bool:
+    """Whether a row begins with a size, and names no device."""
+    return _sized(row.parse.items.get(row.first)) and not any(p.head for p in row.parse.phrases)
+
+
+def _under(name: DevicePhrase, row: Row) -> DevicePhrase:
+    """The entry of a row that only gives a size of an article."""
+    size = row.parse.items[row.first]
+    sizes = [" ".join(row.parse.between(size.first, size.last))]
+    return DevicePhrase(size.first, size.last, name.head, product=name.product, sizes=sizes)
+
+
 def _named(row: Row) -> list[DevicePhrase]:
     """The phrases that may be entries: where the cell of the item is known, those in it."""
     cells = row.of("item")
@@ -469,14 +518,18 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
+    behind = [cell for cell in row.cells if cell.first >= phrase.last][:1]
+    if phrase.label is not None and not phrase.product and any(row.answer(cell) == "no" for cell in behind):
+        return "none"  # "Device 2 .... <none>"
     if row.parse.sentence.form == "record" and _only_kind(row, phrase):
         return "described"
     return ""
 
 
 def _only_counts(phrase: DevicePhrase) -> bool:
-    """As in "2 plugs" in a list: a number of devices, and no article."""
-    return phrase.plural and bool(phrase.number) and not phrase.product and not phrase.sizes
+    """As in "2 plugs", "one additional device" in a list: a number of devices, and no article."""
+    told = phrase.number or phrase.words & {"another", "more"}
+    return bool(told) and not phrase.product and not phrase.sizes and phrase.label is None
 
 
 def _only_kind(row: Row, phrase: DevicePhrase) -> bool:
@@ -569,6 +622,10 @@ def _entries(parse: Parse, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
         same.number = same.number if same.number is not None else phrase.number
         phrase.explanation = "the same entry"
     return kept
+
+
+def _sized(mention: Mention | None) -> bool:
+    return mention is not None and mention.kind == "size" and mention.means.form == "device"
 
 
 def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:

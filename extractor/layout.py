@@ -50,6 +50,7 @@ _MERE_COUNT = re.compile(
     r"(?:[\s#:=/.>≥]|\(\s?[xX]?\s?\)|\[\s?[xX]?\s?\]|\(?\d{1,2}\)?)+$"
     r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
 )
+_ROW_NUMBER = re.compile(r"\s*\d{1,3}[.)]?\s+(?=\d{1,2}[:h]\d{2}\b)")
 _LEAST_OF_LOG = 3  # lines that begin with a time
 
 
@@ -420,19 +421,24 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
         headed = bool(cells) and (headed or names.are_names([c.text(line.text, line.start) for c in cells]))
         form = "log" if n in logged else "row" if headed else line.form
         time = TIME.match(line.text) if form == "log" else None
-        begin = line.start + (time.end() if time else 0)
+        begin = line.start + logged.get(n, time.end() if time else 0)
         blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
     return blocks
 
 
-def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
-    """Numbers of the lines of an event log: what begins with a time is an event, whatever its columns.
+def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
+    """Lines of an event log, and where the event begins in each: behind its time, whatever its columns.
 
     What stands under the header of a supply list is none, though it may give times.
     """
-    timed = {n for n, line in enumerate(lines) if TIME.match(line.text)}
+    timed = {}
+    for n, line in enumerate(lines):
+        number = _ROW_NUMBER.match(line.text)
+        time = TIME.match(line.text, number.end() if number else 0)
+        if time is not None:
+            timed[n] = time.end()
     if len(timed) < _LEAST_OF_LOG:
-        return set()
+        return {}
     supplies = False
     for n, line in enumerate(lines):
         texts = [cell.text(line.text) for cell in cells_of(line.text, names)]
@@ -442,7 +448,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> set[int]:
         elif not line.form:
             supplies = False
         elif supplies:
-            timed.discard(n)
+            timed.pop(n, None)
     return timed
 
 

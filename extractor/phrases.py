@@ -53,7 +53,7 @@ def size_key(size: str | None) -> tuple[str, ...]:
     digits = _DIGITS.findall(size)
     if not digits:
         digits = [_NUMBER_WORDS[w] for w in re.split(r"[\s-]+", size) if w in _NUMBER_WORDS]
-    return tuple(d.replace(",", ".") for d in digits)
+    return tuple(d.replace(",", ".").lstrip("0") or "0" for d in digits)
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ of ``key: value`` lines, or a table that is printed one cell a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from extractor.rules import RuleBook, spellings
@@ -22,6 +22,8 @@ _MARK = re.compile(r"\?\s*[:=]?|[:=](?![=>])")
 _LABEL = r"(?:#|no\.? ?|nr\.? ?|number )?(?:[a-z]?\d{1,2}|[a-h]|i{1,3}|iv)"
 _ORDINAL = r"(?:first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)"
 _SEMICOLON = re.compile(r";(?=\S)")
+_COUNTS = re.compile(r"\d{1,2}(?:\s*/\s*\d{1,2}){2,}")  # "1 / 1 / 0": a cell for each of three columns
+_DROP_DOWN = re.compile(r"\{[^{}\n]*\}")
 _LEADER = re.compile(r"\.{4,}")
 _LEAST_LEADERS = 3  # of three dots in a row
 _LONGEST_KEY = 40  # characters
@@ -125,7 +127,7 @@ class ColumnNames:
 
     def is_none(self, value: str) -> bool:
         """Whether a value says that there is none: "N/A", "<none>", "--"."""
-        plain = _plain(value).strip("<>()[]–—. ")
+        plain = _plain(_DROP_DOWN.sub("", value)).strip("<>()[]–—. ")
         return plain in self._none or not re.search(r"\w", plain)
 
     def are_names(self, texts: Sequence[str]) -> bool:
@@ -201,22 +203,17 @@ def _exported(text: str) -> bool:
 
 def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
     """The cells of a line that begins at character ``at`` of the note; none where it is one piece."""
-    spans: list[tuple[int, int]] = []
-    position = 0
+    stripped = len(text) - len(text.lstrip())
     mark = "|" if "|" in text else ";" if _exported(text.strip()) else ""
     fixed = not mark and "\t" not in text.strip()
-    stripped = len(text) - len(text.lstrip())
-    if not columns(text):
+    if columns(text):
+        spans = _spans(text, re.finditer(re.escape(mark), text) if mark else _GAP.finditer(text, stripped))
+    elif text.count("/") > 1 and names.are_names(text.split("/")):
+        spans = _spans(text, re.finditer("/", text))  # "Cat no. / description / qty used"
+    else:
         return ()
-    for gap in re.finditer(re.escape(mark), text) if mark else _GAP.finditer(text, stripped):
-        spans.append((position, gap.start()))
-        position = gap.end()
-    spans.append((position, len(text)))
     cells = []
-    for index, (start, end) in enumerate(spans):
-        piece = text[start:end]
-        start += len(piece) - len(piece.lstrip())
-        end = start + len(piece.strip())
+    for index, (start, end) in enumerate(_apart(text, spans)):
         if start < end:
             fields = names.fields(text[start:end])
             value = (
@@ -224,6 +221,27 @@ def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
             )
             cells.append(Cell(at + start, at + end, at + min(value, end), index, start, fixed))
     return tuple(cells) if len(cells) > 1 else ()
+
+
+def _spans(text: str, marks: Iterator[re.Match[str]]) -> list[tuple[int, int]]:
+    """What stands between marks."""
+    spans, position = [], 0
+    for mark in marks:
+        spans.append((position, mark.start()))
+        position = mark.end()
+    return [*spans, (position, len(text))]
+
+
+def _apart(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans without the blanks at their ends; three counts parted by slashes are three."""
+    for start, end in spans:
+        piece = text[start:end]
+        start += len(piece) - len(piece.lstrip())
+        end = start + len(piece.strip())
+        if _COUNTS.fullmatch(text, start, end):
+            yield from (number.span() for number in re.compile(r"\d+").finditer(text, start, end))
+        else:
+            yield start, end
 
 
 # -- records ----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from extractor.mentions import Mention
 from extractor.rows import Cell
 
 _ANSWERS = frozenset(["y", "n", "yes", "no", "?", "/", "(", ")", ":"])
-_MARKS = frozenset("|.,;:/()[]<>=*")
+_MARKS = frozenset("|.,;:/()[]<>{}=*")
 _NAMED_INSIDE = frozenset(["size", "quantity", "lot", "serial"])
 _LEAST_RUN = 3  # rows numbered 1, 2, 3; two rows "1" and "2" may as well be quantities
 
@@ -52,7 +52,7 @@ class Row:
     headed: bool = False
     label: int | None = None
     uncertain: bool = False
-    earlier: bool = False  # its date may be that of another session
+    earlier: str = ""  # "surely" or "maybe": by its date of another session
     keys: frozenset[int] = frozenset()  # the words of its keys
 
     def of(self, *columns: str) -> list[SheetCell]:
@@ -60,8 +60,13 @@ class Row:
         return [cell for cell in self.cells if cell.column in columns]
 
     def words(self, cell: SheetCell) -> list[str]:
-        """The words of a cell, without marks."""
-        return [w for w in self.parse.between(cell.first, cell.last) if w not in _MARKS]
+        """The words of a cell, without marks and without the choices of a drop-down ("{size}")."""
+        words, offered = [], 0
+        for word in self.parse.between(cell.first, cell.last):
+            offered += (word == "{") - (word == "}")
+            if not offered and word not in _MARKS:
+                words.append(word)
+        return words
 
     def mentions(self, cell: SheetCell | None = None) -> list[Mention]:
         """What rules matched in the row, or in one of its cells."""
@@ -75,6 +80,9 @@ class Row:
     def numbers(self, cell: SheetCell) -> list[int]:
         """The counts of a cell: "2 (two)" gives 2 twice."""
         told = [count_of(m) for m in self.mentions(cell) if m.kind == "count"]
+        words = self.parse.between(cell.first, cell.last)
+        if not told and len(words) == 1 and words[0].isdigit():
+            return [int(words[0])]
         return [number for number in told if number is not None]
 
     def figures(self, cell: SheetCell) -> bool:
@@ -313,7 +321,10 @@ def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     last = max((year for row in sheet.rows for year in row.years()), default=0)
     undated = any(row.of("time") and not row.years() for row in sheet.rows)
     sheet.rows = [
-        replace(row, earlier=undated or max(row.years()) < last) if row.years() else row for row in sheet.rows
+        replace(row, earlier="surely" if max(row.years()) < last else "maybe" if undated else "")
+        if row.years()
+        else row
+        for row in sheet.rows
     ]
     kinds = {column.column for column in header} if any(row.headed for row in sheet.rows) else set()
     numbers = [_number_in_front(row, kinds) for row in sheet.rows]
