@@ -11,6 +11,7 @@ addendum) win over titles and summaries (coding-policy section 3).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +37,7 @@ _SOURCES: tuple[Source, ...] = (
 # Sources that may tell the course of events when there is no narrative.
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
 
+_LEAST_OF_LOG = 3  # lines that bear a time
 _ENDS = frozenset({"implanted", "removed"})
 
 
@@ -89,7 +91,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     """
     reading = _Reading(
         tables,
-        has_log=sum(p.sentence.form == "log" for p in parses) >= 3,
+        logs=_logs(parses),
         opening=next((p.first for p in parses if _opens_session(p)), 0),
     )
     for parse in parses:
@@ -109,7 +111,7 @@ class _Reading:
     """Hands every sentence to the reader of its source."""
 
     tables: list[Mention]
-    has_log: bool
+    logs: frozenset[int]  # starts of the sections that are event logs
     opening: int  # the first word of the narrative, where the text says "Today:"
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class _Reading:
         source = _SOURCE_OF_ROLE[section.role]
         if source == "narrative" and parse.first < self.opening and "today" not in parse.cue_kinds():
             return source, "prior"
-        if source == "narrative" and self.has_log and parse.sentence.form == "log":
+        if source == "narrative" and section.start in self.logs and parse.sentence.form == "log":
             source = "log"
         return source, "today"
 
@@ -209,6 +211,13 @@ def _other_implants(parses: list[Parse]) -> int:
         and any(a.means.event in ("open", "release") for a in parse.actions)
     }  # fmt: skip
     return len(roles)
+
+
+def _logs(parses: list[Parse]) -> frozenset[int]:
+    """Sections that are event logs: most of their lines bear a time, and the note has three of these."""
+    timed = Counter(p.sentence.section.start for p in parses if p.sentence.form == "log")
+    lines = Counter(p.sentence.section.start for p in parses)
+    return frozenset(s for s, n in timed.items() if 2 * n > lines[s] and timed.total() >= _LEAST_OF_LOG)
 
 
 def _opens_session(parse: Parse) -> bool:

@@ -325,8 +325,13 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     ):
         return []  # "device embolization, retrieved": told again
     lost = act.event in ("embolize", "withdraw", "capture")
-    if lost and telling.parse.sentence.section.role == "complications" and not (phrase.sizes or phrase.product):
-        for device in [d for d in active if d.in_place][-1:]:
+    if (
+        lost
+        and telling.parse.sentence.section.role == "complications"
+        and not (phrase.sizes or phrase.product)
+    ):
+        told = any(d.state in ("removed", "embolized") or d.tried for d in live)
+        for device in [] if told else [d for d in active if d.in_place][-1:]:
             device.in_doubt = True  # a loss of which the course of events does not tell
         return []
     if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:

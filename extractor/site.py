@@ -116,7 +116,11 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
 def denied(parse: Parse, mention: Mention) -> bool:
     """Whether a finding is denied or asked: "no paravalvular leak", "without PVL", "?PVL"."""
     words = parse.words.words
-    if _answered_no(parse, mention) or words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
+    if (
+        _answered_no(parse, mention)
+        or words[mention.first - 1 : mention.first] == ["?"]
+        or words[mention.last : mention.last + 1] == ["?"]
+    ):
         return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)

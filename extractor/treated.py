@@ -121,7 +121,8 @@ def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
-            c.means.cue == "landmark" and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            c.means.cue == "landmark"
+            and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
             for c in parse.cues
         )
         valve = next(iter(found)) if len(found) == 1 else None
