@@ -26,11 +26,13 @@ TIME = re.compile(
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
+_YEAR = re.compile(r"\s*(?:19|20)\d\d\s")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 # A gap of two blanks parts columns, but not behind a full stop, where many typists put two.
 _COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S|[.!?:;,](?: {3,}|\t)\S")
 _ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
+_IN_WORD = re.compile(r"\w")  # a ruled line has no word
 _BREAK = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
@@ -122,10 +124,17 @@ def _straight(text: str) -> str:
 
 
 def _pieces(text: str) -> list[Line]:
-    """The lines as they stand; in a note that logs by the clock, "1018 12 mm plug" is an entry too."""
+    """The lines as they stand.
+
+    In a note that logs by the clock "1018 12 mm plug" is an entry too; in any other
+    "2013 normal" opens none.
+    """
     pieces = _raw_pieces(text)
     if sum(piece.form == "log" for piece in pieces) < _LEAST_BREAKS:
-        return pieces
+        return [
+            Line(p.start, p.end, p.text, "prose") if p.form == "log" and _YEAR.match(p.text) else p
+            for p in pieces
+        ]
     return [
         Line(p.start, p.end, p.text, "log") if p.form == "prose" and _CLOCK.match(p.text) else p
         for p in pieces
@@ -162,7 +171,7 @@ def _with_next_word(line: Line, following: Line) -> int:
 
 
 def _full(line: Line, following: Line, width: int) -> bool:
-    if not line.form or not following.form:
+    if not (line.form and following.form and _IN_WORD.search(line.text) and _IN_WORD.search(following.text)):
         return False
     return _length(line) <= width < _with_next_word(line, following)
 

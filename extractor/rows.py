@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from extractor.rules import RuleBook, spellings
 
 # Cells end at a tab, at two blanks or at a dotted line; two blanks behind a full stop or a colon are style.
-_GAP = re.compile(r"\t|(?<=[^\s.!?:;,]) {2,}(?=\S)|(?<=\S)\s?\.{3,}\s?(?=\S)")
+_GAP = re.compile(r"\t|(?<=[^\s.!?:;,]) {2,}(?=\S)|(?<=[.!?;,]) {3,}(?=\S)|(?<=\S)\s?\.{3,}\s?(?=\S)")
+_CELL_END = re.compile(r"\t| {2,}(?=\S)")
 _LEAD = re.compile(r"[\s*•·–—>#=_~-]*(?:\(?\d{1,2}[.)]\s+|\[?\([a-z]\)\s+)?")
 _PARTING = re.compile(r"[;,|/\t]\s*|\.\s+|\s{2,}")
 _MARK = re.compile(r"\?\s*[:=]?|[:=](?![=>])")
@@ -175,9 +176,9 @@ def _in_number(text: str, i: int) -> bool:
 
 
 def _starts(text: str, begin: int, end: int) -> list[int]:
-    """Where the key that ends at ``end`` may begin: the longest first."""
+    """Where the key that ends at ``end`` may begin: the longest first, none over the end of a cell."""
     starts = [begin, *(m.end() for m in _PARTING.finditer(text, begin, end))]
-    return [start for start in starts if 0 < end - start <= _LONGEST_KEY]
+    return [s for s in starts if 0 < end - s <= _LONGEST_KEY and not _CELL_END.search(text, s, end)]
 
 
 # -- cells ------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def negated(parse: Parse, action: Mention) -> bool:
     return (
         cued(parse, action, "negation")
         or _none_phrase(parse, action)
-        or _none_of_them(parse, action)
+        or none_of_them(parse, action)
         or _neither(parse, action)
     )
 
@@ -223,7 +223,7 @@ def _neither(parse: Parse, action: Mention) -> bool:
     )
 
 
-def _none_of_them(parse: Parse, action: Mention) -> bool:
+def none_of_them(parse: Parse, action: Mention) -> bool:
     """As in "none needed to be recaptured": a denial is the subject by itself."""
     clause = parse.clause.get(action.first)
     return any(

@@ -20,7 +20,7 @@ from extractor.mentions import Mention
 from extractor.patient import Patients, passive
 from extractor.phrases import DevicePhrase
 from extractor.reference import is_landmark, resolve
-from extractor.status import NONE, acted_away, cued, left_in, negated, why_not_today
+from extractor.status import NONE, acted_away, cued, left_in, negated, none_of_them, why_not_today
 from extractor.telling import Telling
 
 _MAY_BE_PLANNED = ("select", "load", "open", "release", "withdraw", "exchange")
@@ -262,6 +262,8 @@ class TimelineBuilder:
             return []  # "observed for half an hour prior to detachment"
         if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
             return []  # "the disc stuck, recaptured": only a device is
+        if group is None and event == "release" and none_of_them(self._parse, action):
+            return []  # "None was released"
         return group
 
     def _happen(self, action: Mention, group: list[DevicePhrase], event: str) -> None:
@@ -414,11 +416,11 @@ class TimelineBuilder:
         if group and denied and (group[0].none or any_kind):
             _explain(group, "not done")
             return
-        devices = self._resolve(group, "load", action)
         if event == "remain" and denied and group and self._left_out(action):
-            for device in devices:
+            for device in self._resolve(group, "withdraw", action):
                 self._telling.apply(device, "withdraw", action, group)  # "the first was not left in"
             return
+        devices = self._resolve(group, "load", action)
         for device in devices:
             device.tried = True
             if device.state == "named":

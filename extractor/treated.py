@@ -115,14 +115,14 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
 
 
 def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
-    """As in "Aortic: paravalvular leak, trace after device", under a title that names the mitral valve alone."""
+    """As in "Aortic: paravalvular leak, trace after device", under a title of the mitral valve."""
     for parse, source, standing in case.parses:
         if len(titled) != 1 or source != "findings" or standing != "today":
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
             c.means.cue == "landmark"
-            and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            and any(c.last == p.first and p.explanation != "history" for p in parse.phrases)
             for c in parse.cues
         )
         valve = next(iter(found)) if len(found) == 1 else None

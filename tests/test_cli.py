@@ -309,7 +309,8 @@ def test_cli_rules_try(tmp_path: Path) -> None:
     found = pvl("rules", "try", "one AVP-II")
     assert found.exit_code == 0
     assert (
-        "4-10  AVP-II\n    device.avp2  (product=Amplatzer Vascular Plug II)\n    by phrase" in found.stdout
+        "4-10  AVP-II\n    device.avp2  (product=Amplatzer Vascular Plug II, round=True)\n    by phrase"
+        in found.stdout
     )
     nothing = pvl("rules", "try", "xyzzy")
     assert (nothing.exit_code, nothing.stdout) == (0, "no rule matches\n")
