@@ -83,9 +83,13 @@ def reconcile(case: Case) -> Count:
 def _unsettled(case: Case, count: int) -> int:
     """How many devices are in doubt, where nothing but the telling of them gives the count."""
     teller = case.narrator or next(iter(case.timelines), None)
-    if teller is None or any(c.low >= count and (c.stated or c.source != teller) for c in case.claims):
+    sure = [c for c in case.claims if c.low >= count]
+    if teller is None or any(c.source != teller for c in sure):
         return 0
-    return len(unsettled(case.timelines[teller]))
+    doubted = unsettled(case.timelines[teller])
+    if any(c.stated for c in sure):
+        doubted = [d for d in doubted if d.in_doubt]  # "both were released" says which, and not where
+    return len(doubted)
 
 
 def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:

@@ -38,10 +38,7 @@ def _succeeded(telling: Telling) -> bool:
 
 
 def _elsewhere_too(telling: Telling) -> bool:
-    """One sentence tells of the leak and of another defect.
-
-    As in "one for the leak, the other for the duct".
-    """
+    """As in "one for the leak, the other for the duct": a sentence tells of both defects."""
     kinds = {m.kind for m in telling.parse.nouns}
     return telling.site.target is None and {"leak", "target"} <= kinds
 

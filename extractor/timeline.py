@@ -91,10 +91,7 @@ class TimelineBuilder:
         )
 
     def _same_again(self, standing: Standing) -> None:
-        """What was done before is done once more, to how many is not said.
-
-        As in "Same again, leak trivial.".
-        """
+        """As in "Same again, leak trivial.": what was done is done once more, to how many is not said."""
         parse = self._parse
         if (
             standing == "today"
@@ -413,9 +410,8 @@ class TimelineBuilder:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
             if group and _described(group[0]):
-                self._telling.focus = self._resolve(
-                    group, "select", action
-                )  # "we did not recapture the 8 mm plug"
+                # "we did not recapture the 8 mm plug"
+                self._telling.focus = self._resolve(group, "select", action)
                 return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
