@@ -128,14 +128,11 @@ def _said_twice(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
     ):
         return []
     announced = [
-        d
-        for devices in telling.known.values()
-        for d in devices
-        if d.size is None and d.product == phrase.product and ":" in telling.parse.between(telling.parse.first, phrase.first)
-    ][-1:]
-    for device in announced:
-        device.size = phrase.sizes[0]  # "a duct occluder was used: 8/6 ADO"
-    if announced:
+        d for devices in telling.known.values() for d in devices
+        if d.size is None and d.product == phrase.product
+    ][-1:]  # fmt: skip
+    if announced and ":" in telling.parse.between(telling.parse.first, phrase.first):
+        announced[0].size = phrase.sizes[0]  # "a duct occluder was used: 8/6 ADO"
         return announced
     twice = [
         d

@@ -133,7 +133,7 @@ class Patients:
         return None
 
     def _named_before(self, action: Mention) -> Group | None:
-        """As in "AVP 4 7 mm thru the catheter, released": the one device this sentence named, and did nothing with."""
+        """As in "AVP 4 7 mm thru the catheter, released": the one device that the sentence names."""
         before = [g for g in self.parse.groups if g[-1].last <= action.first]
         acted = any(a.last <= action.first and a.means.event != "check" for a in self.parse.actions)
         if len(before) != 1 or acted:

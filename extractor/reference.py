@@ -30,9 +30,7 @@ class Act:
 def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb: bool) -> list[TrackedDevice]:
     """The devices a group denotes; new ones where it introduces them. An empty group: those in focus."""
     if not group:
-        focus = [d for d in telling.focus if d.standing == "today"]
-        away = event in ("release", "remain") and focus and all(d.state in ("unused", "removed") for d in focus)
-        return [d for d in telling.active() if d.state != "released"][-1:] or focus if away else focus
+        return _in_hand(telling, event)
     out: list[TrackedDevice] = []
     for phrase in group:
         if id(phrase) in telling.known:
@@ -44,6 +42,14 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
         telling.remember(phrase, devices)
         out += devices
     return out
+
+
+def _in_hand(telling: Telling, event: str) -> list[TrackedDevice]:
+    """The devices in focus; for a release not those that were put away, if another waits for it."""
+    focus = [d for d in telling.focus if d.standing == "today"]
+    if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
+        return [d for d in telling.active() if d.state != "released"][-1:] or focus
+    return focus
 
 
 def _fill_in(device: TrackedDevice, phrase: DevicePhrase) -> None:
@@ -359,8 +365,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if match:
         return _in_focus(telling, match)
     gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
-    if act.event in ("withdraw", "waste", "unused", "capture", "embolize") and matching(telling, phrase, gone):
-        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5", told before
+    told_again = act.event in ("withdraw", "waste", "unused", "capture", "embolize")
+    if told_again and matching(telling, phrase, gone):
+        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5"
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
     if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (
