@@ -159,7 +159,8 @@ def _another_defect(session: _Session) -> bool:
 
 
 def _cancelled(session: _Session) -> bool:
-    return session.around.cancelled is not None and not session.tried
+    told = session.tried and session.case.narrator not in ("summary", "title")
+    return session.around.cancelled is not None and not told
 
 
 def _none_opened(session: _Session) -> bool:

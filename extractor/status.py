@@ -101,12 +101,27 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
 def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> str:
     if any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
         return "plan"
+    if _plan_behind(parse, first):
+        return "plan"
     verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
         role in ("be", "verb") and parse.clause.get(i) == clause for i, role in parse.roles.items()
     )
     planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
     # "he proposes a 14/6 ..., and for the other leak one 5W"
     return "plan" if planned_before and not verb_here else ""
+
+
+def _plan_behind(parse: Parse, first: DevicePhrase) -> bool:
+    """As in "Two 8 mm plugs, or one 12 x 5, would be expected to suffice": one verb for all of them."""
+    ahead = (c for c in parse.cues if c.means.cue == "plan" and c.means.reach == "both" and c.first >= first.last)
+    return any(
+        not any(
+            parse.roles.get(i) in ("be", "verb", "subject")
+            or (i in parse.items and parse.items[i].kind == "action")
+            for i in range(first.last, cue.first)
+        )
+        for cue in ahead
+    )
 
 
 def _denied(parse: Parse, first: DevicePhrase) -> str:
