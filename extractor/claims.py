@@ -177,28 +177,24 @@ class _Reading:
 
 
 def _share_targets(case: Case) -> None:
-    """A table lists what went into other defects too: the narrative knows which that was."""
-    elsewhere = [
-        size_key(d.size) for d in case.main.devices if d.target is not None and d.standing == "today"
-    ]
-    for source, timeline in case.timelines.items():
-        if source == case.narrator:
+    """A table lists what went into other defects too: the part that tells the course knows which that was."""
+    tellers = [case.timelines[s] for s in ("narrative", "log", "findings") if s in case.timelines]
+    for teller in [case.main, *tellers]:
+        for source, timeline in case.timelines.items():
+            if timeline is not teller and (teller is case.main or source == "implants"):
+                _share_target(teller, timeline)
+
+
+def _share_target(teller: Timeline, listing: Timeline) -> None:
+    elsewhere = [d for d in teller.devices if d.target is not None and d.standing == "today"]
+    for key in [size_key(device.size) for device in elsewhere if device.size]:
+        alike = [d for d in listing.devices if size_key(d.size) == key]
+        if any(d.target is not None for d in alike):
             continue
-        for key in list(elsewhere):
-            if any(d.target is not None and size_key(d.size) == key for d in timeline.devices):
-                continue
-            match = next(
-                (
-                    d
-                    for d in timeline.devices
-                    if d.target is None and not d.placed and key and size_key(d.size) == key
-                ),
-                None,
-            )
-            at_leak = sum(size_key(d.size) == key and d.in_place for d in case.main.today())
-            listed = sum(size_key(d.size) == key and d.in_place for d in timeline.devices)
-            if match is not None and listed > at_leak:
-                timeline.devices[timeline.devices.index(match)].target = "other"
+        match = next((d for d in alike if not d.placed), None)
+        at_leak = sum(size_key(d.size) == key and d.in_place for d in teller.today())
+        if match is not None and sum(d.in_place for d in alike) > at_leak:
+            match.target = "other"
 
 
 def _other_implants(parses: list[Parse]) -> int:
