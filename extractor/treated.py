@@ -212,7 +212,9 @@ def _leaking(case: Case) -> Named:
                     holes.setdefault(valve, witness)
                 elif "negation" not in parse.cue_kinds():  # "mitral regurgitation did not increase"
                     flows.setdefault(valve, witness)
-    return {**_headed(case), **holes} or flows or former
+    replaced = _prostheses(case)  # a regurgitation may be through a native valve
+    beside = {valve: m for valve, m in flows.items() if valve in replaced or not replaced}
+    return {**_headed(case), **holes} or beside or former
 
 
 def _closed_before(parse: Parse, standing: str) -> bool:
