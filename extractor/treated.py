@@ -121,7 +121,8 @@ def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
-            c.means.cue == "landmark" and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            c.means.cue == "landmark"
+            and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
             for c in parse.cues
         )
         valve = next(iter(found)) if len(found) == 1 else None
@@ -216,11 +217,15 @@ def _leaking(case: Case) -> Named:
 
 def _closed_before(parse: Parse, standing: str) -> bool:
     """As in "Mitral PVL closed 2019 with two AVP II"."""
-    told = standing == "prior" or "history" in parse.cue_kinds() or any(
-        m.kind == "size" and m.means.form == "date" for m in _mentions(parse)
+    told = (
+        standing == "prior"
+        or "history" in parse.cue_kinds()
+        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
     )
-    return told and any(a.means.event == "close" for a in parse.actions) and any(
-        p.explanation == "history" for p in parse.phrases
+    return (
+        told
+        and any(a.means.event == "close" for a in parse.actions)
+        and any(p.explanation == "history" for p in parse.phrases)
     )
 
 
