@@ -223,7 +223,7 @@ class Site:
             turned = heading(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
-        strong = any(m.means.term != "leak" for m in leaks)
+        strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
         if targets and not strong:
             self._talk = targets[0].means.site
         elif strong or paragraph != self._paragraph:
@@ -231,6 +231,17 @@ class Site:
         if targets and self._talk and _closes(parse, targets[0]):
             self._paragraph = paragraph
         self.target = self._talk if targets or self._paragraph == paragraph else None
+
+
+def _same_place(parse: Parse) -> bool:
+    """As in "at the same valve", "in the same leak": back to where the plugs are."""
+    return any(
+        m.kind in ("valve", "leak")
+        and (before := parse.items.get(m.first - 1)) is not None
+        and before.kind == "count"
+        and before.means.word == "same"
+        for m in parse.items.values()
+    )
 
 
 def _passage(parse: Parse, target: Mention) -> bool:
