@@ -42,6 +42,7 @@ _MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
 _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
+_BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
 
@@ -104,7 +105,7 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
         ):
             lines.append(piece)
             continue
-        opens = not hangs and (lower_case or before is None or not _in_mid_sentence(before, piece))
+        opens = not hangs and (before is None or _may_open(lines[-1], before, piece, lower_case))
         if (opens and header_end(piece.text) is not None) or (
             before is not None
             and before is lines[-1]
@@ -177,7 +178,7 @@ def _full(line: Line, following: Line, width: int) -> bool:
 
 
 def _width(pieces: list[Line]) -> int:
-    """The width at which a note is wrapped: no prose is longer, most long lines in mid-sentence are full."""
+    """The width of a wrapped note: hardly any prose is longer, most long lines in mid-sentence are full."""
     breaks = [
         (_length(a), _with_next_word(a, b))
         for a, b in pairwise(pieces)
@@ -190,7 +191,8 @@ def _width(pieces: list[Line]) -> int:
     prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
     if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
         widest = min(b for a, b in breaks if a <= best < b) - 1
-        if prose <= widest:
+        longer = sum(p.form == "prose" and _length(p) > widest for p in plain)
+        if _BREAKS_FOR_ONE_LONGER * longer <= votes[best]:
             return max(n for p in plain if (n := _length(p)) <= widest)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     widest = max(prose, fields)
@@ -199,15 +201,22 @@ def _width(pieces: list[Line]) -> int:
 
 def _hangs(line: Line, piece: Line) -> bool:
     """Whether a piece is indented under the log line it goes on with."""
-    return line.form == "log" and piece.form == "prose" and _indent(piece) >= _indent(line) + _HANGING
+    return line.form == "log" and piece.form == "prose" and _deeper(line, piece)
 
 
 def _indent(line: Line) -> int:
     return len(line.text) - len(line.text.lstrip())
 
 
-def _in_mid_sentence(before: Line, piece: Line) -> bool:
-    return not _SENTENCE_END.search(before.text.rstrip()) and piece.text.lstrip()[0].islower()
+def _may_open(line: Line, before: Line, piece: Line, lower_case: bool) -> bool:
+    """Whether a header may open at a break: not in mid-sentence before a small letter or an indent."""
+    if _SENTENCE_END.search(before.text.rstrip()):
+        return True
+    return not _deeper(line, piece) and (lower_case or not piece.text.lstrip()[0].islower())
+
+
+def _deeper(line: Line, piece: Line) -> bool:
+    return _indent(piece) >= _indent(line) + _HANGING
 
 
 def _continues(line: Line, before: Line, piece: Line) -> bool:
@@ -226,6 +235,8 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
             return line.form == "prose" and "|" not in piece.text and "\t" not in piece.text
     if _SENTENCE_END.search(before.text.rstrip()):
         return False
+    if _deeper(line, piece):
+        return True
     if piece.form == "log":
         return line.form != "log"
     if BULLET.match(piece.text):

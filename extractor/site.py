@@ -236,7 +236,7 @@ class Site:
             turned = heading(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
-        strong = any(m.means.term != "leak" for m in leaks)
+        strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
         if targets and not strong:
             self._talk = targets[0].means.site
         elif strong or paragraph != self._paragraph:
@@ -250,6 +250,17 @@ def _minor(parse: Parse, leaks: list[Mention]) -> bool:
     """As in "There is also a trivial aortic paravalvular jet": the talk does not turn to it."""
     return any(
         c.means.cue == "minor" and 0 <= leak.first - c.last <= _OPENING for c in parse.cues for leak in leaks
+    )
+
+
+def _same_place(parse: Parse) -> bool:
+    """As in "at the same valve", "in the same leak": back to where the plugs are."""
+    return any(
+        m.kind in ("valve", "leak")
+        and (before := parse.items.get(m.first - 1)) is not None
+        and before.kind == "count"
+        and before.means.word == "same"
+        for m in parse.items.values()
     )
 
 

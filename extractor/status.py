@@ -113,7 +113,9 @@ def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> 
 
 def _plan_behind(parse: Parse, first: DevicePhrase) -> bool:
     """As in "Two 8 mm plugs, or one 12 x 5, would be expected to suffice": one verb for all of them."""
-    ahead = (c for c in parse.cues if c.means.cue == "plan" and c.means.reach == "both" and c.first >= first.last)
+    ahead = (
+        c for c in parse.cues if c.means.cue == "plan" and c.means.reach == "both" and c.first >= first.last
+    )
     return any(
         not any(
             parse.roles.get(i) in ("be", "verb", "subject")

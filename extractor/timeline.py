@@ -167,7 +167,9 @@ class TimelineBuilder:
         """The counts of a summing sentence."""
         if "summary" not in self._parse.cue_kinds():
             return
-        at_leak = ([p for p in g if p.head is None or not p.head.means.usual_target] for g in self._parse.groups)
+        at_leak = (
+            [p for p in g if p.head is None or not p.head.means.usual_target] for g in self._parse.groups
+        )
         groups = [g for g in at_leak if g and not g[0].explanation]
         if self._lifetime():
             for phrase in (p for g in groups for p in g):

@@ -55,8 +55,10 @@ def lower_case(text: str) -> str:
 
 
 def _wrapped(text: str, width: int, *, entries: bool = False) -> str:
+    if unwrapped(text) != text:
+        return text  # it is wrapped already
     lines = []
-    for line in unwrapped(text).split("\n"):
+    for line in text.split("\n"):
         prose = _is_prose(line) or (entries and _is_entry(line) and not _ROW.search(line))
         if len(line) <= width or not prose:
             lines.append(line)
@@ -410,7 +412,8 @@ def _at_width(change: Change, text: str) -> str:
     if straight == text or change in (wrapped_80, wrapped_60, hanging_72, unwrapped):
         return change(text)
     changed = change(straight)
-    return text if changed == straight else _wrapped(changed, max(len(line) for line in text.split("\n")))
+    width = max(len(line) for line in text.split("\n"))
+    return text if changed == straight else _wrapped(changed, width)
 
 
 def measure(
