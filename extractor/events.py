@@ -122,7 +122,9 @@ class Timeline:
 
     def prior(self) -> int:
         """Devices of earlier sessions, as far as they are counted."""
-        return max((d.quantity or 0 for d in self.devices if d.standing == "prior"), default=0)
+        prior = [d for d in self.devices if d.standing == "prior"]
+        told_apart = {(d.product, d.size) for d in prior if d.size is not None}
+        return max([len(told_apart), *(d.quantity or 0 for d in prior)])
 
     def today(self) -> list[TrackedDevice]:
         """Devices of this session put at the leak."""

@@ -266,7 +266,7 @@ def _opens_before(tags: Tags, i: int) -> bool:
         return False
     mention = tags.item.get(i)
     if mention is not None:
-        return mention.kind == "count" and (
+        return mention.kind == "count" and mention.means.word != "pronoun" and (
             mention.means.word in ("both", "all", "each", "only", "none") or mention.means.number is not None
         )
     return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","

@@ -272,7 +272,7 @@ def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
     word, mention, role, cue = tags.at(i)
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
-    return role is None and cue is None and word.isalpha()
+    return role is None and cue is None and word.isalpha() and word.endswith("s")
 
 
 def _one_of_several(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:

@@ -336,7 +336,8 @@ class Patients:
         i = action.first - 1
         while i >= parse.first and parse.roles.get(i) in ("be", "adverb", "modal"):
             i -= 1
-        if parse.roles.get(i) != "conjunction" or not passive(parse, action):
+        joined = i == action.first - 1  # "delivered via the guide and released"
+        if parse.roles.get(i) != "conjunction" or not (joined or passive(parse, action)):
             return False
         subject = self.left(action)
         return subject is not None and not any(

@@ -30,7 +30,7 @@ class Act:
 def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb: bool) -> list[TrackedDevice]:
     """The devices a group denotes; new ones where it introduces them. An empty group: those in focus."""
     if not group:
-        return _in_hand(telling, event)
+        return _in_hand(telling, event, by_verb)
     out: list[TrackedDevice] = []
     for phrase in group:
         if id(phrase) in telling.known:
@@ -44,9 +44,11 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
     return out
 
 
-def _in_hand(telling: Telling, event: str) -> list[TrackedDevice]:
+def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]:
     """The devices in focus; for a release not those that were put away, if another waits for it."""
     focus = [d for d in telling.focus if d.standing == "today"]
+    if event == "release" and not by_verb:  # "On release there was no movement."
+        return [d for d in telling.active() if d.state == "deployed"] or focus
     if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
@@ -239,6 +241,8 @@ def _plural(
     # Before anything is deployed every device at hand is meant; later those in place.
     pool = [d for d in active if d.in_place] if act.event in ("remain", "check") else active
     pool = [d for d in pool if d.target is None] or pool
+    if act.event == "release":  # "all of them were detached": of those that were not given up before
+        pool = [d for d in pool if not (d.tried and d.events[-1].event == "not load")] or pool
     if phrase.number is None:
         return _uncounted(telling, phrase, act, active, pool)
     return _counted(telling, phrase, act, pool, phrase.number)

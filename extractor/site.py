@@ -24,7 +24,7 @@ def spoken_of(parse: Parse) -> list[Mention]:
     valves = [
         m
         for m in dict.fromkeys(parse.items.values())
-        if m.kind == "valve" and m.means.valve and not _passed(parse, m)
+        if m.kind == "valve" and m.means.valve and not _passed(parse, m) and not _avoided(parse, m)
     ]
     return _ticked(parse, valves)
 
@@ -43,6 +43,11 @@ def _passed(parse: Parse, valve: Mention) -> bool:
         if stops or not words[i].isalpha() or _noun(parse, i):
             return False
     return False
+
+
+def _avoided(parse: Parse, valve: Mention) -> bool:
+    """As in "kept well clear of the MVR"."""
+    return any(c.means.cue == "apart" and 0 <= valve.first - c.last <= 1 for c in parse.cues)
 
 
 def _noun(parse: Parse, i: int) -> bool:

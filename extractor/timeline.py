@@ -236,6 +236,8 @@ class TimelineBuilder:
             return
         if event == "close" and self._tells_when(action):
             return
+        if event == "check" and self._parse.roles.get(action.first) == "preposition":
+            return  # "in its stead", "in place of it"
         if event == "remain" and self._stays_unused(action):
             return
         group = self._group(action, event)
