@@ -131,7 +131,9 @@ class _Leftward:
                 return True
             if not self._count(mention):
                 return False
-            opens = word in ("article", "definite", "possessive")
+            opens = word in ("article", "definite", "possessive", "another") or (
+                self.tags.words.words[mention.first] in ("a", "an")  # "over this a further plug was set"
+            )
             if opens and not _opens_before(self.tags, mention.first - 1):
                 self.committed = mention.first
                 return False

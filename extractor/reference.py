@@ -48,7 +48,7 @@ def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]
     """The devices in focus; for a release not those that were put away, if another waits for it."""
     focus = [d for d in telling.focus if d.standing == "today"]
     if event == "release" and not by_verb:  # "On release there was no movement."
-        return [d for d in telling.active() if d.state == "deployed"] or focus
+        return [d for d in telling.active() if d.state in ("loaded", "deployed")] or focus
     if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
@@ -242,10 +242,16 @@ def _plural(
     pool = [d for d in active if d.in_place] if act.event in ("remain", "check") else active
     pool = [d for d in pool if d.target is None] or pool
     if act.event == "release":  # "all of them were detached": of those that were not given up before
-        pool = [d for d in pool if not (d.tried and d.events[-1].event == "not load")] or pool
+        pool = [d for d in pool if not _given_up(d)] or pool
     if phrase.number is None:
         return _uncounted(telling, phrase, act, active, pool)
     return _counted(telling, phrase, act, pool, phrase.number)
+
+
+def _given_up(device: TrackedDevice) -> bool:
+    """Whether the last that was done with a device is that it was not brought in."""
+    done = [e.event for e in device.events if e.event not in ("named", "select", "check")]
+    return device.tried and bool(done) and done[-1] in ("not load", "not open")
 
 
 def _uncounted(

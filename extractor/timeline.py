@@ -19,7 +19,7 @@ from extractor.leftover import announces, explain_left_over
 from extractor.mentions import Mention
 from extractor.patient import Patients, passive
 from extractor.phrases import DevicePhrase
-from extractor.reference import is_landmark, resolve
+from extractor.reference import is_landmark, matching, resolve
 from extractor.status import NONE, acted_away, cued, left_in, negated, none_of_them, why_not_today
 from extractor.telling import Telling
 
@@ -457,6 +457,9 @@ class TimelineBuilder:
                 if group:
                     _explain(group, "plan")
             return
+        if new is None and subject is not None and self._comes_in(action, subject[0]):
+            self._put_in(subject, self._in_turn(), action)
+            return
         old = self._given_up(action, subject, new)
         if old is None and new is None:
             return
@@ -473,6 +476,19 @@ class TimelineBuilder:
             self._telling.apply(device, "withdraw", action, old or [])
         if new is not None and not new[0].explanation:
             self._put_in(new, devices, action)
+
+    def _comes_in(self, action: Mention, phrase: DevicePhrase) -> bool:
+        """As in "An 8 mm device was substituted": a size not met before, and nothing it was changed for."""
+        unheard = bool(phrase.sizes) and not matching(self._telling, phrase, self.timeline.today())
+        return unheard and phrase.determiner == "indefinite" and passive(self._parse, action)
+
+    def _in_turn(self) -> list[TrackedDevice]:
+        """The device in focus, taken out if it is still in."""
+        old = [d for d in self._telling.focus if d.standing == "today"][-1:]
+        for device in old:
+            if device.state in ("named", "loaded", "deployed"):
+                device.state = "removed"
+        return old
 
     def _given_up(
         self, action: Mention, subject: list[DevicePhrase] | None, new: list[DevicePhrase] | None
