@@ -194,7 +194,11 @@ def _denied_for_another(case: Case) -> bool:
         for parse, _, standing in case.parses if standing == "today"
         for m in parse.nouns
     )  # fmt: skip
-    return bool(leaks) and other and all(denied(parse, m) for parse, m in leaks)
+    return bool(leaks) and other and all(denied(parse, m) or _asked(parse, m) for parse, m in leaks)
+
+
+def _asked(parse: Parse, leak: Mention) -> bool:
+    return any(c.means.cue == "asked" and 0 <= leak.first - c.last <= 2 for c in parse.cues)
 
 
 def _elsewhere(noun: Mention) -> bool:

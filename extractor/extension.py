@@ -177,8 +177,10 @@ class _Leftward:
                 phrase.sizes.insert(0, self.tags.text(mention))
             case "size" if mention.means.form == "devices":
                 take_sizes(self.tags, phrase, mention)
+            case "size" if mention.means.form == "date":
+                phrase.prior = True  # "the 2019 plug"
             case "size":
-                return mention.means.form in ("clock", "label", "date")
+                return mention.means.form in ("clock", "label")
             case "valve":
                 phrase.valve = phrase.valve or mention.means.valve
             case "leak":
@@ -268,8 +270,13 @@ def _opens_before(tags: Tags, i: int) -> bool:
         return False
     mention = tags.item.get(i)
     if mention is not None:
-        return mention.kind == "count" and mention.means.word != "pronoun" and (
-            mention.means.word in ("both", "all", "each", "only", "none") or mention.means.number is not None
+        return (
+            mention.kind == "count"
+            and mention.means.word != "pronoun"
+            and (
+                mention.means.word in ("both", "all", "each", "only", "none")
+                or mention.means.number is not None
+            )
         )
     return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","
 

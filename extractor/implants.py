@@ -24,6 +24,7 @@ Listing = Literal["implants", "equipment"]
 _Interval = tuple[int, int | None]
 
 _LEAST_SIZE = 3  # mm
+_MANY_OF_ONE_ARTICLE = 4  # of a larger number it is not sure that it counts
 _MOST_OF_ONE_ARTICLE = 9  # a larger number in a quantity column is a size or an order number
 _STATE: dict[Outcome | None, State] = {"implanted": "released", "removed": "removed", "unused": "unused"}
 _PARTING = frozenset({",", ";", "+", "&", "and"})
@@ -327,7 +328,8 @@ def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
         one = phrase.number is not None or phrase.label is not None  # "Device 1: KONAR 10-8"
         quantity = 1 if one else phrase.quantity
         return (1, 1) if quantity == 1 else (2, None) if quantity is None else (quantity, quantity)
-    return min(counts), max(counts)
+    least = 1 if max(counts) > _MANY_OF_ONE_ARTICLE else min(counts)
+    return least, max(counts)
 
 
 def _in_words(row: Row, phrase: DevicePhrase) -> int | None:

@@ -123,6 +123,7 @@ class LayoutReader:
             "history",
             "plan",
             "summary",
+            "copied",
         }
     )
     # A title longer than this many words tells the procedure under that header.

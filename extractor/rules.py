@@ -146,7 +146,7 @@ class CueMeans(_Strict):
     cue: Literal[
         "negation", "history", "plan", "possible", "failure", "today", "summary",
         "sequence", "correction", "landmark", "same", "inability", "imaging",
-        "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise", "minor", "apart",
+        "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise", "minor", "apart", "asked",
         "succession", "repeat",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"

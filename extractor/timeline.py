@@ -418,6 +418,8 @@ class TimelineBuilder:
                 # "we did not recapture the 8 mm plug"
                 self._telling.focus = self._resolve(group, "select", action)
                 return
+            if event == "check" and group and _new_to(self._telling, group[0]):
+                return  # "an 8 mm plug, which sat well without touching the trunk"
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
         any_kind = group and _of_any_kind(group[0]) and not self._telling.is_done(group[0])
@@ -525,6 +527,16 @@ class TimelineBuilder:
 def _described(phrase: DevicePhrase) -> bool:
     """As in "The 8 mm plug": a certain device, by its size or product."""
     return phrase.determiner == "definite" and bool(phrase.sizes or phrase.product)
+
+
+def _new_to(telling: Telling, phrase: DevicePhrase) -> bool:
+    """A sized device that the text has not told of, and no action of this sentence has taken up."""
+    return (
+        phrase.determiner != "definite"
+        and bool(phrase.sizes)
+        and not telling.is_done(phrase)
+        and not matching(telling, phrase, telling.timeline.today())
+    )
 
 
 def _of_any_kind(phrase: DevicePhrase) -> bool:
