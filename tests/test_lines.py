@@ -73,7 +73,6 @@ def test_lines_a_header_goes_on_with_no_line_and_no_line_with_a_header() -> None
     [
         ("Two stops.  Two blanks.  As typists put them.", "prose"),
         ("Plug    10 mm    in", "row"),
-        ("Plug.     10 mm.     in.", "row"),
         ("A 12 mm plug was opened.", "prose"),
     ],
 )
