@@ -19,6 +19,7 @@ from extractor.site import denied
 from extractor.status import dated
 from extractor.treated import Treated, read_treated
 
+_OTHER_DEFECTS = ("vsd", "pda", "fistula", "pseudoaneurysm")
 _UNDONE = frozenset({"negation", "inability", "plan", "history", "cancelled"})
 
 
@@ -28,7 +29,7 @@ class Circumstances:
 
     leak: Mention | None = None  # a paravalvular leak that is really there
     closure: Mention | None = None  # its closure, named as today's procedure
-    attempted: bool = False
+    attempted: Mention | None = None  # words that an attempt was given up
     failed: Mention | None = None  # a title or a summary calls the closure an attempt that failed
     other_closure: Mention | None = None  # the title names the closure of another defect
     treated: Treated = field(default_factory=Treated)
@@ -98,16 +99,17 @@ def _leak(case: Case, out: Circumstances) -> None:
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
             elif mention.means.term in ("paravalvular", "closure"):
-                out.leak = out.leak or (None if _treated_before(parse, standing) else mention)
+                out.leak = out.leak or (None if _treated_before(parse, standing, mention) else mention)
             elif mention.means.term != "leak" or mention.means.flow or not mention.means.valve:
                 continue
             if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
 
 
-def _treated_before(parse: Parse, standing: str) -> bool:
+def _treated_before(parse: Parse, standing: str, mention: Mention) -> bool:
     """As in "In 2014 two plugs were implanted for a paravalvular leak": it need not be there today."""
-    told = standing == "prior" and any(a.means.event in ("open", "release", "close") for a in parse.actions)
+    earlier = standing == "prior" or dated(parse, parse.clause.get(mention.first))
+    told = earlier and any(a.means.event in ("open", "release", "close") for a in parse.actions)
     return told and any(p.explanation == "history" for p in parse.phrases)
 
 
@@ -152,6 +154,8 @@ def _any_leak(case: Case) -> Mention | None:
     prosthesis = next((m for m in named if m.kind == "valve" and m.means.prosthesis), None)
     if not placed or not any(m.means.valve or (m.kind == "valve" and m.means.near) for m in named):
         return None  # "prosthesis" and "defect" are words of many fields
+    if _denied_for_another(case):
+        return None
     if any(source == "title" and _elsewhere(m) for parse, source, _ in case.parses for m in parse.nouns):
         return None
     if any(
@@ -177,18 +181,35 @@ def _any_leak(case: Case) -> Mention | None:
     return None if elsewhere else prosthesis
 
 
+def _denied_for_another(case: Case) -> bool:
+    """Whether every leak beside the valve is denied or asked for, and another defect is told of today."""
+    leaks = [
+        (parse, m)
+        for parse, _, _ in case.parses
+        for m in parse.items.values()
+        if m.kind == "leak" and m.means.term in ("paravalvular", "closure")
+    ]
+    other = any(
+        m.kind == "target" and m.means.site in _OTHER_DEFECTS
+        for parse, _, standing in case.parses if standing == "today"
+        for m in parse.nouns
+    )  # fmt: skip
+    return bool(leaks) and other and all(denied(parse, m) for parse, m in leaks)
+
+
 def _elsewhere(noun: Mention) -> bool:
     """Whether a noun is another defect, or an appendage device, whose leak may be meant."""
     return noun.kind == "target" or (noun.kind == "other_device" and noun.means.role == "appendage")
 
 
-def _undone(parse: Parse, mention: Mention) -> bool:
+def _undone(parse: Parse, mention: Mention, *, ahead: bool = False) -> bool:
+    """Whether a cue near a mention denies or plans it; with ``ahead`` only one that stands before it."""
     clause = parse.clause.get(mention.first)
     if dated(parse, clause):
         return True
+    end = mention.first if ahead else mention.last + 6
     return any(
-        c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < mention.last + 6
-        for c in parse.cues
+        c.means.cue in _UNDONE and parse.clause.get(c.first) == clause and c.first < end for c in parse.cues
     )
 
 
@@ -198,7 +219,8 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         if located is None:
             continue
         parse, source, standing = located
-        if standing != "today" or _undone(parse, mention):
+        given_up = mention.means.event == "aborted"  # "... and surgery will be discussed"
+        if standing != "today" or _undone(parse, mention, ahead=given_up):
             continue
         if mention.means.titled and not (source == "title" and _opens_entry(parse, mention)):
             continue
@@ -207,7 +229,7 @@ def _session(mentions: list[Mention], sentence_of: _Locator, out: Circumstances)
         elif mention.means.event == "surgical_closure":
             out.surgical = out.surgical or mention
         elif mention.means.event == "aborted":
-            out.attempted = True
+            out.attempted = out.attempted or mention
 
 
 def _opens_entry(parse: Parse, mention: Mention) -> bool:

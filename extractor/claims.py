@@ -11,6 +11,7 @@ addendum) win over titles and summaries (coding-policy section 3).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +37,7 @@ _SOURCES: tuple[Source, ...] = (
 # Sources that may tell the course of events when there is no narrative.
 _NARRATORS: tuple[Source, ...] = ("narrative", "log", "findings", "implants", "summary")
 
+_LEAST_OF_LOG = 3  # lines that bear a time
 _ENDS = frozenset({"implanted", "removed"})
 
 
@@ -89,7 +91,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
     """
     reading = _Reading(
         tables,
-        has_log=sum(p.sentence.form == "log" for p in parses) >= 3,
+        logs=_logs(parses),
         opening=next((p.first for p in parses if _opens_session(p)), 0),
     )
     for parse in parses:
@@ -109,7 +111,7 @@ class _Reading:
     """Hands every sentence to the reader of its source."""
 
     tables: list[Mention]
-    has_log: bool
+    logs: frozenset[int]  # starts of the sections that are event logs
     opening: int  # the first word of the narrative, where the text says "Today:"
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class _Reading:
         source = _SOURCE_OF_ROLE[section.role]
         if source == "narrative" and parse.first < self.opening and "today" not in parse.cue_kinds():
             return source, "prior"
-        if source == "narrative" and self.has_log and parse.sentence.form == "log":
+        if source == "narrative" and section.start in self.logs and parse.sentence.form == "log":
             source = "log"
         return source, "today"
 
@@ -205,6 +207,13 @@ def _other_implants(parses: list[Parse]) -> int:
         and any(a.means.event in ("open", "release") for a in parse.actions)
     }  # fmt: skip
     return len(roles)
+
+
+def _logs(parses: list[Parse]) -> frozenset[int]:
+    """Sections that are event logs: most of their lines bear a time, and the note has three of these."""
+    timed = Counter(p.sentence.section.start for p in parses if p.sentence.form == "log")
+    lines = Counter(p.sentence.section.start for p in parses)
+    return frozenset(s for s, n in timed.items() if 2 * n > lines[s] and timed.total() >= _LEAST_OF_LOG)
 
 
 def _opens_session(parse: Parse) -> bool:
@@ -295,10 +304,10 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         # "he now has three devices in all": a lifetime total
         claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
+    known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
-        if _of_one_valve(statement, timeline):
-            continue
-        claims += _stated(source, statement, final, prior, others, left_in, narrates, corrects)
+        if not _of_one_valve(statement, timeline):
+            claims += _stated(known, statement)
     return claims
 
 
@@ -352,62 +361,74 @@ def _confirmed(timeline: Timeline) -> bool:
     return any(s.low == s.high == s.at == final for s in timeline.statements)
 
 
-def _stated(
-    source: Source,
-    statement: Statement,
-    final: int,
-    prior: int,
-    others: int,
-    left_in: int,
-    narrates: bool,
-    corrects: bool,
-) -> list[Claim]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the devices where a source states a count."""
+
+    source: Source
+    final: int  # devices that the source itself leaves in
+    prior: int  # devices of earlier sessions
+    others: int  # implants of other kinds
+    left_in: int  # devices that the course of events leaves in
+    narrates: bool  # whether the source tells the course of events
+    corrects: bool
+
+
+def _stated(known: _Known, statement: Statement) -> list[Claim]:
     """A stated count as a claim about the end: what came after it is added."""
-    later = final - statement.at if narrates else 0
-    if statement.high == 0 < statement.at:
-        return []  # "nothing was put in the septum", with devices in place
-    told_later = final or (left_in and source in ("narrative", "log"))
-    if statement.low == statement.high == statement.at == 0 and told_later:
-        return []  # "no device was placed then", and later one was
-    if statement.kind == "position" and prior and not final and not left_in and statement.low <= prior:
-        return []  # what earlier sessions left is seen again
-    if statement.mixed and prior and statement.low == statement.high == statement.at + prior:
-        return []  # "three plugs around this valve, counting the old one"
-    at_once = statement.low == statement.high == statement.at + prior
-    if statement.kind == "position" and statement.at and prior and at_once:
-        return []  # all that is seen, those of earlier sessions among them
-    if statement.kind == "position":
-        prior = others = 0
-    if narrates and statement.others and statement.low == statement.high == statement.at + statement.others:
-        return []  # counts the device in another defect as well
-    at = statement.at if narrates else left_in
-    if others and statement.low == statement.high and at < statement.low <= at + others:
-        return []  # counts implants of other kinds as well
-    if prior and statement.low == statement.high == at + prior:
-        return []  # a lifetime total
-    if statement.kind == "position":
-        if narrates and statement.at >= statement.low:
-            return []  # said of some of the devices, or before the next one
-        detailed = narrates
-        later = 0
-    else:
-        detailed = narrates and source != "summary"
+    if _of_another_time(known, statement) or _of_more_than_devices(known, statement):
+        return []
+    position = statement.kind == "position"
+    if position and known.narrates and statement.at >= statement.low:
+        return []  # said of some of the devices, or before the next one
+    later = known.final - statement.at if known.narrates and not position else 0
     low = statement.low + later
-    if later < 0:
-        later = 0  # something was taken out after the count was said: either may hold
-    high = None if statement.high is None or statement.kind == "position" else statement.high + later
+    # Where something was taken out after the count was said, either may hold.
+    high = None if statement.high is None or position else statement.high + max(0, later)
     return [
         Claim(
-            source,
-            detailed,
+            known.source,
+            known.narrates and (position or known.source != "summary"),
             low,
             high,
             statement.start,
             statement.end,
             statement.section,
             statement.rule,
-            corrects,
+            known.corrects,
             best=low if statement.low == statement.high else None,
             stated=True,
         )
     ]
+
+
+def _of_another_time(known: _Known, statement: Statement) -> bool:
+    """A count of what was there before this session, or before its devices were placed."""
+    at, prior = statement.at, known.prior
+    if statement.high == 0 < at:
+        return True  # "nothing was put in the septum", with devices in place
+    told_later = known.final or (known.left_in and known.source in ("narrative", "log"))
+    if statement.low == statement.high == at == 0 and told_later:
+        return True  # "no device was placed then", and later one was
+    if not prior:
+        return False
+    position = statement.kind == "position"
+    if position and not known.final and not known.left_in and statement.low <= prior:
+        return True  # what earlier sessions left is seen again
+    # "Three plugs around this valve, counting the old one"; all that is seen, old and new
+    return statement.low == statement.high == at + prior and (statement.mixed or (position and at > 0))
+
+
+def _of_more_than_devices(known: _Known, statement: Statement) -> bool:
+    """A count of devices at the leak and of other things together."""
+    low = statement.low
+    if low != statement.high:
+        return False
+    if known.narrates and statement.others and low == statement.at + statement.others:
+        return True  # counts the device in another defect as well
+    if statement.kind == "position":
+        return False
+    at = statement.at if known.narrates else known.left_in
+    if known.others and at < low <= at + known.others:
+        return True  # counts implants of other kinds as well
+    return known.prior > 0 and low == at + known.prior  # a lifetime total

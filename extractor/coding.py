@@ -81,7 +81,8 @@ class _Session:
             for d in self.today
         )
         removed = any(d.state == "removed" and d.size for d in self.today)
-        return handled or (self.around.closure is not None and removed)
+        crossed = self.around.closure is not None or bool(self.around.routes.all)
+        return handled or (crossed and removed)
 
     @property
     def told(self) -> bool:
@@ -139,7 +140,7 @@ def _no_closure(session: _Session) -> bool:
 
 
 def _begun(session: _Session) -> bool:
-    return session.tried or session.around.attempted or session.counted
+    return session.tried or session.around.attempted is not None or session.counted
 
 
 def _surgical_only(session: _Session) -> bool:
@@ -158,7 +159,8 @@ def _another_defect(session: _Session) -> bool:
 
 
 def _cancelled(session: _Session) -> bool:
-    return session.around.cancelled is not None and not session.tried
+    told = session.tried and session.case.narrator not in ("summary", "title")
+    return session.around.cancelled is not None and not told
 
 
 def _none_opened(session: _Session) -> bool:
@@ -214,9 +216,10 @@ def _device_reasons(session: _Session, evidence: Evidence) -> list[Reason]:
     reasons = _count_reasons(count, evidence)
     if reasons or count.low == 0:
         return reasons
-    if around.failed is not None:
+    given_up = around.failed or (None if _kept(today) else around.attempted)
+    if given_up is not None:
         message = "The procedure is called an attempt that failed, and the text leaves a device in."
-        spans = (evidence.of_mention(around.failed),)
+        spans = (evidence.of_mention(given_up),)
         return [Reason(code="device_count_conflict", message=message, evidence=spans)]
     at_leak = any(d.at_leak and d.in_place for d in today)
     elsewhere = session.elsewhere
@@ -227,6 +230,11 @@ def _device_reasons(session: _Session, evidence: Evidence) -> list[Reason]:
         spans = (evidence.of_event(elsewhere.events[0]),)
         return [Reason(code="device_count_conflict", message=message, evidence=spans)]
     return []
+
+
+def _kept(today: list[TrackedDevice]) -> bool:
+    """Whether a device is said to have been let go or to have stayed, and not only to have been opened."""
+    return any(d.in_place and (d.state == "released" or d.listed) for d in today)
 
 
 def _none_implanted(count: Count, today: list[TrackedDevice]) -> bool:

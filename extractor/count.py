@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
-from extractor.doubts import doubted
+from extractor.doubts import unsettled
 from extractor.identity import strangers, untold_losses
 
 
@@ -76,8 +76,20 @@ def reconcile(case: Case) -> Count:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
         high += strangers(case, low)
-        low -= min(low, max(0, untold_losses(case), doubted(case, low)))
+        low -= min(low, max(0, untold_losses(case), _unsettled(case, low)))
     return Count(low, high, doubt=None if low == high else detailed[0])
+
+
+def _unsettled(case: Case, count: int) -> int:
+    """How many devices are in doubt, where nothing but the telling of them gives the count."""
+    teller = case.narrator or next(iter(case.timelines), None)
+    sure = [c for c in case.claims if c.low >= count]
+    if teller is None or any(c.source != teller for c in sure):
+        return 0
+    doubted = unsettled(case.timelines[teller])
+    if any(c.stated for c in sure):
+        doubted = [d for d in doubted if d.in_doubt]  # "both were released" says which, and not where
+    return len(doubted)
 
 
 def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:

@@ -1,46 +1,82 @@
 """Doubts: devices whose last told state leaves open whether they stayed.
 
-In: a ``Case``. Out: how many of the devices it counts may have been taken out in
-words no rule knows. The count keeps them as possible, and no longer as proven,
-unless another part of the note, or a number it states, confirms them.
+In: what a text has told so far. Out: the devices it leaves in that may have been
+taken out in words no rule knows: something else came in their place, a snare was
+taken to hand, or the telling ends before they were let go. The count keeps them as
+possible, and no longer as proven, unless another part of the note, or a number it
+states, confirms them.
 """
 
 from __future__ import annotations
 
-from extractor.claims import Case
 from extractor.events import Timeline, TrackedDevice
+from extractor.telling import Telling
 
 
-def doubted(case: Case, count: int) -> int:
-    """How many of ``count`` devices are in doubt.
+def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
+    """Doubt a device where a sentence tells of a loss that no device met.
 
     Parameters
     ----------
-    case
-        What the note says.
-    count
-        The devices its claims agree on.
+    telling
+        What has been told, this sentence included.
+    before
+        The devices that were in place before it.
     """
-    confirmed = any(c.low >= count and (c.stated or c.source != case.narrator) for c in case.claims)
-    return 0 if confirmed else len(_unsettled(case.main))
+    older = [d for d in before if d.in_place]
+    if older and (_succeeded(telling) or _snared(telling)):
+        older[-1].in_doubt = True
+    told = [d for devices in telling.known.values() for d in devices if d.standing == "today"]
+    if len(told) > 1 and _elsewhere_too(telling):
+        told[-1].in_doubt = True
 
 
-def _unsettled(timeline: Timeline) -> list[TrackedDevice]:
-    """Devices opened and never said to be let go, where others are: what became of them is not told.
+def _succeeded(telling: Telling) -> bool:
+    """As in "A 10 mm plug took its place": something came where a device was, and none went."""
+    new = [d for devices in telling.known.values() for d in devices if d.events[0].start >= _start(telling)]
+    return "succession" in telling.parse.cue_kinds() and bool(new) and not _gone(telling)
+
+
+def _elsewhere_too(telling: Telling) -> bool:
+    """As in "one for the leak, the other for the duct": a sentence tells of both defects."""
+    kinds = {m.kind for m in telling.parse.nouns}
+    return telling.site.target is None and {"leak", "target"} <= kinds
+
+
+def _snared(telling: Telling) -> bool:
+    """As in "The gooseneck brought it out": a snare, and no wire that it may be for."""
+    roles = {m.means.role for m in telling.parse.nouns if m.kind == "other_device"}
+    denied = "negation" in telling.parse.cue_kinds() or any(p.none for p in telling.parse.phrases)
+    return "snare" in roles and "wire" not in roles and not denied and not _gone(telling)
+
+
+def _gone(telling: Telling) -> bool:
+    today = [d for d in telling.timeline.devices if d.standing == "today"]
+    return any(d.state in ("removed", "embolized", "unused") or d.tried for d in today)
+
+
+def _start(telling: Telling) -> int:
+    return telling.span(telling.parse.first, telling.parse.first + 1)[0]
+
+
+def unsettled(timeline: Timeline) -> list[TrackedDevice]:
+    """Devices in doubt, and those opened and never said to be let go, where others are.
 
     As in "The 14 mm was opened. Undone. The 12 mm was released." Devices opened in one
     breath stand or fall together, and those of a numbered list are each told of.
     """
     today = timeline.today()
-    if not any(d.in_place and _told(d, "release") for d in today):
-        return []
-    return [
-        d
-        for d in today
-        if d.state == "deployed"
-        and not (d.listed or d.many or d.label or _told(d, "release") or _told(d, "remain"))
-        and not any(_together(d, other) for other in today if other is not d)
-    ]
+    released = any(d.in_place and _told(d, "release") for d in today)
+    return [d for d in today if d.in_place and (d.in_doubt or (released and _left_open(d, today)))]
+
+
+def _left_open(device: TrackedDevice, today: list[TrackedDevice]) -> bool:
+    return (
+        device.state == "deployed"
+        and not (device.listed or device.many or device.label)
+        and not (_told(device, "release") or _told(device, "remain"))
+        and not any(_together(device, other) for other in today if other is not device)
+    )
 
 
 def _told(device: TrackedDevice, what: str) -> bool:

@@ -54,6 +54,7 @@ class TrackedDevice:
     at_leak: bool = False  # a sentence ties it to the leak
     tried: bool = False
     unsure: bool = False  # pulled back, and not said how far
+    in_doubt: bool = False  # something may have taken it out in words no rule knows
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
@@ -71,9 +72,10 @@ class TrackedDevice:
 
     @property
     def withheld(self) -> bool:
-        """The last word of its release is that it did not come to it."""
-        told = [event.event for event in self.events if event.event in ("release", "not release")]
-        return bool(told) and told[-1] == "not release"
+        """The last word of its release, or of its staying, is that it did not come to it."""
+        asked = ("release", "remain", "not release", "not remain")
+        told = [event.event for event in self.events if event.event in asked]
+        return bool(told) and told[-1].startswith("not ")
 
     @property
     def only_named(self) -> bool:

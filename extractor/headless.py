@@ -109,6 +109,17 @@ def _of_the_same(tags: Tags, i: int) -> bool:
     )
 
 
+def _of_size(tags: Tags, i: int) -> bool:
+    """As in "one more of 8 mm"."""
+    after = tags.item.get(i + 1) if i + 1 < tags.last else None
+    return (
+        tags.role.get(i) == "of"
+        and after is not None
+        and after.kind == "size"
+        and after.means.form == "device"
+    )
+
+
 def _may_stand_alone(mention: Mention) -> bool:
     return (mention.kind == "count" and mention.means.word not in ("times", "none", "none_more")) or (
         mention.kind == "size" and mention.means.form == "device"
@@ -203,7 +214,7 @@ def _behind(tags: Tags, i: int) -> _Behind:
     noun = (
         (unknown and not tags.verb_at(i))
         or (mention is not None and mention.kind != "action")
-        or (role == "of" and not _of_the_same(tags, i))
+        or (role == "of" and not _of_the_same(tags, i) and not _of_size(tags, i))
     )
     return _Behind(i, word, mention, role, verb, noun)
 
@@ -274,6 +285,8 @@ def _one_of_several(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
         and tags.words.words[first - 1] not in (",", ";", ":", ".")
     ):
         return False  # "the AVP4 first opened": an adverb
+    if phrase.ordinal is not None and _joined_ordinal(tags, behind):
+        return False
     if phrase.number is not None and phrase.number > LARGEST_COUNT and phrase.words & {"another", "more"}:
         return False
     if behind.noun or behind.verb:
@@ -281,6 +294,18 @@ def _one_of_several(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
     told_later = "article" in phrase.words and tags.verb_follows(behind.i)
     return bool(phrase.words & {"article", "definite", "more", "another"}) and (
         behind.word != "," or told_later
+    )
+
+
+def _joined_ordinal(tags: Tags, behind: _Behind) -> bool:
+    """As in "the second and third leaks": the noun stands behind the last of the ordinals."""
+    after = tags.item.get(behind.i + 1)
+    return (
+        behind.role == "conjunction"
+        and after is not None
+        and after.kind == "count"
+        and after.means.ordinal is not None
+        and tags.noun_at(after.last)
     )
 
 

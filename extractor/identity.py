@@ -30,7 +30,16 @@ def strangers(case: Case, count: int) -> int:
             for these, those in ((told, listed), (listed, told)):
                 if _complete(those) and len(_left(those)) >= count:
                     most = max(most, _unknown(_sure(these), _left(those)))
-    return most
+    return max(most, _added(case))
+
+
+def _added(case: Case) -> int:
+    """The devices by size that an addendum puts in, and the part that tells the course does not know."""
+    addendum = case.timelines.get("addendum")
+    if addendum is None or case.narrator in (None, "addendum"):
+        return 0
+    known = [d for d in case.main.devices if d.standing == "today"]
+    return _unknown([d for d in _sure(addendum) if d.size], known)
 
 
 def untold_losses(case: Case) -> int:

@@ -98,7 +98,7 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not further or d.pending)
+        and (not further or (d.pending and None in (d.size, size)))
         and d not in named_here
     ]
 
@@ -127,6 +127,13 @@ def _said_twice(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
         or "another" in phrase.words
     ):
         return []
+    announced = [
+        d for devices in telling.known.values() for d in devices
+        if d.size is None and d.product == phrase.product
+    ][-1:]  # fmt: skip
+    if announced and ":" in telling.parse.between(telling.parse.first, phrase.first):
+        announced[0].size = phrase.sizes[0]  # "a duct occluder was used: 8/6 ADO"
+        return announced
     twice = [
         d
         for devices in telling.known.values()
@@ -157,6 +164,8 @@ def _announced(
 def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDevice]:
     doubtful = _repeats(telling, phrase, number)
     made = []
+    if _in_each_leak(telling.parse, phrase):
+        telling.loosen(phrase, number)  # as many again, for every leak but the first
     for i in range(number):
         device = telling.add(phrase, "today")
         device.size = _size(phrase, i, number)
@@ -198,6 +207,21 @@ def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
         return False
     ahead = range(each + 1, min(parse.last, each + 6))
     return each > phrase.last and any(i in parse.items and parse.items[i].kind == "leak" for i in ahead)
+
+
+def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
+    """As in "Each of the two leaks received two plugs", "the second and third leaks each a plug"."""
+    for i, mention in parse.items.items():
+        if mention.kind == "count" and mention.means.word == "each" and i <= phrase.first:
+            before = parse.items.get(i - 1)
+            leak = any(
+                parse.items[k].kind == "leak"
+                for k in range(i + 1, min(i + 6, phrase.first))
+                if k in parse.items
+            )
+            if (before is not None and before.kind == "leak") or (parse.roles.get(i + 1) == "of" and leak):
+                return True
+    return False
 
 
 def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:

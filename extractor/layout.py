@@ -265,7 +265,7 @@ class LayoutReader:
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section."""
-        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|[ivx]+\.\s+)?", line.text)
+        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", line.text, re.I)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
         if end is None:

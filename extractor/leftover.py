@@ -100,7 +100,9 @@ def _relative(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "Its neighbour": a device known by another one."""
     if phrase.head is None or not phrase.head.means.relative:
         return False
-    hangs = telling.parse.roles.get(phrase.first - 1) in _HANGS_ON
+    hangs = telling.parse.roles.get(phrase.first - 1) in _HANGS_ON or any(
+        c.means.cue == "landmark" and c.last == phrase.first for c in telling.parse.cues
+    )
     if not hangs and _passive_after(telling, phrase):
         return False
     if hangs or sum(d.in_place for d in telling.timeline.today()) > 1:
@@ -281,6 +283,12 @@ def _bare(telling: Telling, phrase: DevicePhrase) -> bool:
     return True
 
 
+def announces(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Device B - Next we tried a 10 mm plug": a label that heads what is told of its device."""
+    labelled = phrase.determiner == "bare" and phrase.label is not None and not phrase.sizes
+    return labelled and _unheard_label(telling, phrase.label or 0) and _heads(telling, phrase)
+
+
 def _heads(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "Plug 2." or "Device B - Next we tried a 10 mm plug": the device is told after its label."""
     parse = telling.parse
@@ -337,7 +345,7 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
         elif (
             telling.listing
             or (verbless and not active and phrase.number)
-            or (phrase.label is not None and form != "log")
+            or (phrase.label is not None and form != "log" and (verbless or telling.listing))
             or (form == "item" and verbless)
             or (verbless and (phrase.number or 1) > 1 and phrase.sizes)
             or (verbless and telling.opened_in == parse.sentence.paragraph)

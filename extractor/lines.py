@@ -26,11 +26,13 @@ TIME = re.compile(
 )
 FIELD = re.compile(r"\s*[^\W\d_][\w /()&.'+-]{1,48}?\s*(?::(?!\d)|\t)")
 _LEADERS = re.compile(r"\S ?\.{4,} ?[^\s:.]")
+_YEAR = re.compile(r"\s*(?:19|20)\d\d\s")
 _CLOCK = re.compile(r"\s*(?:[01]\d|2[0-3])[0-5]\d\s+\d")
 # A gap of two blanks parts columns, but not behind a full stop, where many typists put two.
 _COLUMNS = re.compile(r"[^\s.!?:;,](?: {2,}|\t)\S|[.!?:;,](?: {3,}|\t)\S")
 _ALIGNED = re.compile(r"\s*[^\W\d_][\w /().#-]{1,30}?(?: {3,}|\t)\S")  # a key and its value in two columns
 _CELLS = re.compile(rf"{_COLUMNS.pattern}|\|")  # what no system wraps
+_IN_WORD = re.compile(r"\w")  # a ruled line has no word
 _BREAK = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
@@ -41,6 +43,7 @@ _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
 _MOST_IN_PROSE = 1  # gap between words
+_BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
 
@@ -103,7 +106,7 @@ def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]
         ):
             lines.append(piece)
             continue
-        opens = not hangs and (lower_case or before is None or not _in_mid_sentence(before, piece))
+        opens = not hangs and (before is None or _may_open(lines[-1], before, piece, lower_case))
         if (opens and header_end(piece.text) is not None) or (
             before is not None
             and before is lines[-1]
@@ -123,10 +126,17 @@ def _straight(text: str) -> str:
 
 
 def _pieces(text: str) -> list[Line]:
-    """The lines as they stand; in a note that logs by the clock, "1018 12 mm plug" is an entry too."""
+    """The lines as they stand.
+
+    In a note that logs by the clock "1018 12 mm plug" is an entry too; in any other
+    "2013 normal" opens none.
+    """
     pieces = _raw_pieces(text)
     if sum(piece.form == "log" for piece in pieces) < _LEAST_BREAKS:
-        return pieces
+        return [
+            Line(p.start, p.end, p.text, "prose") if p.form == "log" and _YEAR.match(p.text) else p
+            for p in pieces
+        ]
     return [
         Line(p.start, p.end, p.text, "log") if p.form == "prose" and _CLOCK.match(p.text) else p
         for p in pieces
@@ -163,13 +173,13 @@ def _with_next_word(line: Line, following: Line) -> int:
 
 
 def _full(line: Line, following: Line, width: int) -> bool:
-    if not line.form or not following.form:
+    if not (line.form and following.form and _IN_WORD.search(line.text) and _IN_WORD.search(following.text)):
         return False
     return _length(line) <= width < _with_next_word(line, following)
 
 
 def _width(pieces: list[Line]) -> int:
-    """The width at which a note is wrapped: no prose is longer, most long lines in mid-sentence are full."""
+    """The width of a wrapped note: hardly any prose is longer, most long lines in mid-sentence are full."""
     breaks = [
         (_length(a), _with_next_word(a, b))
         for a, b in pairwise(pieces)
@@ -182,7 +192,8 @@ def _width(pieces: list[Line]) -> int:
     prose = max((_length(p) for p in plain if p.form == "prose"), default=0)
     if votes.get(best, 0) >= max(_LEAST_BREAKS, long / 2):
         widest = min(b for a, b in breaks if a <= best < b) - 1
-        if prose <= widest:
+        longer = sum(p.form == "prose" and _length(p) > widest for p in plain)
+        if _BREAKS_FOR_ONE_LONGER * longer <= votes[best]:
             return max(n for p in plain if (n := _length(p)) <= widest)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     widest = max(prose, fields)
@@ -191,15 +202,22 @@ def _width(pieces: list[Line]) -> int:
 
 def _hangs(line: Line, piece: Line) -> bool:
     """Whether a piece is indented under the log line it goes on with."""
-    return line.form == "log" and piece.form == "prose" and _indent(piece) >= _indent(line) + _HANGING
+    return line.form == "log" and piece.form == "prose" and _deeper(line, piece)
 
 
 def _indent(line: Line) -> int:
     return len(line.text) - len(line.text.lstrip())
 
 
-def _in_mid_sentence(before: Line, piece: Line) -> bool:
-    return not _SENTENCE_END.search(before.text.rstrip()) and piece.text.lstrip()[0].islower()
+def _may_open(line: Line, before: Line, piece: Line, lower_case: bool) -> bool:
+    """Whether a header may open at a break: not in mid-sentence before a small letter or an indent."""
+    if _SENTENCE_END.search(before.text.rstrip()):
+        return True
+    return not _deeper(line, piece) and (lower_case or not piece.text.lstrip()[0].islower())
+
+
+def _deeper(line: Line, piece: Line) -> bool:
+    return _indent(piece) >= _indent(line) + _HANGING
 
 
 def _continues(line: Line, before: Line, piece: Line) -> bool:
@@ -219,6 +237,8 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
             return line.form == "prose" and not parted
     if _SENTENCE_END.search(before.text.rstrip()):
         return False
+    if _deeper(line, piece):
+        return True
     if piece.form == "log":
         return line.form != "log"
     if BULLET.match(piece.text):

@@ -129,8 +129,18 @@ class Patients:
         if left is not None:
             return left
         if right is None and self._no_subject(action):
-            return []
+            return self._named_before(action) or []
         return None
+
+    def _named_before(self, action: Mention) -> Group | None:
+        """As in "AVP 4 7 mm thru the catheter, released": the one device that the sentence names."""
+        before = [g for g in self.parse.groups if g[-1].last <= action.first]
+        acted = any(a.last <= action.first and a.means.event != "check" for a in self.parse.actions)
+        if len(before) != 1 or acted:
+            return None
+        phrase = before[0][0]
+        named = bool(phrase.sizes and phrase.product) and phrase.determiner != "definite"
+        return before[0] if named and len(before[0]) == 1 and not phrase.explanation else None
 
     def _of_size(self, action: Mention) -> bool:
         """As in "10 and 8 mm plugs in, 12 mm out": said of a size that is no phrase here."""

@@ -18,6 +18,7 @@ Determiner = Literal["indefinite", "definite", "bare"]
 LARGEST_SIZE = 22  # mm: a larger number is no size of an occluder
 LETTER_LABELS = 196  # "plug A" is labelled 197, "plug B" 198: beyond any number
 ARROWS = (">", "→")  # "opened -> leaflet stuck -> removed": one step and the next
+_LEAST_SIZE = 5  # mm: "a single 6 plug"
 LARGEST_COUNT = 6  # a larger number beside a device is its size
 _DEFINITE = frozenset(
     {
@@ -255,7 +256,8 @@ def determine(phrase: DevicePhrase) -> None:
         and "article" in words
         and not words & {"pair", "another"}
     )
-    if singular and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
+    lone = phrase.head is not None and not phrase.head.plural and (phrase.number or 0) >= _LEAST_SIZE
+    if (singular or lone) and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
         phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
         phrase.number = None
     if phrase.number is not None and phrase.number > 1:

@@ -30,7 +30,7 @@ class Act:
 def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb: bool) -> list[TrackedDevice]:
     """The devices a group denotes; new ones where it introduces them. An empty group: those in focus."""
     if not group:
-        return [d for d in telling.focus if d.standing == "today"]
+        return _in_hand(telling, event)
     out: list[TrackedDevice] = []
     for phrase in group:
         if id(phrase) in telling.known:
@@ -42,6 +42,14 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
         telling.remember(phrase, devices)
         out += devices
     return out
+
+
+def _in_hand(telling: Telling, event: str) -> list[TrackedDevice]:
+    """The devices in focus; for a release not those that were put away, if another waits for it."""
+    focus = [d for d in telling.focus if d.standing == "today"]
+    if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
+        return [d for d in telling.active() if d.state != "released"][-1:] or focus
+    return focus
 
 
 def _fill_in(device: TrackedDevice, phrase: DevicePhrase) -> None:
@@ -109,7 +117,7 @@ def _indefinite(
         return match[-1:]
     single = (
         phrase.quantity == 1
-        and "article" in phrase.words
+        and bool(phrase.words & {"article", "another"})
         and (phrase.sizes or phrase.product or phrase.ordinal)
     )
     if act.event in ("remain", "check") and not single:
@@ -279,6 +287,9 @@ def _counted(
         if act.event == "release" and len(fresh) >= number:
             for device in fresh[:-number]:
                 device.unsure = True  # "both were released", and three were open
+        elif act.event == "release" and "remaining" in phrase.words and len(pool) > number:
+            pool[0].in_doubt = True  # "the remaining two", and three are left
+        if act.event == "release" and len(fresh) >= number:
             return fresh[-number:]
         return pool[-number:]
     if not pool and act.event in ("open", "load", "release", "select"):
@@ -321,6 +332,16 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         and any(d.state in ("removed", "embolized") for d in live)
     ):
         return []  # "device embolization, retrieved": told again
+    lost = act.event in ("embolize", "withdraw", "capture")
+    if (
+        lost
+        and telling.parse.sentence.section.role == "complications"
+        and not (phrase.sizes or phrase.product)
+    ):
+        told = any(d.state in ("removed", "embolized") or d.tried for d in live)
+        for device in [] if told else [d for d in active if d.in_place][-1:]:
+            device.in_doubt = True  # a loss of which the course of events does not tell
+        return []
     if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
         # "device placement", "plug deployment": the act by name, of devices told of elsewhere
         return [d for d in telling.focus if d in active]
@@ -335,7 +356,8 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
         if fresh:
             return _in_focus(telling, fresh)
-        if match and phrase.product and not phrase.sizes:
+        same_breath = bool(match) and match[-1].paragraph == telling.parse.sentence.paragraph
+        if match and phrase.product and (not phrase.sizes or same_breath):
             made = introduce(telling, phrase, act.taken)  # released already: this may be the next one
             for device in made:
                 device.doubtful = True
@@ -343,8 +365,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if match:
         return _in_focus(telling, match)
     gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
-    if act.event in ("withdraw", "waste", "unused", "capture") and matching(telling, phrase, gone):
-        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5", told before
+    told_again = act.event in ("withdraw", "waste", "unused", "capture", "embolize")
+    if told_again and matching(telling, phrase, gone):
+        return matching(telling, phrase, gone)[-1:]  # "Discarded: PLD 12 x 5"
     if act.event in ("remain", "check") and not (phrase.sizes and phrase.product and phrase.quantity == 1):
         return _position(telling, phrase, live)
     if act.event in ("withdraw", "pull", "embolize", "capture", "unused", "waste", "reposition") and not (
@@ -367,6 +390,7 @@ def _next_to_open(phrase: DevicePhrase, act: Act, match: list[TrackedDevice]) ->
         d
         for d in match
         if d.state in ("named", "loaded")
+        or len(d.events) == 1  # told of by a field of a form alone
         or (act.event == "open" and d.state == "deployed" and not phrase.sizes)
     ][-1:]
 

@@ -116,7 +116,11 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
 def denied(parse: Parse, mention: Mention) -> bool:
     """Whether a finding is denied or asked: "no paravalvular leak", "without PVL", "?PVL"."""
     words = parse.words.words
-    if words[mention.first - 1 : mention.first] == ["?"] or words[mention.last : mention.last + 1] == ["?"]:
+    if (
+        _answered_no(parse, mention)
+        or words[mention.first - 1 : mention.first] == ["?"]
+        or words[mention.last : mention.last + 1] == ["?"]
+    ):
         return True
     for i in range(mention.first - 1, max(parse.first - 1, mention.first - 7), -1):
         item = parse.items.get(i)
@@ -131,6 +135,15 @@ def denied(parse: Parse, mention: Mention) -> bool:
         ):
             return False
     return False
+
+
+def _answered_no(parse: Parse, mention: Mention) -> bool:
+    """As in "paravalvular leak {Y/N} N": a choice, and what was chosen."""
+    words = parse.words.words[mention.last : parse.last]
+    if words[:1] != ["{"] or "}" not in words:
+        return False
+    chosen = words[words.index("}") + 1 :]
+    return chosen[:1] in (["n"], ["no"], ["none"])
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
@@ -217,13 +230,13 @@ class Site:
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
-        if len(valves) == 1:
+        if len(valves) == 1 and not (self.valve and _minor(parse, leaks)):
             self.valve = next(iter(valves))
         elif not valves:
             turned = heading(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
-        strong = any(m.means.term != "leak" for m in leaks)
+        strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
         if targets and not strong:
             self._talk = targets[0].means.site
         elif strong or paragraph != self._paragraph:
@@ -231,6 +244,24 @@ class Site:
         if targets and self._talk and _closes(parse, targets[0]):
             self._paragraph = paragraph
         self.target = self._talk if targets or self._paragraph == paragraph else None
+
+
+def _minor(parse: Parse, leaks: list[Mention]) -> bool:
+    """As in "There is also a trivial aortic paravalvular jet": the talk does not turn to it."""
+    return any(
+        c.means.cue == "minor" and 0 <= leak.first - c.last <= _OPENING for c in parse.cues for leak in leaks
+    )
+
+
+def _same_place(parse: Parse) -> bool:
+    """As in "at the same valve", "in the same leak": back to where the plugs are."""
+    return any(
+        m.kind in ("valve", "leak")
+        and (before := parse.items.get(m.first - 1)) is not None
+        and before.kind == "count"
+        and before.means.word == "same"
+        for m in parse.items.values()
+    )
 
 
 def _passage(parse: Parse, target: Mention) -> bool:

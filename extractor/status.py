@@ -101,12 +101,29 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
 def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> str:
     if any(c.means.cue == "plan" and c.means.reach == "sentence" for c in parse.cues):
         return "plan"
+    if _plan_behind(parse, first):
+        return "plan"
     verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
         role in ("be", "verb") and parse.clause.get(i) == clause for i, role in parse.roles.items()
     )
     planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
     # "he proposes a 14/6 ..., and for the other leak one 5W"
     return "plan" if planned_before and not verb_here else ""
+
+
+def _plan_behind(parse: Parse, first: DevicePhrase) -> bool:
+    """As in "Two 8 mm plugs, or one 12 x 5, would be expected to suffice": one verb for all of them."""
+    ahead = (
+        c for c in parse.cues if c.means.cue == "plan" and c.means.reach == "both" and c.first >= first.last
+    )
+    return any(
+        not any(
+            parse.roles.get(i) in ("be", "verb", "subject")
+            or (i in parse.items and parse.items[i].kind == "action")
+            for i in range(first.last, cue.first)
+        )
+        for cue in ahead
+    )
 
 
 def _denied(parse: Parse, first: DevicePhrase) -> str:
@@ -204,7 +221,7 @@ def negated(parse: Parse, action: Mention) -> bool:
     return (
         cued(parse, action, "negation")
         or _none_phrase(parse, action)
-        or _none_of_them(parse, action)
+        or none_of_them(parse, action)
         or _neither(parse, action)
     )
 
@@ -212,12 +229,18 @@ def negated(parse: Parse, action: Mention) -> bool:
 def _neither(parse: Parse, action: Mention) -> bool:
     """As in "neither the 6 mm plug nor, after a long try, the 7 mm one was left in"."""
     opens = [c.first for c in parse.cues if c.means.cue == "neither" and c.first < action.first]
-    return bool(opens) and any(
-        c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues
+    if not opens:
+        return False
+    if any(c.means.cue == "negation" and opens[-1] < c.first < action.first for c in parse.cues):
+        return True
+    between = range(opens[-1] + 1, action.first)  # "neither would stay"
+    return len(between) <= _NEGATION_REACH and not any(
+        i in parse.items or parse.words.words[i] in (",", ";") or parse.roles.get(i) == "conjunction"
+        for i in between
     )
 
 
-def _none_of_them(parse: Parse, action: Mention) -> bool:
+def none_of_them(parse: Parse, action: Mention) -> bool:
     """As in "none needed to be recaptured": a denial is the subject by itself."""
     clause = parse.clause.get(action.first)
     return any(
@@ -261,7 +284,12 @@ def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
         or (
             # "without": an unknown noun is what was lacking
             parse.words.words[cue.first] == "without"
-            and any(parse.roles.get(i) is None and i not in parse.items for i in between)
+            and any(
+                parse.roles.get(i) is None
+                and i not in parse.items
+                and not parse.words.words[i].endswith("ing")
+                for i in between
+            )
         )
     )
 

@@ -126,6 +126,8 @@ class Telling:
         if not group and event == "open" and state == "removed" and elsewhere:
             return  # "the plane of the disc when open": of the valve, or nothing we know
         if not group and event == "withdraw" and state == "released":
+            tool = any(m.kind == "other_device" for m in self.parse.nouns)
+            device.unsure |= not tool and device.paragraph == self.parse.sentence.paragraph
             return  # "removed", said of nothing: a released device is not taken out unnamed
         if not group and event == "unused" and device.in_place:
             return  # "good, another not needed": nothing is said of this one

@@ -11,15 +11,16 @@ and what the phrases mean that no action took up (leftover).
 
 from __future__ import annotations
 
+from extractor.doubts import doubt_unexplained
 from extractor.events import Loose, Standing, Timeline, TrackedDevice
 from extractor.grammar import Parse
 from extractor.introduction import distributed, introduce_group
-from extractor.leftover import explain_left_over
+from extractor.leftover import announces, explain_left_over
 from extractor.mentions import Mention
 from extractor.patient import Patients, passive
 from extractor.phrases import DevicePhrase
 from extractor.reference import is_landmark, resolve
-from extractor.status import NONE, acted_away, cued, left_in, negated, why_not_today
+from extractor.status import NONE, acted_away, cued, left_in, negated, none_of_them, why_not_today
 from extractor.telling import Telling
 
 _MAY_BE_PLANNED = ("select", "load", "open", "release", "withdraw", "exchange")
@@ -52,12 +53,16 @@ class TimelineBuilder:
         self._parse = parse
         self._patients = Patients(parse, lambda phrase: is_landmark(telling, phrase))
         stated = len(self.timeline.statements)
+        before = [d for d in self.timeline.today() if d.in_place]
         self._take_back_slip()
         for group in parse.groups:
             self._set_apart(group, standing)
         self._state_totals()
         if parse.groups and standing == "today" and not parse.groups[0][0].explanation:
             self._subject(parse.groups[0][0])
+        first = next(iter(parse.phrases), None)
+        if first is not None and standing == "today" and announces(telling, first):
+            explain_left_over(telling, first)
         for action in parse.actions:
             self._act(action, standing)
         for group in parse.groups:
@@ -66,6 +71,9 @@ class TimelineBuilder:
                     explain_left_over(telling, phrase)
                 self.timeline.explained.append((phrase, phrase.explanation))
         self._retrieve()
+        self._same_again(standing)
+        if standing == "today":
+            doubt_unexplained(telling, before)
         self._date_statements(stated)
 
     def _retrieve(self) -> None:
@@ -81,6 +89,18 @@ class TimelineBuilder:
         self._telling.apply(
             lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
         )
+
+    def _same_again(self, standing: Standing) -> None:
+        """As in "Same again, leak trivial.": what was done is done once more, to how many is not said."""
+        parse = self._parse
+        if (
+            standing == "today"
+            and self.timeline.today()
+            and not parse.groups
+            and "repeat" in parse.cue_kinds()
+        ):
+            start, end = self._telling.span(parse.first, parse.last)
+            self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
 
     def _take_back_slip(self) -> None:
         """A slip of the tongue, corrected by this sentence: the device it named is none."""
@@ -147,7 +167,10 @@ class TimelineBuilder:
         """The counts of a summing sentence."""
         if "summary" not in self._parse.cue_kinds():
             return
-        groups = [g for g in self._parse.groups if not g[0].explanation]
+        at_leak = (
+            [p for p in g if p.head is None or not p.head.means.usual_target] for g in self._parse.groups
+        )
+        groups = [g for g in at_leak if g and not g[0].explanation]
         if self._lifetime():
             for phrase in (p for g in groups for p in g):
                 phrase.explanation = "claim: a lifetime total"
@@ -207,7 +230,7 @@ class TimelineBuilder:
 
     def _act(self, action: Mention, standing: Standing) -> None:
         """Let an action happen to the devices it is about."""
-        event = action.means.event
+        event = self._event(action)
         if event == "exchange":
             self._exchange(action)
             return
@@ -215,27 +238,14 @@ class TimelineBuilder:
             return
         if event == "remain" and self._stays_unused(action):
             return
-        if event == "pull" and self._seats(action):
-            event = "check"
-        if event == "pull" and self._like_the_one_before(action):
-            event = "withdraw"
-        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
-            event = "withdraw"  # "it fell into the aorta: retracted"
-        if event == "select" and self._takes(action):
-            event = "open"
+        group = self._group(action, event)
         if event == "close":
-            event, group = "open", self._patients.after_with(action)
             if group is None or group[0].explanation:
                 return
-        else:
-            group = self._patients.patient(action)
-            if group is None and self._awaited(action):
-                group = []  # "observed for half an hour prior to detachment"
-            if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
-                group = []  # "the disc stuck, recaptured": only a device is
-            if group is None:
-                self._unclaimed(action, standing)
-                return
+            event = "open"
+        if group is None:
+            self._unclaimed(action, standing)
+            return
         if standing != "today" or (group and self._spent(group[0])):
             return
         if event == "release" and self._never_came_to(action):
@@ -247,6 +257,23 @@ class TimelineBuilder:
         if denied or cued(self._parse, action, "inability"):
             self._undone(action, group, event, denied)
             return
+        self._happen(action, group, event)
+
+    def _group(self, action: Mention, event: str) -> list[DevicePhrase] | None:
+        """What an action is about: a group, nothing by name (empty), or nothing of ours (None)."""
+        if event == "close":
+            return self._patients.after_with(action)
+        group = self._patients.patient(action)
+        if group is None and self._awaited(action):
+            return []  # "observed for half an hour prior to detachment"
+        if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
+            return []  # "the disc stuck, recaptured": only a device is
+        if group is None and event == "release" and none_of_them(self._parse, action):
+            return []  # "None was released"
+        return group
+
+    def _happen(self, action: Mention, group: list[DevicePhrase], event: str) -> None:
+        """Apply an event to the devices of a group; what is only intended leaves them waiting."""
         intended = cued(self._parse, action, "intent")
         devices = self._resolve(group, event, action)
         for device in devices:
@@ -257,6 +284,19 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _event(self, action: Mention) -> str:
+        """The event that an action tells here: some words tell another, by what stands around them."""
+        event: str = action.means.event
+        if event == "pull" and self._seats(action):
+            return "check"
+        if event == "pull" and self._like_the_one_before(action):
+            return "withdraw"
+        if event == "pull" and any(d.state == "embolized" for d in self._telling.focus):
+            return "withdraw"  # "it fell into the aorta: retracted"
+        if event == "select" and self._takes(action):
+            return "open"
+        return event
 
     def _in_hand(self, action: Mention) -> bool:
         """Whether this sentence told of the device in focus, and of no other since."""
@@ -278,8 +318,11 @@ class TimelineBuilder:
 
     def _never_came_to(self, action: Mention) -> bool:
         """As in "recaptured and removed prior to release": what was taken out was not released."""
+        ahead = any(c.last == action.first and c.means.ahead for c in self._parse.cues)
         return self._tells_when(action) and any(
-            a.means.event == "withdraw" and a.last <= action.first for a in self._parse.actions
+            (a.means.event == "withdraw" and a.last <= action.first)
+            or (ahead and a.means.event in ("withdraw", "exchange", "embolize"))
+            for a in self._parse.actions
         )
 
     def _takes(self, action: Mention) -> bool:
@@ -369,16 +412,21 @@ class TimelineBuilder:
     def _undone(self, action: Mention, group: list[DevicePhrase], event: str, denied: bool) -> None:
         """An action that did not happen: denied, or tried in vain."""
         if event not in ("open", "load", "release", "select", "remain"):
+            if group and _described(group[0]):
+                # "we did not recapture the 8 mm plug"
+                self._telling.focus = self._resolve(group, "select", action)
+                return
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
-        if group and denied and (group[0].none or _of_any_kind(group[0])):
+        any_kind = group and _of_any_kind(group[0]) and not self._telling.is_done(group[0])
+        if group and denied and (group[0].none or any_kind):
             _explain(group, "not done")
             return
-        devices = self._resolve(group, "load", action)
         if event == "remain" and denied and group and self._left_out(action):
-            for device in devices:
+            for device in self._resolve(group, "withdraw", action):
                 self._telling.apply(device, "withdraw", action, group)  # "the first was not left in"
             return
+        devices = self._resolve(group, "load", action)
         for device in devices:
             device.tried = True
             if device.state == "named":
@@ -454,6 +502,11 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _described(phrase: DevicePhrase) -> bool:
+    """As in "The 8 mm plug": a certain device, by its size or product."""
+    return phrase.determiner == "definite" and bool(phrase.sizes or phrase.product)
 
 
 def _of_any_kind(phrase: DevicePhrase) -> bool:

@@ -115,13 +115,14 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
 
 
 def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
-    """As in "Aortic: paravalvular leak, trace after device", under a title that names the mitral valve alone."""
+    """As in "Aortic: paravalvular leak, trace after device", under a title of the mitral valve."""
     for parse, source, standing in case.parses:
         if len(titled) != 1 or source != "findings" or standing != "today":
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
-            c.means.cue == "landmark" and any(c.last == p.first and not p.explanation == "history" for p in parse.phrases)
+            c.means.cue == "landmark"
+            and any(c.last == p.first and p.explanation != "history" for p in parse.phrases)
             for c in parse.cues
         )
         valve = next(iter(found)) if len(found) == 1 else None
@@ -211,16 +212,22 @@ def _leaking(case: Case) -> Named:
                     holes.setdefault(valve, witness)
                 elif "negation" not in parse.cue_kinds():  # "mitral regurgitation did not increase"
                     flows.setdefault(valve, witness)
-    return {**_headed(case), **holes} or flows or former
+    replaced = _prostheses(case)  # a regurgitation may be through a native valve
+    beside = {valve: m for valve, m in flows.items() if valve in replaced or not replaced}
+    return {**_headed(case), **holes} or beside or former
 
 
 def _closed_before(parse: Parse, standing: str) -> bool:
     """As in "Mitral PVL closed 2019 with two AVP II"."""
-    told = standing == "prior" or "history" in parse.cue_kinds() or any(
-        m.kind == "size" and m.means.form == "date" for m in _mentions(parse)
+    told = (
+        standing == "prior"
+        or "history" in parse.cue_kinds()
+        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
     )
-    return told and any(a.means.event == "close" for a in parse.actions) and any(
-        p.explanation == "history" for p in parse.phrases
+    return (
+        told
+        and any(a.means.event == "close" for a in parse.actions)
+        and any(p.explanation == "history" for p in parse.phrases)
     )
 
 

@@ -26,10 +26,10 @@ Change = Callable[[str], str]
 
 # --- What kind of line it is: a system wraps prose and leaves the rest alone.
 
-_ROW = re.compile(r"\||\t|\S {3,}\S|\S {2,}\S.*\S {2,}\S|^\s*[-=_*+]{3,}")
+_ROW = re.compile(r"\.{4,}|\||\t|\S {3,}\S|\S {2,}\S.*\S {2,}\S|^\s*[-=_*+]{3,}")
 _TIMED = re.compile(r"\s*[\[(]?(?:\d{1,2}[:.h]\d{2}|\d{4}h?\s|t\s?[+=]\s?\d)", re.I)
 _ITEM = re.compile(r"\s*(?:[-*•·–—>#]|\(?\d{1,2}[.)]\s|\(?[a-z][.)]\s|\[[ xX✓]?\])")
-_LABEL = re.compile(r"\s*[^\W\d][^.:;,|]{0,40}:")
+_LABEL = re.compile(r"\s*[A-Z][^.:;,|]{0,40}:")
 
 
 def _is_prose(line: str) -> bool:
@@ -55,8 +55,10 @@ def lower_case(text: str) -> str:
 
 
 def _wrapped(text: str, width: int, *, entries: bool = False) -> str:
+    if unwrapped(text) != text:
+        return text  # it is wrapped already
     lines = []
-    for line in unwrapped(text).split("\n"):
+    for line in text.split("\n"):
         prose = _is_prose(line) or (entries and _is_entry(line) and not _ROW.search(line))
         if len(line) <= width or not prose:
             lines.append(line)
@@ -97,7 +99,9 @@ def unwrapped(text: str) -> str:
     for before, line in pairwise(lines):
         words = line.split(None, 1)
         full = bool(words) and len(before.rstrip()) + 1 + len(words[0]) > width
-        if full and _is_prose(line) and not _LABEL.match(line) and not _ROW.search(before):
+        hangs = line.startswith("  ") and not _ROW.search(line)
+        prose = hangs or (_is_prose(line) and not _LABEL.match(line))
+        if full and prose and not _ROW.search(before):
             joined[-1] = joined[-1].rstrip() + " " + line.lstrip()
         else:
             joined.append(line)
@@ -408,7 +412,8 @@ def _at_width(change: Change, text: str) -> str:
     if straight == text or change in (wrapped_80, wrapped_60, hanging_72, unwrapped):
         return change(text)
     changed = change(straight)
-    return text if changed == straight else _wrapped(changed, max(len(line) for line in text.split("\n")))
+    width = max(len(line) for line in text.split("\n"))
+    return text if changed == straight else _wrapped(changed, width)
 
 
 def measure(

@@ -375,3 +375,69 @@ def test_coder_is_never_wrongly_ready(text: str, devices: int | None, why: str) 
     suggestion = told(text)
     right = devices is not None and (suggestion.status, suggestion.units) == ("ready", units(devices))
     assert right or suggestion.status == "review", why
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [
+        ("A 14 mm plug was opened; on second look I thought better of it. A 12 mm plug was let go.", 1),
+        (
+            "A 10 mm plug was unfolded. It came home in the sheath. Its successor, an 8 mm plug, was freed.",
+            1,
+        ),
+        ("A 12 mm AVP II was deployed. Undone. A 10 mm AVP II was deployed and released.", 1),
+        (
+            "Two AVP III 10x5 mm plugs were deployed. One was brought home. An AVP III 8x4 mm took its "
+            "place. Both were released.",
+            2,
+        ),
+        (
+            "A 12 mm AVP II and a 10 mm AVP II were deployed. The 10 mm gave way to an 8 mm AVP II. "
+            "Both remaining plugs were released.",
+            2,
+        ),
+        (
+            "A 12 mm AVP II was placed and released. Later the gooseneck brought it out through the "
+            "venous sheath. A 14 mm AVP II was deployed and released.",
+            1,
+        ),
+        ("An 8 mm AVP II was released. A further 6 mm AVP II had been opened but was sacrificed.", 1),
+        ("AVP II 10 mm: embolised to LVOT on release. Bioptome. Out. New AVP II 12 mm: stable. Released.", 1),
+        ("Prior to release the 14 mm AVP II was downgraded to a 12 mm AVP II. The 12 mm was released.", 1),
+        ("An 8 mm AVP II was deployed and released. It later had to come out surgically.", 0),
+        ("Two plugs, 8 and 10 mm AVP II, were opened but neither would stay. Both went home in the bin.", 0),
+        ("A 14 mm AVP II was deployed across the leak. We accepted defeat.", 0),
+        ("Each of the two leaks received two AVP II 8 mm plugs, which were released.", 4),
+        ("The first leak took a 12 mm AVP II, the second and third leaks each an 8 mm AVP II.", 3),
+        ("8 mm AVP II, deployed, released, leak moderate. Same again, leak trivial.", 2),
+        ("AVP II 8 mm released. AVP II 8 mm released.", 2),
+        ("We implanted an AVP II 12 mm plus one more of 8 mm, released each.", 2),
+        ("An oblong plug, AVP III 10x5, was released. The 10-by-5 was rotated by its cable before.", 1),
+        ("Plug one, an AVP II 8 mm, had to be evacuated. Plug two, an AVP II 6 mm, was released.", 1),
+        (
+            "The referring letter reads: 'We implanted two plugs, 8 and 10 mm.' Today a 6 mm AVP II was "
+            "placed and released.",
+            1,
+        ),
+        ("AVP II 12 mm, pre-release echo: obstruction. Removed. AVP II 10 mm: no obstruction. Released.", 1),
+        ("A 12 mm AVP II was deployed and released.\n\nADDENDUM: An 8 mm AVP II was also released.", 2),
+    ],
+)
+def test_coder_is_in_doubt_where_a_loss_may_be_told(text: str, devices: int) -> None:
+    """A device taken out, or one more put in, in words no rule knows: right, or a person decides."""
+    suggestion = told(text)
+    right = devices > 0 and (suggestion.status, suggestion.units) == ("ready", units(devices))
+    assert right or suggestion.status == "review"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We did not recapture the plug (AVP II 8 mm), although it lay somewhat oblique; it was released.",
+        "The 10 mm AVP II was not embolized and not in contact with the disc when it was released.",
+        "The 12 mm AVP II could not be recaptured and was therefore released where it was.",
+    ],
+)
+def test_coder_reads_the_device_of_a_denied_loss(text: str) -> None:
+    """What did not happen to a device still tells that there was one."""
+    assert told(text).status != "none"

@@ -222,6 +222,7 @@ def test_coding_review_names_its_reason(
             "Shoulder prosthesis. The defect of the humerus was closed and an implant was placed.",
             "prosthesis and defect are words of many fields",
         ),
+        ("Mitral valve: ?PVL. A 12 mm plug was released.", "a leak in question"),
         ("", "nothing at all"),
         ("\n\n   \n", "nothing at all"),
         ("Heart Center, 93590 Springfield. Coronary angiography.", "a bare number is no code"),

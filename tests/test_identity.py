@@ -35,3 +35,35 @@ def test_identity_of_what_is_told_and_what_is_listed(
     coder: Coder, told: str, listed: str, status: str, why: str
 ) -> None:
     assert coder.suggest(CASE.format(told=told, listed=listed)).status == status, why
+
+
+@pytest.mark.parametrize(
+    ("summary", "status", "why"),
+    [
+        ("One plug in place.", "ready", "the same count"),
+        ("An 8 mm plug embolized and was snared. One plug in place.", "review", "a loss nobody else tells"),
+    ],
+)
+def test_identity_of_a_loss_that_only_the_summary_tells(
+    coder: Coder, summary: str, status: str, why: str
+) -> None:
+    note = (
+        "Closure of an aortic paravalvular leak.\n\nDESCRIPTION: A 12 mm plug was released.\n\nIMPRESSION: "
+    )
+    assert coder.suggest(note + summary).status == status, why
+
+
+def test_identity_devices_are_those_of_the_part_that_comes_to_the_count(coder: Coder) -> None:
+    """The course names one device; the addendum that decides has two."""
+    note = CASE.format(told="A 12 mm AVP II was released.", listed="AVP II 12 mm")
+    note += "\nADDENDUM: Correction: a 12 mm AVP II and a 10 mm AVP II were released.\n"
+    suggestion = coder.suggest(note)
+    assert suggestion.units == {"93591": 1, "93592": 1}
+    assert [d.size for d in suggestion.devices if d.outcome == "implanted"] == ["12 mm", "10 mm"]
+
+
+def test_identity_of_a_device_that_only_the_list_knows_as_unused(coder: Coder) -> None:
+    listed = "AVP II 12 mm - implanted\nAVP II 8 mm - opened, not implanted"
+    suggestion = coder.suggest(CASE.format(told="A 12 mm AVP II was released.", listed=listed))
+    assert suggestion.units == {"93591": 1}
+    assert [(d.size, d.outcome) for d in suggestion.devices] == [("12 mm", "implanted"), ("8 mm", "removed")]

@@ -288,3 +288,121 @@ def test_timeline_explains_every_phrase(coder: Coder) -> None:
     explained = coder.analyse(text).case.main.explained
     assert len(explained) >= 3
     assert all(explanation for _, explanation in explained)
+
+
+IN, OUT = "implanted", "removed"
+BRIEFLY = [
+    ("Two AVP II 8 mm plugs were deployed and released.", [("8 mm", IN)] * 2, "a size within a phrase"),
+    (
+        "An AVP II 8 mm was released, then two more, AVP II 6 mm both.",
+        [("8 mm", IN), ("6 mm", IN), ("6 mm", IN)],
+        "a size before 'both'",
+    ),
+    ("Three plugs were deployed. The trio was released.", [(None, IN)] * 3, "the trio are those told"),
+    (
+        "A 12 mm plug was placed in the leak. Second, a 10 mm of the same. Both released.",
+        [("12 mm", IN), ("10 mm", IN)],
+        "one of the same, and no verb",
+    ),
+    (
+        "A 10 mm plug was released. A second one of the same size was placed beside it and released.",
+        [("10 mm", IN), (None, IN)],
+        "a second of the same size is no part of the first",
+    ),
+    (
+        "A 14 mm plug opened -> leaflet stuck -> removed. A 12 mm plug opened -> stable -> released.",
+        [("14 mm", OUT), ("12 mm", IN)],
+        "arrows between the steps",
+    ),
+    (
+        "14 mm plug opened → leaflet stuck → removed → 12 mm plug opened → released.",
+        [("14 mm", OUT), ("12 mm", IN)],
+        "an arrow before the next device",
+    ),
+    ("A 12 mm plug was released.\nDevice 2: ___", [("12 mm", IN)], "a blank field"),
+    ("A 12 mm plug was released.\nDevice 2: none", [("12 mm", IN)], "a field that says none"),
+    (
+        "First plug.\nA 12 mm AVP II was released.\nSecond plug.\nA 10 mm AVP II was recaptured.",
+        [("12 mm", IN), ("10 mm", OUT)],
+        "headings that number their device",
+    ),
+    (
+        "Device A - First we opened a 12 mm plug and released it.\n"
+        "Device B - Next we tried a 10 mm plug, which was removed.",
+        [("12 mm", IN), ("10 mm", OUT)],
+        "labels before the device they name",
+    ),
+    (
+        "Two plugs were released, and the leak recurred.\n\n"
+        "Today: General anaesthesia.\nA 12 mm plug was released.",
+        [(None, "prior"), ("12 mm", IN)],
+        "what stands before 'Today:'",
+    ),
+    (
+        "Three plugs were released. One plug came loose and was snared.",
+        [(None, IN), (None, IN), (None, OUT)],
+        "one of many",
+    ),
+    ("Two plugs were released. The first was not left in.", [(None, OUT), (None, IN)], "not left in"),
+    (
+        "A 12 mm plug embolized to the aorta. A gooseneck snare took it by the screw and out. "
+        "A 14 mm plug was released.",
+        [("12 mm", OUT), ("14 mm", IN)],
+        "a snare brings back what was lost",
+    ),
+    (
+        "Neither an 8 mm nor a 10 mm plug could be advanced. A 6 mm plug was released.",
+        [("8 mm", OUT), ("10 mm", OUT), ("6 mm", IN)],
+        "neither, nor",
+    ),
+    (
+        "A 10 mm plug was deployed. Pulled back against the ring. Released.",
+        [("10 mm", IN)],
+        "a disc brought to the ring is not taken out",
+    ),
+    ("The leak took a 12 mm plug.", [("12 mm", IN)], "what the leak takes is in it"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), BRIEFLY)
+def test_timeline_devices_told_briefly(
+    coder: Coder, text: str, expected: list[tuple[str | None, str]], why: str
+) -> None:
+    assert outcomes(coder, LEAK + text) == expected, why
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "why"),
+    [
+        ("Two plugs were deployed but neither could be released.", 0, 2, "neither was let go"),
+        ("Two plugs were deployed. None was released.", 0, 2, "none was let go"),
+        ("Two plugs were deployed. Neither was recaptured. Both were released.", 2, 2, "let go after all"),
+        ("A 12 mm plug was deployed but could not be released.", 0, 1, "a release withheld"),
+        ("A 12 mm plug was deployed and not released yet. It was then released.", 1, 1, "and then done"),
+        ("A 12 mm plug was deployed. Recaptured and removed prior to release.", 0, 0, "never released"),
+        ("Two plugs were released in each of the two leaks.", 2, None, "a number for every leak"),
+        ("Two plugs were released, one in each leak.", 2, 2, "a number shared out"),
+        ("A 12 mm plug was released.\nDevice 2: ***", 1, 1, "a field of stars"),
+    ],
+)
+def test_timeline_bounds_of_what_stayed(
+    coder: Coder, text: str, low: int, high: int | None, why: str
+) -> None:
+    count = coder.analyse(LEAK + text).count
+    assert (count.low, count.high) == (low, high), why
+
+
+@pytest.mark.parametrize(
+    ("access", "status", "outcome", "why"),
+    [
+        ("The apex was punctured.", "ready", "other_target", "the track of the apex"),
+        ("The femoral vein was punctured.", "review", "implanted", "no apex: which track is not said"),
+    ],
+)
+def test_timeline_the_track_is_the_apex_only_where_someone_came_through_it(
+    coder: Coder, access: str, status: str, outcome: str, why: str
+) -> None:
+    told = f"{access} A 12 mm AVP II was released in the leak. The track was closed with a 6 mm ADO II."
+    suggestion = coder.suggest(LEAK + told)
+    assert suggestion.status == status, why
+    assert [d.outcome for d in suggestion.devices if d.size == "6 mm"] == [outcome], why
