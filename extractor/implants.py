@@ -112,7 +112,8 @@ class _Reader:
         carried: Fate | None = None
         for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
             phrase.explanation = _no_entry(part, phrase)
-            if not phrase.explanation and all(_only_counts(entry) for entry in entries):
+            sums = all(_only_counts(entry) for entry in entries) or (n > 0 and phrase.plural)
+            if not phrase.explanation and sums and _only_counts(phrase):
                 if self.listing == "implants":
                     self.sums.append((part, phrase))
                 phrase.explanation = f"{self.listing}: {phrase.number} in all"
@@ -646,6 +647,8 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
+    if other.plural and _only_counts(other):
+        return False  # "10 mm ... total: 2 plugs"
     if one.none or other.none or other.headless or (one.number is not None and other.number is not None):
         return False
     if one.label is not None and other.label is not None and one.label != other.label:
