@@ -113,7 +113,8 @@ class _Reader:
         carried: Fate | None = None
         for n, (part, phrase) in enumerate(zip(parts, entries, strict=True)):
             phrase.explanation = _no_entry(part, phrase)
-            if not phrase.explanation and all(_only_counts(entry) for entry in entries):
+            sums = all(_only_counts(entry) for entry in entries) or (n > 0 and phrase.plural)
+            if not phrase.explanation and sums and _only_counts(phrase):
                 if self.listing == "implants":
                     self.sums.append((part, phrase))
                 phrase.explanation = f"{self.listing}: {phrase.number} in all"
@@ -322,7 +323,7 @@ def _number(row: Row, phrase: DevicePhrase, *, alone: bool) -> _Interval:
         return 1, len(sizes)  # "Device sizes: 10 mm, 8 mm"
     if not counts and not phrase.plural:
         beside = {number_behind(row, m) for m in row.fates()}
-        counts = {n for n in beside if n} or {n for n in _bare(row, phrase) if n}
+        counts = {n for n in beside if n} or _bare(row, phrase)
     counts = {n for n in counts if n <= _MOST_OF_ONE_ARTICLE}
     if not counts:
         one = phrase.number is not None or phrase.label is not None  # "Device 1: KONAR 10-8"
@@ -346,12 +347,13 @@ def _in_words(row: Row, phrase: DevicePhrase) -> int | None:
 def _slashed(row: Row, phrase: DevicePhrase) -> int | None:
     """As in "AVP II 12/10/8": three sizes or more are as many devices."""
     words = row.parse.words.words
-    i, numbers = phrase.last, len(size_key(phrase.sizes[-1])) if phrase.sizes else 0
-    if not numbers and i < row.last and words[i].isdigit():
-        i, numbers = i + 1, 1
-    while numbers and i + 1 < row.last and words[i] == "/" and words[i + 1].isdigit():
-        i, numbers = i + 2, numbers + 1
-    return numbers if numbers > 2 else None
+    i, sizes = phrase.last, list(size_key(phrase.sizes[-1])) if phrase.sizes else []
+    if not sizes and i < row.last and words[i].isdigit():
+        i, sizes = i + 1, [words[i]]
+    while sizes and i + 1 < row.last and words[i] == "/" and words[i + 1].isdigit():
+        i, sizes = i + 2, [*sizes, words[i + 1]]
+    counts = any(float(size) < _LEAST_SIZE for size in sizes)  # "1 / 0 / 1"
+    return None if counts or len(sizes) < 3 else len(sizes)
 
 
 def _sizes_behind(row: Row, phrase: DevicePhrase) -> int:
@@ -382,7 +384,8 @@ def _bare(row: Row, phrase: DevicePhrase) -> set[int]:
     """The number that stands apart: "QTY 2", a cell that is one number, a number behind the size."""
     found = {n for m in row.mentions() if (n := _times(row, m, phrase))}
     if not row.headed:
-        found |= {n for cell in row.cells if (n := _alone(row, cell))}
+        alone = [n for cell in row.cells if (n := _alone(row, cell)) is not None]
+        found |= set(alone) if len(alone) > 1 else {n for n in alone if n}
     words, items = row.parse.words.words, row.parse.items
     behind = phrase.last + (words[phrase.last : phrase.last + 1] in ([":"], ["="]))
     size, mention = items.get(phrase.last - 1), items.get(behind)
@@ -520,12 +523,20 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
+    if _bare_noun(phrase) and not row.fates() and not any(row.answer(cell) for cell in row.cells):
+        return "heading"
     behind = [cell for cell in row.cells if cell.first >= phrase.last][:1]
     if phrase.label is not None and not phrase.product and any(row.answer(cell) == "no" for cell in behind):
         return "none"  # "Device 2 .... <none>"
     if row.parse.sentence.form == "record" and _only_kind(row, phrase):
         return "described"
     return ""
+
+
+def _bare_noun(phrase: DevicePhrase) -> bool:
+    """As in "Device | Site | Sl. No.": a noun that names no article, and no number of them."""
+    told = phrase.product or phrase.sizes or phrase.words or phrase.valve
+    return not told and phrase.number is None and phrase.label is None and phrase.ordinal is None
 
 
 def _only_counts(phrase: DevicePhrase) -> bool:
@@ -638,6 +649,8 @@ def _listed_apart(parse: Parse, one: DevicePhrase, other: DevicePhrase) -> bool:
 
 def _same_article(one: DevicePhrase, other: DevicePhrase) -> bool:
     """Whether two phrases of a row may name one article: what both tell agrees."""
+    if other.plural and _only_counts(other):
+        return False  # "10 mm ... total: 2 plugs"
     if one.none or other.none or other.headless or (one.number is not None and other.number is not None):
         return False
     if one.label is not None and other.label is not None and one.label != other.label:

@@ -420,7 +420,8 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
             continue
         cells = cells_of(line.text, names, line.start)
         headed = bool(cells) and (headed or names.are_names([c.text(line.text, line.start) for c in cells]))
-        form = "log" if n in logged else "row" if headed else line.form
+        between = 0 < n < len(lines) - 1 and lines[n - 1].form == lines[n + 1].form == "row"
+        form = "log" if n in logged else "row" if headed or (cells and between) else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + logged.get(n, time.end() if time else 0)
         blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))

@@ -42,6 +42,7 @@ _MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
 _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
+_MOST_IN_PROSE = 1  # gap between words
 _BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
@@ -232,7 +233,8 @@ def _continues(line: Line, before: Line, piece: Line) -> bool:
         case "prose":
             return True
         case "row":
-            return line.form == "prose" and "|" not in piece.text and "\t" not in piece.text
+            parted = "|" in piece.text or "\t" in piece.text or columns(piece.text) > _MOST_IN_PROSE
+            return line.form == "prose" and not parted
     if _SENTENCE_END.search(before.text.rstrip()):
         return False
     if _deeper(line, piece):

@@ -93,6 +93,23 @@ TABLES = [
         "a place that is no leak",
     ),
     (
+        "Cat no. / description / qty drawn / qty implanted / qty returned\n"
+        "PVP-12-5   AVP III 12 x 5   1 / 1 / 0\nPVP-08-4   AVP III 8 x 4    1 / 0 / 1\n",
+        1,
+        "counts parted by slashes",
+    ),
+    (
+        "Device | Qty | Implant date\nAVP II 8 mm | 1 | 06/21/2018\nAVP II 6 mm | 1 | 03/05/2024\n",
+        1,
+        "an earlier date is of another session",
+    ),
+    (
+        "AVP II 12 mm   SN 2210   implanted\nAVP II 10 mm. SN 2211   implanted\n"
+        "AVP II 8 mm    SN 2209   implanted\n",
+        3,
+        "a full stop in a cell",
+    ),
+    (
         "Device | Size | Qty\nAVP II | 12 mm | 1\nAVP II | 10 mm | 2\nTotal | | 3\n",
         3,
         "the sum is no article",
@@ -121,6 +138,8 @@ def test_implants_tables_count_what_stayed(coder: Coder, table: str, devices: in
             1,
             "each entry has its own fate",
         ),
+        ("Implants:\nAVP II\n12 mm - medial\n10 mm - lateral\n", 2, "sizes below their name"),
+        ("Implants:\nMitral - AVP II 12 mm\nNot left - AVP II 8 mm\n", 1, "not left"),
         ("Device log: #1 AVP II 12 mm (out), #2 AVP II 10 mm (in)\n", 1, "in and out"),
         ("Implants: septum, one 18 mm septal occluder; mitral ring, one AVP III.\n", 1, "places in front"),
         (
@@ -265,6 +284,14 @@ def test_implants_a_time_stamped_table_tells_events(coder: Coder) -> None:
     log = (
         "EVENT LOG\n10:12 | AVP II 12 mm | deployed\n10:15 | AVP II 12 mm | recaptured\n"
         "10:22 | AVP II 10 mm | deployed\n10:25 | AVP II 10 mm | released\n"
+    )
+    assert count(coder, log) == (1, 1)
+
+
+def test_implants_a_numbered_event_log_tells_events(coder: Coder) -> None:
+    log = (
+        "No.  Time    Memo\n1   9:20    Sheath in\n2   10:47   AVP2 10 mm deployed\n"
+        "3   10:52   AVP2 10 mm released\n4   11:20   Sheath out\n"
     )
     assert count(coder, log) == (1, 1)
 
