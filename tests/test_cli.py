@@ -319,7 +319,7 @@ def test_cli_rules_try(tmp_path: Path) -> None:
 def test_cli_rules_impact(tmp_path: Path, write_jsonl: Write) -> None:
     old = Path(shutil.copytree(patterns_dir(), tmp_path / "old"))
     actions = old / "actions.yaml"
-    actions.write_text(actions.read_text("utf-8").replace("phrases: [wasted, waste, ", "phrases: ["), "utf-8")
+    actions.write_text(actions.read_text("utf-8").replace(" wasted,", ""), "utf-8")
     text = "Mitral paravalvular leak closure.\n\nAn 8 mm AVP II was released. A 10 mm AVP II was wasted."
     gold = {"status": ["ready"], "lines": {"93590": 1}}
     rows = [{"id": "b", "text": text, "gold": gold}, {"id": "a", "text": text}]

@@ -42,8 +42,8 @@ LOWEST = {"history_added": 0.98, "further_plug": 0.96}
 KNOWN_HARM = {
     "letterhead_added": "stry-016",
     "history_added": "resi-004",
-    "further_plug": "bndl-017 cana-008 cycle-027 cycle-043 dict-012 ehr-008 intl-008 narr-013 refl-002 resi-004 "
-    "step-006 surx-012 surg-010 teach-008 vetr-003 vetr-005 vmix-004",
+    "further_plug": "bndl-017 cana-008 cycle-027 cycle-043 dict-012 ehr-008 intl-008 narr-013 refl-002 "
+    "resi-004 step-006 surx-012 surg-010 teach-008 vetr-003 vetr-005 vmix-004",
 }
 # Each change is tried on one note in so many, each on others; METAMORPHIC_EVERY=1 tries all on every note.
 EVERY = int(os.environ.get("METAMORPHIC_EVERY", "5"))
