@@ -273,10 +273,7 @@ def _opens_before(tags: Tags, i: int) -> bool:
         return (
             mention.kind == "count"
             and mention.means.word != "pronoun"
-            and (
-                mention.means.word in ("both", "all", "each", "only", "none")
-                or mention.means.number is not None
-            )
+            and mention.means.word in ("both", "all", "each", "only", "none")
         )
     return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","
 

@@ -155,8 +155,17 @@ class Patients:
     def _stands_alone(self, action: Mention) -> bool:
         """As in "10:46 recapture.": the whole statement is what was done to the device at hand."""
         parse = self.parse
+        if action.means.event == "release" and self._opens_with(action):
+            return True
         rest = [i for i in range(parse.first, parse.last) if not action.first <= i < action.last]
         return not any(parse.words.words[i].isalpha() and i not in parse.roles for i in rest)
+
+    def _opens_with(self, action: Mention) -> bool:
+        """As in "Release without incident.", "Detachment after a tug.": how it went stands behind it."""
+        parse = self.parse
+        before = any(parse.words.words[i].isalpha() for i in range(parse.first, action.first))
+        denies = any(c.means.cue in ("negation", "landmark") and c.first == action.last for c in parse.cues)
+        return not before and (denies or parse.roles.get(action.last) == "with")
 
     def _noun_between(self, a: int, b: int) -> bool:
         return any(

@@ -48,7 +48,8 @@ def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]
     """The devices in focus; for a release not those that were put away, if another waits for it."""
     focus = [d for d in telling.focus if d.standing == "today"]
     if event == "release" and not by_verb:  # "On release there was no movement."
-        return [d for d in telling.active() if d.state in ("loaded", "deployed")] or focus
+        waiting = [d for d in telling.active() if d.state != "released"]
+        return [d for d in waiting if d.state != "named"] or waiting[-1:] or focus
     if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
@@ -84,6 +85,8 @@ def _pronoun(
         devices = _denoted(telling, named, replace(act, event="select"))
         telling.remember(named, devices)
         return devices
+    if telling.parse.sentence.section.role == "complications" and not telling.known:
+        return [d for d in telling.focus if d.state == "embolized"]  # "transient block, it recovered"
     if not telling.focus and not live and act.event in ("load", "open", "release"):
         planned = [d for d in telling.timeline.devices if d.standing == "planned"][-1:]
         for device in planned:
@@ -159,7 +162,7 @@ def _definite(
     active = [d for d in usable if d.state != "removed"]
     if phrase.headless and not phrase.sizes and not live and not telling.listing:
         return []  # "the second leak may wait if the first takes long": no device was told of
-    sized = _by_bare_size(phrase, active)
+    sized = _by_bare_size(phrase, usable if "same" in phrase.words else active)
     if sized:
         return sized
     if phrase.words & {"both", "all", "all_but", "each"} or (phrase.plural and not phrase.ordinal):
@@ -199,7 +202,14 @@ def _definite(
 def _by_bare_size(phrase: DevicePhrase, active: list[TrackedDevice]) -> list[TrackedDevice]:
     """As in "Released the six": a size without its unit, unless there are six."""
     number = phrase.number
-    if not phrase.headless or phrase.sizes or number is None or phrase.words != {"definite"}:
+    definite = "definite" in phrase.words or "same" in phrase.words
+    if (
+        not phrase.headless
+        or phrase.sizes
+        or number is None
+        or phrase.words - {"definite", "same"}
+        or not definite
+    ):
         return []
     return [d for d in active if size_key(d.size)[:1] == (str(number),)][-1:] if number != len(active) else []
 

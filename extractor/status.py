@@ -64,9 +64,14 @@ def _cue_in_clause(parse: Parse, group: list[DevicePhrase], clause: int | None, 
             why = "history"
         elif kind == "cancelled" or (kind == "plan" and _plans(parse, cue, group, clause)):
             why = "plan"
-        elif kind == "imaging" and not something_done:
+        elif kind == "imaging" and not something_done and not _chosen(parse, clause):
             why = "history"
     return why
+
+
+def _chosen(parse: Parse, clause: int | None) -> bool:
+    """As in "First choice, going by the CT, was a 12 mm AVP II": what imaging led to, not what it saw."""
+    return any(a.means.event == "select" and parse.clause.get(a.first) == clause for a in parse.actions)
 
 
 def _reaches(parse: Parse, cue: Mention, group: list[DevicePhrase]) -> bool:
@@ -106,9 +111,15 @@ def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> 
     verb_here = any(parse.clause.get(a.first) == clause for a in parse.actions) or any(
         role in ("be", "verb") and parse.clause.get(i) == clause for i, role in parse.roles.items()
     )
-    planned_before = any(p.explanation == "plan" for p in parse.phrases if p.first < first.first)
-    # "he proposes a 14/6 ..., and for the other leak one 5W"
-    return "plan" if planned_before and not verb_here else ""
+    planned = [p for p in parse.phrases if p.explanation == "plan" and p.first < first.first]
+    if not planned or verb_here or _turned(parse, planned[-1].last, first.first):
+        return ""
+    return "plan"  # "he proposes a 14/6 ..., and for the other leak one 5W"
+
+
+def _turned(parse: Parse, first: int, last: int) -> bool:
+    """As in "I had thought of an AVP 4 but wanted more force, so an AVP II": what follows is done."""
+    return any(c.means.cue == "turn" and first <= c.first < last for c in parse.cues)
 
 
 def _plan_behind(parse: Parse, first: DevicePhrase) -> bool:

@@ -205,9 +205,10 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
-        # "Both mitral plugs in place at the end": of one valve, and not of all
-        of_valve = group[0].determiner == "definite" and any(p.valve for p in group)
-        self._telling.state(group, low, high, "position" if of_valve else "total")
+        # "Both mitral plugs in place at the end", "a jet between the two medial plugs": of some, not of all
+        in_place = sum(d.in_place for d in self.timeline.today())
+        of_some = group[0].determiner == "definite" and (any(p.valve for p in group) or low < in_place)
+        self._telling.state(group, low, high, "position" if of_some else "total")
         if self.timeline.today():
             for phrase in group:
                 phrase.explanation = f"claim: {low if high == low else f'{low} or more'} devices"
@@ -242,6 +243,7 @@ class TimelineBuilder:
             return
         group = self._group(action, event)
         if event == "close":
+            group = group or self._closes(action)
             if group is None or group[0].explanation:
                 return
             event = "open"
@@ -261,6 +263,17 @@ class TimelineBuilder:
             return
         self._happen(action, group, event)
 
+    def _closes(self, action: Mention) -> list[DevicePhrase] | None:
+        """As in "An 8 mm AVP II closed it": the device is the subject."""
+        group = self._patients.left(action)
+        behind = self._parse.items.get(action.last)
+        closed = behind is not None and (
+            behind.kind == "leak" or (behind.kind == "count" and behind.means.word in ("pronoun", "definite"))
+        )
+        if group is None or not closed or group[0].determiner != "indefinite":
+            return None
+        return group if group[0].sizes and group[0].product else None
+
     def _group(self, action: Mention, event: str) -> list[DevicePhrase] | None:
         """What an action is about: a group, nothing by name (empty), or nothing of ours (None)."""
         if event == "close":
@@ -268,8 +281,9 @@ class TimelineBuilder:
         group = self._patients.patient(action)
         if group is None and self._awaited(action):
             return []  # "observed for half an hour prior to detachment"
-        if group is None and event == "withdraw" and action.means.sure and self._in_hand(action):
-            return []  # "the disc stuck, recaptured": only a device is
+        told = action.means.sure or self._parse.words.words[action.first - 1] == ":"
+        if group is None and event == "withdraw" and told and self._in_hand(action):
+            return []  # "the disc stuck, recaptured": only a device is; "it slipped: taken back"
         if group is None and event == "release" and none_of_them(self._parse, action):
             return []  # "None was released"
         return group
@@ -382,7 +396,8 @@ class TimelineBuilder:
         return cued(self._parse, action, "plan") and not cued(self._parse, action, "intent")
 
     def _resolve(self, group: list[DevicePhrase], event: str, action: Mention) -> list[TrackedDevice]:
-        return resolve(self._telling, group, event, by_verb=action.means.form == "verb")
+        by_verb = action.means.form == "verb" and not _gerund(self._parse, action, group)
+        return resolve(self._telling, group, event, by_verb=by_verb)
 
     def _unclaimed(self, action: Mention, standing: Standing) -> None:
         """As in "A twin was deployed": a verb of occluders only, and no noun of ours before it."""
@@ -522,6 +537,16 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _gerund(parse: Parse, action: Mention, group: list[DevicePhrase]) -> bool:
+    """As in "present for crossing, device positioning, release": the act by name."""
+    return (
+        bool(group)
+        and group[-1].last == action.first
+        and group[-1].determiner == "bare"
+        and parse.words.words[action.first].endswith("ing")
+    )
 
 
 def _described(phrase: DevicePhrase) -> bool:
