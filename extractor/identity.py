@@ -13,6 +13,7 @@ from extractor.events import Timeline, TrackedDevice, same_product, same_size
 _TELLERS: tuple[Source, ...] = ("narrative", "log")
 _LISTS: tuple[Source, ...] = ("log", "implants", "summary", "title")
 _SUMS_UP: tuple[Source, ...] = ("title", "findings", "summary", "addendum")
+_ADDS: tuple[Source, ...] = ("narrative", "log", "findings", "addendum")
 _OUT = ("removed", "unused", "embolized")
 
 
@@ -30,16 +31,31 @@ def strangers(case: Case, count: int) -> int:
             for these, those in ((told, listed), (listed, told)):
                 if _complete(those) and len(_left(those)) >= count:
                     most = max(most, _unknown(_sure(these), _left(those)))
-    return max(most, _added(case))
+    return max(most, _added(case), _passed_over(case))
 
 
 def _added(case: Case) -> int:
-    """The devices by size that an addendum puts in, and the part that tells the course does not know."""
-    addendum = case.timelines.get("addendum")
-    if addendum is None or case.narrator in (None, "addendum"):
-        return 0
+    """The devices by size that another part puts in, and the part that tells the course does not know."""
     known = [d for d in case.main.devices if d.standing == "today"]
-    return _unknown([d for d in _sure(addendum) if d.size], known)
+    others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
+    return max((_unknown([d for d in _sure(t) if d.size and _put_in(d)], known) for t in others), default=0)
+
+
+def _put_in(device: TrackedDevice) -> bool:
+    """Whether the text says so, and does not only name it."""
+    return any(event.event in ("open", "release") for event in device.events)
+
+
+def _passed_over(case: Case) -> int:
+    """The devices by name and size taken for a plan, in the text about today, and never told of again."""
+    known = [d for timeline in case.timelines.values() for d in timeline.devices if d.standing == "today"]
+    planned = (
+        d
+        for timeline in case.timelines.values()
+        for d in timeline.devices
+        if d.standing == "planned" and d.pending and d.target is None and d.size and d.product
+    )
+    return sum(not any(_may_be(device, other) for other in known) for device in planned)
 
 
 def untold_losses(case: Case) -> int:

@@ -112,7 +112,7 @@ class TimelineBuilder:
             return
         slip = self.timeline.devices[-1]
         if slip.standing == "today" and all(e.event in ("named", "select") for e in slip.events):
-            slip.standing = "planned"
+            slip.standing, slip.pending = "planned", False
 
     def _set_apart(self, group: list[DevicePhrase], standing: Standing) -> None:
         """Explain a group that is not of this session: history, plan, denied."""
@@ -129,7 +129,14 @@ class TimelineBuilder:
         if why == "history" and (standing == "today" or first.number is not None):
             self._telling.add(first, "prior")
         elif why == "plan":
-            self._telling.add(first, "planned")
+            device = self._telling.add(first, "planned")
+            device.pending = standing == "today" and not self._says_unused()
+
+    def _says_unused(self) -> bool:
+        """As in "A third plug was discussed, its package was not opened."."""
+        return "negation" in self._parse.cue_kinds() or any(
+            a.means.event == "unused" for a in self._parse.actions
+        )
 
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
