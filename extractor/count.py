@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
-from extractor.doubts import unsettled
+from extractor.doubts import taken_back, unsettled
 from extractor.identity import strangers, untold_losses
 
 
@@ -75,21 +75,22 @@ def reconcile(case: Case) -> Count:
     if high is None:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
-        high += strangers(case, low)
-        low -= min(low, max(0, untold_losses(case), _unsettled(case, low)))
+        open_low, open_high = _unsettled(case, low)
+        high += max(strangers(case, low), open_high if low else 0)
+        low -= min(low, max(0, untold_losses(case), open_low))
     return Count(low, high, doubt=None if low == high else detailed[0])
 
 
-def _unsettled(case: Case, count: int) -> int:
-    """How many devices are in doubt, where nothing but the telling of them gives the count."""
+def _unsettled(case: Case, count: int) -> tuple[int, int]:
+    """How many devices may be gone, and how many still in, where only the telling of them gives the count."""
     teller = case.narrator or next(iter(case.timelines), None)
     sure = [c for c in case.claims if c.low >= count]
     if teller is None or any(c.source != teller for c in sure):
-        return 0
+        return 0, 0
     doubted = unsettled(case.timelines[teller])
     if any(c.stated for c in sure):
         doubted = [d for d in doubted if d.in_doubt]  # "both were released" says which, and not where
-    return len(doubted)
+    return len(doubted), len(taken_back(case.timelines[teller]))
 
 
 def _agreed(detailed: list[Claim], low: int, high: int | None) -> tuple[int, int | None]:

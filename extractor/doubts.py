@@ -70,6 +70,18 @@ def unsettled(timeline: Timeline) -> list[TrackedDevice]:
     return [d for d in today if d.in_place and (d.in_doubt or (released and _left_open(d, today)))]
 
 
+def taken_back(timeline: Timeline) -> list[TrackedDevice]:
+    """Devices released and then taken out, of which no loss and no snare is told: perhaps others were."""
+    return [
+        d
+        for d in timeline.today()
+        if d.state == "removed"
+        and d.size
+        and _told(d, "release")
+        and not any(_told(d, event) for event in ("embolize", "capture", "exchange", "not release"))
+    ]
+
+
 def _left_open(device: TrackedDevice, today: list[TrackedDevice]) -> bool:
     return (
         device.state == "deployed"

@@ -47,13 +47,13 @@ def _put_in(device: TrackedDevice) -> bool:
 
 
 def _passed_over(case: Case) -> int:
-    """The devices by name and size taken for a plan, in the text about today, and never told of again."""
+    """The devices by name and size that today's text seems to plan, or to remember, and names no more."""
     known = [d for timeline in case.timelines.values() for d in timeline.devices if d.standing == "today"]
     planned = (
         d
         for timeline in case.timelines.values()
         for d in timeline.devices
-        if d.standing == "planned" and d.pending and d.target is None and d.size and d.product
+        if d.standing != "today" and d.pending and d.target is None and d.size and d.product
     )
     return sum(not any(_may_be(device, other) for other in known) for device in planned)
 

@@ -127,10 +127,18 @@ class TimelineBuilder:
         if first.pronoun or first.none or first.determiner == "definite":
             return
         if why == "history" and (standing == "today" or first.number is not None):
-            self._telling.add(first, "prior")
+            device = self._telling.add(first, "prior")
+            device.pending = standing == "today" and not first.prior and self._may_be_new(first)
         elif why == "plan":
             device = self._telling.add(first, "planned")
             device.pending = standing == "today" and not self._says_unused()
+
+    def _may_be_new(self, first: DevicePhrase) -> bool:
+        """As in "past the old scar an 8 mm plug was released": put in, and no date or time says when."""
+        parse = self._parse
+        told = any(c.means.cue == "history" and c.means.reach != "after" for c in parse.cues)
+        dates = any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+        return not (told or dates) and left_in(parse, parse.clause.get(first.first))
 
     def _says_unused(self) -> bool:
         """As in "A third plug was discussed, its package was not opened."."""
@@ -454,7 +462,7 @@ class TimelineBuilder:
             return
         devices = self._resolve(group, "load", action)
         for device in devices:
-            device.tried = True
+            device.tried |= not (event == "load" and device.in_place)  # "it has not moved"
             if device.state == "named":
                 device.state = "loaded"
             self._telling.log(device, f"not {event}", action, group)
