@@ -10,6 +10,7 @@ states, confirms them.
 from __future__ import annotations
 
 from extractor.events import Timeline, TrackedDevice
+from extractor.mentions import Mention
 from extractor.telling import Telling
 
 
@@ -24,17 +25,22 @@ def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
         The devices that were in place before it.
     """
     older = [d for d in before if d.in_place]
-    if older and (_succeeded(telling) or _snared(telling)):
+    cue = _succession(telling) if older else None
+    if cue is not None and cue.means.sure and older[-1].state == "deployed":
+        telling.log(older[-1], "withdraw", cue, [])
+        older[-1].state = "removed"
+    elif older and (cue is not None or _snared(telling)):
         older[-1].in_doubt = True
     told = [d for devices in telling.known.values() for d in devices if d.standing == "today"]
     if len(told) > 1 and _elsewhere_too(telling):
         told[-1].in_doubt = True
 
 
-def _succeeded(telling: Telling) -> bool:
+def _succession(telling: Telling) -> Mention | None:
     """As in "A 10 mm plug took its place": something came where a device was, and none went."""
     new = [d for devices in telling.known.values() for d in devices if d.events[0].start >= _start(telling)]
-    return "succession" in telling.parse.cue_kinds() and bool(new) and not _gone(telling)
+    cues = [c for c in telling.parse.cues if c.means.cue == "succession"]
+    return cues[0] if cues and new and not _gone(telling) else None
 
 
 def _elsewhere_too(telling: Telling) -> bool:

@@ -119,6 +119,7 @@ class Timeline:
     statements: list[Statement] = field(default_factory=list)
     loose: list[Loose] = field(default_factory=list)
     explained: list[tuple[DevicePhrase, str]] = field(default_factory=list)
+    lost_unnamed: bool = False  # tells of a loss, and not of which device
 
     def prior(self) -> int:
         """Devices of earlier sessions, as far as they are counted."""

@@ -36,6 +36,8 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
         else:
             alone = _stands_alone(tags, phrase)
         if alone:
+            if phrase.plural and phrase.words == {"definite"} and not (phrase.sizes or phrase.number):
+                phrase.words = {"pronoun"}  # "these were released"
             determine(phrase)
             out.append(phrase)
         i = phrase.last
@@ -65,6 +67,7 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
             break
         else:
             _count(phrase, mention)
+            phrase.plural |= mention.plural
             k = mention.last
     phrase.last = max(k, first + 1)
     return phrase
@@ -242,6 +245,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return behind.action or behind.role == "be"
     if phrase.number is not None:
         return _number_alone(tags, phrase, behind)
+    if phrase.plural and phrase.words == {"definite"}:
+        return behind.verb
     return bool(phrase.words & {"all", "each"}) and behind.verb
 
 
@@ -314,11 +319,20 @@ def _number_alone(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
     if phrase.number is not None and phrase.number > LARGEST_COUNT:
         return behind.verb and bool(phrase.words & {"definite", "article"})
     checked = behind.mention is not None and behind.action and behind.mention.means.event == "check"
-    if behind.noun or checked or _trails(tags, phrase):
+    if behind.noun or (checked and not _taken_out_later(tags, behind.i)) or _trails(tags, phrase):
         return False
     if "definite" in phrase.words and _object(tags, phrase):
         return True
     return behind.verb and (behind.mention is None or not behind.word.endswith("ing"))
+
+
+def _taken_out_later(tags: Tags, i: int) -> bool:
+    """As in "One impeded the leaflet and was brought home"."""
+    return any(
+        mention.kind == "action" and mention.means.event in ("withdraw", "exchange")
+        for mention in (tags.item.get(k) for k in range(i, tags.last))
+        if mention is not None
+    )
 
 
 def _of_them(tags: Tags, i: int) -> int | None:

@@ -63,12 +63,16 @@ def untold_losses(case: Case) -> int:
     told = sum(d.state in _OUT or d.tried for d in case.main.devices if d.standing == "today")
     return max(
         (
-            sum(d.state in ("removed", "embolized") for d in case.timelines[source].today()) - told
+            max(case.timelines[source].lost_unnamed, _lost(case.timelines[source])) - told
             for source in _SUMS_UP
             if source in case.timelines and source != case.narrator
         ),
         default=0,
     )
+
+
+def _lost(timeline: Timeline) -> int:
+    return sum(d.state in ("removed", "embolized") for d in timeline.today())
 
 
 def _left(timeline: Timeline) -> list[TrackedDevice]:

@@ -76,7 +76,8 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
 def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:
     """Whether a size without a noun is one already met, or one not taken."""
     known = [size_key(d.size) for d in telling.timeline.devices if d.standing != "prior"]
-    return all(size_key(size) in known for size in phrase.sizes) or group_negated(telling.parse, phrase)
+    again = "another" not in phrase.words and all(size_key(size) in known for size in phrase.sizes)
+    return again or group_negated(telling.parse, phrase)
 
 
 def _turn_to(telling: Telling, phrase: DevicePhrase) -> None:
@@ -248,6 +249,10 @@ def _several_counted(telling: Telling, phrase: DevicePhrase) -> bool:
         return False
     if phrase.sizes and phrase.product and not matching(telling, phrase, telling.timeline.today()):
         return False  # "two more, AVP II 6 mm both"
+    parse = telling.parse
+    if phrase.first == parse.first + 1 and parse.roles.get(parse.first) == "of":
+        phrase.explanation = "described"  # "Of five plugs opened only two stayed"
+        return True
     in_place = sum(d.in_place for d in telling.timeline.today())
     counted = in_place > phrase.quantity and phrase.determiner == "indefinite"
     telling.state([phrase], phrase.quantity, phrase.quantity, "total" if counted else "position")

@@ -101,6 +101,8 @@ class Patients:
         right = self.right(action)
         if self._of_size(action):
             return None
+        if self._snares_it(action):
+            return []
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
             return None if not self._no_subject(action) else []
         if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
@@ -132,6 +134,15 @@ class Patients:
             return self._named_before(action) or []
         return None
 
+    def _snares_it(self, action: Mention) -> bool:
+        """As in "the gooseneck brought it out": a verb around its object, and a snare for its subject."""
+        items, clause = self.parse.items, self.parse.clause
+        around = any(self.parse.words.words[i] in ("it", "them") for i in range(action.first, action.last))
+        return around and any(
+            m.kind == "other_device" and m.means.role == "snare" and clause.get(i) == clause.get(action.first)
+            for i, m in items.items() if i < action.first
+        )  # fmt: skip
+
     def _named_before(self, action: Mention) -> Group | None:
         """As in "AVP 4 7 mm thru the catheter, released": the one device that the sentence names."""
         before = [g for g in self.parse.groups if g[-1].last <= action.first]
@@ -158,7 +169,10 @@ class Patients:
         if action.means.event == "release" and self._opens_with(action):
             return True
         rest = [i for i in range(parse.first, parse.last) if not action.first <= i < action.last]
-        return not any(parse.words.words[i].isalpha() and i not in parse.roles for i in rest)
+        unknown = [i for i in rest if parse.words.words[i].isalpha() and i not in parse.roles]
+        if action.means.sure and unknown == [action.first - 1] and unknown[0] not in parse.items:
+            return True  # "Emergency recapture."
+        return not unknown
 
     def _opens_with(self, action: Mention) -> bool:
         """As in "Release without incident.", "Detachment after a tug.": how it went stands behind it."""

@@ -165,6 +165,9 @@ def _definite(
     sized = _by_bare_size(phrase, usable if "same" in phrase.words else active)
     if sized:
         return sized
+    part = "part" in phrase.words and phrase.number is not None and bool(active)
+    if part and act.event == "release" and phrase.number < len(active):  # type: ignore[operator]
+        return _part_of(phrase, act, active)  # "two of the three were released"
     if phrase.words & {"both", "all", "all_but", "each"} or (phrase.plural and not phrase.ordinal):
         return _plural(telling, phrase, act, active)
     if "former" in phrase.words:
@@ -174,7 +177,7 @@ def _definite(
     if phrase.words & {"other", "remaining"} and active:
         others = [d for d in active if d not in telling.focus]
         return others[-1:] or active[-1:]
-    if "part" in phrase.words and phrase.number is not None and active:
+    if part:
         return _part_of(phrase, act, active)
     if "pair" in phrase.words and phrase.number is not None and len(active) >= phrase.number:
         return _plural(telling, phrase, act, active)
@@ -353,6 +356,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     ):
         return []  # "device embolization, retrieved": told again
     lost = act.event in ("embolize", "withdraw", "capture")
+    telling.timeline.lost_unnamed |= act.event in ("embolize", "capture") and not live
     if (
         lost
         and telling.parse.sentence.section.role == "complications"

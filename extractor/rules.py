@@ -151,6 +151,7 @@ class CueMeans(_Strict):
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
     ahead: bool = False  # of a landmark in time: what it leads up to had not happened yet
+    sure: bool = False  # of a succession: what was there is gone
 
 
 class CountMeans(_Strict):
