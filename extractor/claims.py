@@ -186,6 +186,7 @@ def _share_targets(case: Case) -> None:
 
 
 def _share_target(teller: Timeline, listing: Timeline) -> None:
+    _take_targets(teller, listing)
     elsewhere = [d for d in teller.devices if d.target is not None and d.standing == "today"]
     for key in [size_key(device.size) for device in elsewhere if device.size]:
         alike = [d for d in listing.devices if size_key(d.size) == key]
@@ -195,6 +196,17 @@ def _share_target(teller: Timeline, listing: Timeline) -> None:
         at_leak = sum(size_key(d.size) == key and d.in_place for d in teller.today())
         if match is not None and sum(d.in_place for d in alike) > at_leak:
             match.target = "other"
+
+
+def _take_targets(teller: Timeline, listing: Timeline) -> None:
+    """As in "septum, one 18 mm occluder": a list says where the one device of that size went."""
+    for device in listing.devices:
+        if device.target is None or device.standing != "today" or not device.size:
+            continue
+        alike = [d for d in teller.today() if d.in_place and size_key(d.size) == size_key(device.size)]
+        listed = [d for d in listing.devices if size_key(d.size) == size_key(device.size) and d.in_place]
+        if len(alike) == len(listed) == 1 and not alike[0].at_leak:
+            alike[0].target = device.target
 
 
 def _other_implants(parses: list[Parse]) -> int:

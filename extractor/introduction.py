@@ -169,6 +169,7 @@ def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDev
     for i in range(number):
         device = telling.add(phrase, "today")
         device.size = _size(phrase, i, number)
+        device.product = phrase.products[i] if len(phrase.products) == number else device.product
         device.doubtful = doubtful
         device.announced = number > 1 and not phrase.sizes
         made.append(device)

@@ -164,6 +164,7 @@ def elaborations(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             ]
             if opening in (",", ":", "(", "-", "–") and not acts:
                 phrase.sizes = [p.sizes[0] for p in parts]
+                phrase.products = [p.product or phrase.product for p in parts]
                 phrase.product = phrase.product or parts[0].product
                 i += number
         i += 1

@@ -350,7 +350,7 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
         elif (
             telling.listing
             or (verbless and not active and phrase.number)
-            or (phrase.label is not None and form != "log" and (verbless or telling.listing))
+            or (_is_labelled(phrase) and form != "log" and (verbless or telling.listing))
             or (form == "item" and verbless)
             or (verbless and (phrase.number or 1) > 1 and phrase.sizes)
             or (verbless and telling.opened_in == parse.sentence.paragraph)
@@ -364,6 +364,12 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
             device.pending = True
     telling.remember(phrase, devices)
     telling.focus = devices
+
+
+def _is_labelled(phrase: DevicePhrase) -> bool:
+    """As in "Device 2: AVP II 8 mm", "First device: AVP III 14 x 5"."""
+    named = bool(phrase.sizes and phrase.product)
+    return phrase.label is not None or (phrase.ordinal is not None and phrase.determiner == "bare" and named)
 
 
 def _ellipsis(telling: Telling, phrase: DevicePhrase) -> bool:

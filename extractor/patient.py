@@ -103,6 +103,8 @@ class Patients:
             return None
         if self._snares_it(action):
             return []
+        if action.means.event == "embolize" and right is not None and right[0].first == action.last:
+            return right  # "Embolized 8 mm plug retrieved"
         if action.means.event == "embolize" and (left is None or action.first - left[-1].last > 6):
             return None if not self._no_subject(action) else []
         if left is not None and left[0].pronoun and self._noun_between(left[-1].last, action.first):
@@ -146,10 +148,13 @@ class Patients:
     def _named_before(self, action: Mention) -> Group | None:
         """As in "AVP 4 7 mm thru the catheter, released": the one device that the sentence names."""
         before = [g for g in self.parse.groups if g[-1].last <= action.first]
-        acted = any(a.last <= action.first and a.means.event != "check" for a in self.parse.actions)
-        if len(before) != 1 or acted:
+        if len(before) != 1:
             return None
         phrase = before[0][0]
+        if any(
+            phrase.last <= a.first < action.first and a.means.event != "check" for a in self.parse.actions
+        ):
+            return None
         named = bool(phrase.sizes and phrase.product) and phrase.determiner != "definite"
         return before[0] if named and len(before[0]) == 1 and not phrase.explanation else None
 
@@ -199,6 +204,7 @@ class Patients:
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
                 and not self._motion(m.last, action.first)
+                and "," not in self.parse.between(m.last, action.first)
                 and not (left and self._with_part(m))
             ),
             None,
@@ -338,6 +344,8 @@ class Patients:
             mention, role = parse.items.get(i), parse.roles.get(i)
             if mention is not None and mention.kind == "action":
                 seen_verb = True
+            elif mention is not None and self._part_told_of(mention, action):
+                pass
             elif mention is not None and mention.kind in ("other_device", "target", "valve", "leak"):
                 # "through the sheath was deployed": a place, not a subject.
                 return not self._prepositional(mention)
@@ -352,6 +360,11 @@ class Patients:
                 return not self._group_before_preposition(i)
             i -= 1
         return False
+
+    def _part_told_of(self, mention: Mention, action: Mention) -> bool:
+        """As in "a plug was tried: waist too fat, sat proud, retrieved": the comma ends what its part did."""
+        part = mention.kind == "other_device" and mention.means.role == "part"
+        return part and "," in self.parse.between(mention.last, action.first)
 
     def _subject_left_out(self, action: Mention) -> bool:
         """As in "a plug fit properly and was released": the subject is said once, for both verbs."""

@@ -66,6 +66,7 @@ class DevicePhrase:
     head: Mention | None
     product: str | None = None
     sizes: list[str] = field(default_factory=list)
+    products: list[str | None] = field(default_factory=list)  # one for each size, where a list names them
     number: int | None = None
     plural: bool = False
     ordinal: int | None = None

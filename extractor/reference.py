@@ -233,6 +233,8 @@ def _by_ordinal(
     telling: Telling, phrase: DevicePhrase, act: Act, usable: list[TrackedDevice]
 ) -> list[TrackedDevice]:
     n = phrase.ordinal or phrase.label or 1
+    if phrase.plural and phrase.number is None and not phrase.words:
+        return []  # "between the second and third occluders": the last of several
     size = phrase.sizes[0] if phrase.sizes else None
     named = [d for d in usable if n in (d.ordinal, d.label) and same_size(d.size, size)]
     if named:

@@ -129,7 +129,7 @@ class ActionMeans(_Strict):
 
     event: Literal[
         "select", "load", "open", "release", "withdraw", "exchange", "embolize",
-        "capture", "unused", "waste", "reposition", "remain", "close", "check", "pull",
+        "capture", "unused", "waste", "reposition", "remain", "close", "check", "pull", "aside",
     ]  # fmt: skip
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.

@@ -97,7 +97,8 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
     """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
     first = group[0].first
     behind = 5 if cue.means.reach == "both" else 1
-    return (cue.first < first or 0 <= cue.first - group[-1].last <= behind) and not any(
+    acted = any(group[-1].last <= a.first < cue.first for a in parse.actions)  # "retrieved, discussed openly"
+    return (cue.first < first or (0 <= cue.first - group[-1].last <= behind and not acted)) and not any(
         c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
         for c in parse.cues
     )

@@ -252,7 +252,7 @@ class TimelineBuilder:
             return
         if event == "close" and self._tells_when(action):
             return
-        if event == "check" and self._parse.roles.get(action.first) == "preposition":
+        if event == "aside":
             return  # "in its stead", "in place of it"
         if event == "remain" and self._stays_unused(action):
             return
@@ -361,9 +361,11 @@ class TimelineBuilder:
         parse = self._parse
         clause = parse.clause.get(action.first)
         before = [i for i in range(parse.first, action.first) if parse.clause.get(i) == clause]
+        leaks = [i for i in before if i in parse.items and parse.items[i].kind == "leak"]
         return (
-            any(parse.items[i].kind == "leak" for i in before if i in parse.items)
-            and not any(parse.roles.get(i) in ("subject", "be", "preposition") for i in before)
+            bool(leaks)
+            and not any(parse.roles.get(i) in ("subject", "be") for i in before)
+            and not any(parse.roles.get(i) == "preposition" for i in range(parse.first, leaks[0]))
             and self._patients.right(action) is not None
         )
 
@@ -462,7 +464,7 @@ class TimelineBuilder:
             return
         devices = self._resolve(group, "load", action)
         for device in devices:
-            device.tried |= not (event == "load" and device.in_place)  # "it has not moved"
+            device.tried = True
             if device.state == "named":
                 device.state = "loaded"
             self._telling.log(device, f"not {event}", action, group)
