@@ -290,6 +290,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
     low, high = 0, 0
     unbounded = False
     described = sum(d.in_place and not d.many for d in timeline.today())
+    released = any(d.in_place and not d.unreleased and d.state == "released" for d in timeline.today())
     for device in timeline.today():
         if device.many and device.size is None and described > 1:
             continue  # "the plugs were placed one after another", and then each is told
@@ -297,7 +298,7 @@ def bounds(timeline: Timeline) -> tuple[int, int | None]:
             low, unbounded = low + 2, True
         elif device.in_place:
             low += not (device.doubtful or device.unsure or device.only_named or device.withheld)
-            high += 1
+            high += not (device.unreleased and released)  # it never came to its release: another did
         elif device.many and device.state in ("named", "loaded"):
             low, unbounded = low + (0 if device.pending else 1), True
         elif (device.state in ("named", "loaded") and not device.tried) or device.state == "embolized":

@@ -78,6 +78,12 @@ class TrackedDevice:
         return bool(told) and told[-1].startswith("not ")
 
     @property
+    def unreleased(self) -> bool:
+        """The last word of its release is that it did not come to it."""
+        told = [e.event for e in self.events if e.event in ("release", "not release", "remain")]
+        return bool(told) and told[-1] == "not release"
+
+    @property
     def only_named(self) -> bool:
         """No word says that it was put in or stayed."""
         return all(event.event in ("named", "check", "select") for event in self.events) and not self.listed

@@ -202,6 +202,8 @@ class _Behind:
 
 def _behind(tags: Tags, i: int) -> _Behind:
     """What stands at word ``i``, behind a run."""
+    while i + 1 < tags.last and i in tags.cue and tags.cue[i].means.cue == "minor":
+        i += 1  # "a third tiny jet"
     word, mention, role, cue = tags.at(i) if i < tags.last else ("", None, None, None)
     verb = role in ("be", "modal", "verb") or (
         mention is not None

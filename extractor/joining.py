@@ -112,6 +112,11 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
         ):
             before.sizes, before.last = phrase.sizes, phrase.last  # "its twin, also a 10"
             continue
+        again = bool(gap) and gap[0] == "," and set(gap[1:]) <= {"this", "time", "again"}
+        unsized = before is not None and bool(before.product) and not before.sizes and before.quantity == 1
+        if before is not None and unsized and again and len(gap) > 1 and phrase.headless and phrase.sizes:
+            before.sizes, before.last = phrase.sizes, phrase.last  # "a second AVP III, this time 8 x 4"
+            continue
         if before is not None and gap in ([","], ["was"], ["is"], [":"]):
             if (
                 phrase.headless

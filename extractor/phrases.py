@@ -261,5 +261,7 @@ def determine(phrase: DevicePhrase) -> None:
     if (singular or lone) and phrase.number is not None and phrase.number > 2 and not phrase.sizes:
         phrase.sizes.append(f"{phrase.number} mm")  # "a six AVP II": a size without its unit
         phrase.number = None
+    if phrase.headless and "each" in words and phrase.number == 1:
+        phrase.number, phrase.plural = None, True  # "each one was released": all of them
     if phrase.number is not None and phrase.number > 1:
         phrase.plural = True

@@ -16,6 +16,7 @@ from extractor.phrases import DevicePhrase
 NONE = "none: says there is no such device"
 _NEGATION_REACH = 5  # words
 _REACH_OF_TOOL = 3
+_TAKES_AWAY = ("withdraw", "capture", "embolize")
 _SINCE = ("in", "since", "of", "from")
 
 
@@ -97,7 +98,9 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
     """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
     first = group[0].first
     behind = 5 if cue.means.reach == "both" else 1
-    acted = any(group[-1].last <= a.first < cue.first for a in parse.actions)  # "retrieved, discussed openly"
+    acted = any(  # "retrieved without sequelae, discussed openly"
+        group[-1].last <= a.first < cue.first and a.means.event in _TAKES_AWAY for a in parse.actions
+    )
     return (cue.first < first or (0 <= cue.first - group[-1].last <= behind and not acted)) and not any(
         c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
         for c in parse.cues
@@ -146,7 +149,16 @@ def _denied(parse: Parse, first: DevicePhrase) -> str:
 
 def _history_of_sentence(parse: Parse, clause: int | None) -> str:
     told = any(c.means.cue == "history" and c.means.reach == "sentence" for c in parse.cues)
-    return "history" if told or dated(parse, clause) else ""
+    return "history" if told or dated(parse, clause) or _goes_on(parse, clause) else ""
+
+
+def _goes_on(parse: Parse, clause: int | None) -> bool:
+    """As in "PVL plugged elsewhere 2021, two AVP II (12, 10)": no verb of its own, so of the same date."""
+    own = any(
+        parse.clause.get(i) == clause and (role in ("be", "verb", "subject"))
+        for i, role in parse.roles.items()
+    ) or any(parse.clause.get(a.first) == clause for a in parse.actions)
+    return clause is not None and clause > 0 and not own and dated(parse, clause - 1)
 
 
 def _instead(parse: Parse, phrase: DevicePhrase) -> bool:
@@ -230,6 +242,8 @@ def acted_away(parse: Parse, group: list[DevicePhrase]) -> bool:
 
 def negated(parse: Parse, action: Mention) -> bool:
     """Whether an action is denied, by a cue or by its subject ("no plug was deployed")."""
+    if any(c.means.cue == "until" and c.first >= action.last for c in parse.cues):
+        return False  # "was not released until the leaflets moved"
     return (
         cued(parse, action, "negation")
         or _none_phrase(parse, action)

@@ -513,7 +513,8 @@ class TimelineBuilder:
 
     def _comes_in(self, action: Mention, phrase: DevicePhrase) -> bool:
         """As in "An 8 mm device was substituted": a size not met before, and nothing it was changed for."""
-        unheard = bool(phrase.sizes) and not matching(self._telling, phrase, self.timeline.today())
+        known = [d for d in self.timeline.today() if d.size is not None]
+        unheard = bool(phrase.sizes) and not matching(self._telling, phrase, known)
         return unheard and phrase.determiner == "indefinite" and passive(self._parse, action)
 
     def _in_turn(self) -> list[TrackedDevice]:
