@@ -53,7 +53,7 @@ def _snared(telling: Telling) -> bool:
     """As in "The gooseneck brought it out": a snare, and no wire that it may be for."""
     roles = {m.means.role for m in telling.parse.nouns if m.kind == "other_device"}
     denied = "negation" in telling.parse.cue_kinds() or any(p.none for p in telling.parse.phrases)
-    return "snare" in roles and "wire" not in roles and not denied and not _gone(telling)
+    return "snare" in roles and not roles & {"wire", "vascular_closure"} and not denied and not _gone(telling)
 
 
 def _gone(telling: Telling) -> bool:

@@ -191,6 +191,9 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
     match = matching(telling, phrase, telling.active())
     if match and phrase.sizes and _listed_beside(telling, phrase):
         return False
+    if not match and _put_elsewhere(telling, phrase):
+        phrase.explanation = "other target"
+        return True
     if phrase.label is not None:
         match = [d for d in match if d.label == phrase.label]
     if match:
@@ -201,6 +204,15 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
             device.product = device.product or phrase.product
         phrase.explanation = f"device {telling.timeline.devices.index(device) + 1}"
     return bool(match)
+
+
+def _put_elsewhere(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in "Implants: ..., Amplatzer Septal Occluder 12 mm (atrial septum)": told of, of another defect."""
+    return bool(phrase.sizes and phrase.product) and any(
+        d.standing == "today" and d.target is not None and d.product == phrase.product
+        and size_key(d.size) == size_key(phrase.sizes[0])
+        for d in telling.timeline.devices
+    )  # fmt: skip
 
 
 def _listed_beside(telling: Telling, phrase: DevicePhrase) -> bool:
@@ -297,7 +309,7 @@ def announces(telling: Telling, phrase: DevicePhrase) -> bool:
 def _heads(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "Plug 2." or "Device B - Next we tried a 10 mm plug": the device is told after its label."""
     parse = telling.parse
-    if any(parse.words.words[i].isalnum() for i in range(parse.first, phrase.first)):
+    if any(parse.words.words[i].isalpha() for i in range(parse.first, phrase.first)):
         return False
     rest = [i for i in range(phrase.last, parse.last) if parse.words.words[i].isalnum()]
     if not rest:

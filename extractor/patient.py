@@ -338,6 +338,8 @@ class Patients:
         seen_verb = False
         if self._subject_left_out(action):
             return False
+        if self._absolute(action):
+            return True
         while i >= parse.first and parse.clause.get(i) == clause:
             if any(p.first <= i < p.last for g in parse.groups for p in g):
                 return False
@@ -360,6 +362,15 @@ class Patients:
                 return not self._group_before_preposition(i)
             i -= 1
         return False
+
+    def _absolute(self, action: Mention) -> bool:
+        """As in "left there, with the rail withdrawn": what "with" opens has a subject of its own."""
+        parse, i = self.parse, action.first - 1
+        if i <= parse.first or not parse.words.words[i].isalpha() or parse.roles.get(i) is not None:
+            return False
+        if any(p.first <= i < p.last for p in parse.phrases):
+            return False
+        return any(parse.words.words[k] == "with" for k in range(max(parse.first, i - 3), i))
 
     def _part_told_of(self, mention: Mention, action: Mention) -> bool:
         """As in "a plug was tried: waist too fat, sat proud, retrieved": the comma ends what its part did."""
