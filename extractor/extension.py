@@ -121,6 +121,8 @@ class _Leftward:
         self.committed, self.unknown, self.i = first, 0, first - 1
 
     def _may_pass(self) -> bool:
+        if self.phrase.number is not None:
+            return False  # "in the sack two coils": what stands before a number is another noun
         return self.unknown < (1 if self.phrase.product else _MOST_UNKNOWN)
 
     def _mention(self, mention: Mention) -> bool:

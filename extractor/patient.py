@@ -204,7 +204,8 @@ class Patients:
                 and start <= m.first < action.first
                 and self.parse.clause.get(m.first) == clause
                 and not self._motion(m.last, action.first)
-                and "," not in self.parse.between(m.last, action.first)
+                and not {",", ")"} & set(self.parse.between(m.last, action.first))
+                and not (left and self._prepositional(m))
                 and not (left and self._with_part(m))
             ),
             None,
@@ -328,7 +329,9 @@ class Patients:
     def _is_subject_noun(self, i: int) -> bool:
         """Whether a word between a device and an action may be the action's own subject."""
         mention = self.parse.items.get(i)
-        return mention is not None and mention.kind in ("other_device", "target", "leak")
+        if mention is None or mention.kind not in ("other_device", "target", "leak"):
+            return False
+        return not self._prepositional(mention)
 
     def subject_is_other(self, action: Mention) -> bool:
         """Whether the nearest noun before the verb is not a device."""
