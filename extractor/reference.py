@@ -430,9 +430,8 @@ def _position(telling: Telling, phrase: DevicePhrase, live: list[TrackedDevice])
     """As in "Two plugs well seated": a statement about what is in place."""
     in_place = [d for d in live if d.in_place]
     number = phrase.quantity
-    if phrase.sizes and phrase.product and not matching(telling, phrase, live):
-        telling.loosen(phrase, number or 1)  # none of those told of
-        return []
+    if phrase.sizes and live and not matching(telling, phrase, live):
+        return introduce(telling, phrase)  # "6 mm plug looked too small": none of those told of
     if number is not None and (phrase.number is not None or len(phrase.sizes) > 1):
         telling.state([phrase], number, number, "position")
     elif number is None and len(in_place) < 2 and not any(d.many for d in in_place):
