@@ -14,6 +14,7 @@ from extractor.phrases import LARGEST_COUNT, DevicePhrase, Tags, determine, size
 
 _LEAST_RANGE = 3  # mm: a smaller number before a size counts
 _PAIR = 6  # words between "one" and "the other"
+_ENDS = ("remain", "release", "withdraw", "unused", "waste")  # what ends the telling of a device
 _PARTS = frozenset({"other", "former", "latter", "remaining", "last"})
 
 
@@ -209,7 +210,7 @@ def _behind(tags: Tags, i: int) -> _Behind:
         mention is not None
         and mention.kind == "action"
         and (
-            (mention.means.event in ("remain", "release", "withdraw") and mention.means.form == "verb")
+            (mention.means.event in _ENDS and mention.means.form == "verb")
             or word.endswith(("ed", "wn", "en", "were", "was", "put", "left"))
         )
     )
