@@ -86,7 +86,11 @@ class _Leftward:
         word, mention, role, cue = tags.at(i)
         if mention is not None:
             return self._mention(mention)
-        if cue is not None and cue.means.cue == "landmark":
+        if (
+            cue is not None
+            and cue.means.cue == "landmark"
+            and not (role == "of" and "definite" in phrase.words and _partitive(tags, i - 1))
+        ):
             return False
         if cue is not None and cue.means.cue == "history":
             phrase.prior = True

@@ -37,8 +37,9 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
         else:
             alone = _stands_alone(tags, phrase)
         if alone:
-            if phrase.plural and phrase.words == {"definite"} and not (phrase.sizes or phrase.number):
-                phrase.words = {"pronoun"}  # "these were released"
+            if _demonstrative(phrase):
+                phrase.words = {"pronoun"}
+            phrase.words.discard("alone")
             determine(phrase)
             out.append(phrase)
         i = phrase.last
@@ -68,10 +69,18 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
             break
         else:
             _count(phrase, mention)
-            phrase.plural |= mention.plural
+            if mention.means.alone:
+                phrase.words.add("alone")
+                phrase.plural |= mention.plural
             k = mention.last
     phrase.last = max(k, first + 1)
     return phrase
+
+
+def _demonstrative(phrase: DevicePhrase) -> bool:
+    """As in "This was released", "these were let go"."""
+    bare = phrase.words == {"definite", "alone"} and phrase.number is None and phrase.ordinal is None
+    return bare and not phrase.sizes
 
 
 def _count(phrase: DevicePhrase, mention: Mention) -> None:
@@ -248,8 +257,8 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
         return behind.action or behind.role == "be"
     if phrase.number is not None:
         return _number_alone(tags, phrase, behind)
-    if phrase.plural and phrase.words == {"definite"}:
-        return behind.verb
+    if _demonstrative(phrase):
+        return behind.role in ("be", "modal")
     return bool(phrase.words & {"all", "each"}) and behind.verb
 
 

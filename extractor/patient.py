@@ -417,6 +417,10 @@ class Patients:
         for k in range(mention.first - 1, max(parse.first - 1, mention.first - 5), -1):
             if parse.roles.get(k) in ("preposition", "with", "of", "exchange"):
                 return True
+            verb = parse.items.get(k)
+            if verb is not None and verb.kind == "action":
+                held = verb.last - verb.first > 1  # "advanced through two sheaths": the verb holds it
+                return held and "," not in parse.between(k, mention.first)
             if parse.roles.get(k) in ("be", "clause", "conjunction"):
                 return False
         return False

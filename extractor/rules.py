@@ -167,6 +167,7 @@ class CountMeans(_Strict):
         ]
         | None
     ) = None  # fmt: skip
+    alone: bool = False  # "this was released": may stand for a noun
 
 
 class GrammarMeans(_Strict):

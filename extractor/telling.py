@@ -140,6 +140,13 @@ class Telling:
         elif event == "pull":
             device.unsure = device.in_place
         device.state = next_state(state, event, named=bool(group))
+        here = self.span(self.parse.first, self.parse.last)[0]
+        where = "where" in self.parse.between(self.parse.first, action.first)  # "on the table, where it stayed"
+        if event == "remain" and state == "removed" and device.events[-1].start >= here and not where:
+            device.state, device.unsure = (
+                "deployed",
+                True,
+            )  # "pulled back twice, on the third try it was stable"
         self.log(device, event, action, group)
 
     def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
