@@ -36,6 +36,7 @@ class Event:
     end: int
     section: str
     rule: str
+    final: bool = False  # said in a word for what is put in to stay
 
 
 @dataclass(slots=True, eq=False)

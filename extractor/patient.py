@@ -206,10 +206,19 @@ class Patients:
                 and not self._motion(m.last, action.first)
                 and not {",", ")"} & set(self.parse.between(m.last, action.first))
                 and not (left and self._prepositional(m))
+                and not (left and passive(self.parse, action) and self._object(m))
                 and not (left and self._with_part(m))
             ),
             None,
         )
+
+    def _object(self, part: Mention) -> bool:
+        """As in "impeded the disc and was pulled back": the part is what an earlier verb was done to."""
+        i = part.first - 1
+        while i > self.parse.first and i in self.parse.items and self.parse.items[i].kind == "count":
+            i -= 1
+        verb = self.parse.items.get(i)
+        return self.parse.roles.get(i) == "verb" or (verb is not None and verb.kind == "action")
 
     def _with_part(self, part: Mention) -> bool:
         """As in "opened with its disc flush and let go": the part tells how, the plug is the subject."""

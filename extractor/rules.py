@@ -134,6 +134,7 @@ class ActionMeans(_Strict):
     # passive: the words follow the device ("was released"); noun: "release of";
     # verb: active or participle, the argument may be on either side.
     form: Literal["verb", "noun"] = "verb"
+    final: bool = False  # says that it stays: no release need be told
     # Said of occluders only: with an unknown subject it may be a device unaccounted for.
     sure: bool = False
     # May also be said of an attempt or a route: "abandoned".

@@ -304,6 +304,9 @@ def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
     return (
         len(between) > _NEGATION_REACH
         or any(parse.words.words[i] == "," for i in between)
+        or any(  # "did not hold and was withdrawn"
+            parse.roles.get(i) == "conjunction" and parse.roles.get(i + 1) == "be" for i in between
+        )
         or any(
             i in parse.items and parse.items[i].kind in ("action", "leak", "other_device") for i in between
         )

@@ -141,7 +141,8 @@ class Telling:
             device.unsure = device.in_place
         device.state = next_state(state, event, named=bool(group))
         here = self.span(self.parse.first, self.parse.last)[0]
-        where = "where" in self.parse.between(self.parse.first, action.first)  # "on the table, where it stayed"
+        # "set on the table, where it stayed"
+        where = "where" in self.parse.between(self.parse.first, action.first)
         if event == "remain" and state == "removed" and device.events[-1].start >= here and not where:
             device.state, device.unsure = (
                 "deployed",
@@ -158,7 +159,8 @@ class Telling:
         if group:
             a, b = self.span(group[0].first, group[-1].last)
             start, end = min(a, start), max(b, end)
-        device.events.append(Event(event, start, end, self.parse.sentence.section.role, action.rule))
+        final = action.kind == "action" and action.means.final
+        device.events.append(Event(event, start, end, self.parse.sentence.section.role, action.rule, final))
 
     # -- phrases and how they are explained -----------------------------------
 

@@ -256,6 +256,8 @@ class TimelineBuilder:
             return  # "in its stead", "in place of it"
         if event == "remain" and self._stays_unused(action):
             return
+        if event == "release" and self._tells_when(action) and self._before_subject(action):
+            return
         group = self._group(action, event)
         if event == "close":
             group = group or self._closes(action)
@@ -404,6 +406,12 @@ class TimelineBuilder:
             c.means.cue == "landmark" and c.last == action.first and c.first < action.first
             for c in self._parse.cues
         )
+
+    def _before_subject(self, action: Mention) -> bool:
+        """As in "After release one plug embolized": what stands behind the noun is the subject of a verb."""
+        right = self._patients.right(action)
+        gerund = self._parse.words.words[action.first].endswith("ing")
+        return right is not None and right[0].first == action.last and not gerund
 
     def _spent(self, phrase: DevicePhrase) -> bool:
         """Whether a phrase is explained, and not by a device of this sentence."""
