@@ -78,8 +78,11 @@ def _pronoun(
     telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]
 ) -> list[TrackedDevice]:
     """As in "It", "they": the devices in focus, or the one named just before."""
-    if phrase.plural:
-        return list(telling.focus) if len(telling.focus) > 1 else [d for d in live if d.in_place]
+    if phrase.plural and len(telling.focus) > 1:
+        return list(telling.focus)
+    if phrase.plural:  # "they were released": those brought in since, too
+        states = ("loaded", "deployed") if act.event == "release" else ("deployed", "released")
+        return [d for d in live if d.state in states] or [d for d in live if d.in_place]
     named = _named_before(telling, phrase)
     if named is not None:
         devices = _denoted(telling, named, replace(act, event="select"))
