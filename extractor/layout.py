@@ -51,6 +51,7 @@ _MERE_COUNT = re.compile(
     r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
 )
 _ROW_NUMBER = re.compile(r"\s*\d{1,3}[.)]?\s+(?=\d{1,2}[:h]\d{2}\b)")
+_STATEMENT = re.compile(r"\s*(?:[\[(][\divx]{1,4}[\])]|\d|[A-Z])")
 _LEAST_OF_LOG = 3  # lines that begin with a time
 
 
@@ -200,7 +201,10 @@ class LayoutReader:
             elif (
                 open_field
                 and text[starts[-1][1] : line.start].strip()
-                and self._ends_field("count" if counted else starts[-1][2], line)
+                and (
+                    self._ends_field("count" if counted else starts[-1][2], line)
+                    or (starts[-1][2] == "history" and self._opens_statement(lines, n, starts[-1][0]))
+                )
             ):
                 starts.append((line.start, line.start, "body", ""))
                 open_field = False
@@ -258,6 +262,18 @@ class LayoutReader:
         if role in ("letterhead", "findings"):
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
+
+    def _opens_statement(self, lines: list[Line], n: int, label: int) -> bool:
+        """Whether a new statement begins right under a label with its value on one line.
+
+        Wrapping is undone by now: the line ended because its statement did. Where the
+        course of events has a header of its own further down, the label goes on.
+        """
+        if lines[n - 1].start != label or not lines[n - 1].text.rstrip().endswith("."):
+            return False
+        later = (self._line_header(line) for line in lines[n + 1 :])
+        told = any(header is not None and header[1] == "description" for header in later)
+        return not told and _STATEMENT.match(lines[n].text) is not None
 
     def _content_start(self, line: str) -> int | None:
         """Where the text begins behind the header that opens a line."""
