@@ -18,6 +18,14 @@ from extractor.rules import RuleBook, spellings
 _OPENING = 3  # lines
 _LONGEST_ENTRY = 16  # words of an entry in a list of procedures
 _NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
+# "(1) ... (2) ...", "[1] ...", "1) ... 2) ...": with a word behind that the number may stand for.
+_STEP = re.compile(
+    r"(?:\((?P<round>\d{1,2})\)|\[(?P<square>\d{1,2})\]|(?<![^\s:;,])(?P<half>\d{1,2})\)"
+    r"|(?<![^\s;,])(?P<dot>\d{1,2})\.(?=[ \t]))"
+    r"[ \t]*(?!(?:and|or|were|was|are|is)\b)(?=\w)",
+    re.I,
+)
+_SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
@@ -470,9 +478,45 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
     return timed
 
 
+def _steps(text: str, blocks: list[_Block]) -> list[tuple[int, int]]:
+    """Spans of the numbers that count entries: 1, 2, 3 in brackets, at the beginning of lines or in a line.
+
+    The first stands where a line or a statement begins; a number that stands alone may as well
+    be a quantity ("(2) AVP II 8 mm").
+    """
+    runs: list[list[tuple[int, int]]] = []
+    open_runs: dict[str, list[tuple[int, int]]] = {}  # by the kind of bracket
+    for block in blocks:
+        bullet = BULLET.match(text, block.start, block.end)
+        for mark in _STEP.finditer(text, block.start, block.end):
+            before = text[block.start : mark.start()]
+            leads = not before.strip(" \t-*•>") or bool(bullet and mark.start() < bullet.end())
+            kind, number = next((kind, int(n)) for kind, n in mark.groupdict().items() if n)
+            run = open_runs.get(kind, [])
+            if number == 1 and (leads or before.rstrip()[-1:] in (":", ".", ";")):
+                runs.append([mark.span()])
+                open_runs[kind] = runs[-1]
+            elif run and number == len(run) + 1 and (leads or (run[-1][0] >= block.start and _ends(before, kind))):
+                run.append(mark.span())
+            elif leads:
+                open_runs.pop(kind, None)
+    return sorted(span for run in runs if len(run) > 1 for span in run)
+
+
+def _ends(text: str, kind: str) -> bool:
+    """Whether an entry may end with a text: no bracket is open; before "2." there is a size or a mark."""
+    if kind == "dot" and not _SIZE_OR_MARK.search(text):
+        return False  # "AVP II x 2. Released."
+    depth = 0
+    for mark in text:
+        depth = depth + 1 if mark == "(" else max(0, depth - (mark == ")"))
+    return not depth
+
+
 def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
+    steps = _steps(text, [block for block in blocks if not block.whole])
     for paragraph, block in enumerate(blocks):
         position = block.start
         while position < block.end:
@@ -483,10 +527,22 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
                 position = min(stop, max(position, sections[k].body))
             listed = block.form == "item" and sections[k].role == "implants"
             spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
-            for a, b in _trim(text, spans):
+            for a, b in _trim(text, _stepwise(spans, steps)):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
                 out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
             position = stop
+    return out
+
+
+def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans cut at the numbers of entries, which are left out."""
+    out = []
+    for a, b in spans:
+        for start, end in steps:
+            if a <= start < b:
+                out.append((a, start))
+                a = min(end, b)
+        out.append((a, b))
     return out
 
 
