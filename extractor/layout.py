@@ -201,7 +201,9 @@ class LayoutReader:
                 pass  # "Final TEE: ..." is a sentence of the narrative
             elif found is not None:
                 content, role, title = found
-                counted = role in _OF_DEVICES and _is_count(text[content : line.end])
+                value = text[content : line.end]
+                none = bool(value.strip()) and self._names.is_none(value)
+                counted = role in _OF_DEVICES and (_is_count(value) or (none and _IN_WORD.search(value) is not None))
                 starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")

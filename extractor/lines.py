@@ -45,6 +45,8 @@ _LEAST_BREAKS = 3  # that must speak for a width
 _MOST_IN_PROSE = 1  # gap between words
 _BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
+_PAD = re.compile(r"(?<=\w)  (?=\d(?!\d))")  # before a number of one digit
+_TWO_DIGITS = re.compile(r"\w \d\d(?!\d)")
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
 
 
@@ -143,13 +145,28 @@ def _pieces(text: str) -> list[Line]:
     ]
 
 
+def _padded(pieces: list[Line]) -> list[Line]:
+    """Numbers aligned under one another: "AVP II  8" below "AVP II 12" has no gap between columns."""
+    out = []
+    for n, piece in enumerate(pieces):
+        beside = [other.text for other in pieces[max(0, n - 1) : n + 2] if other is not piece]
+        text = _PAD.sub(
+            lambda m, beside=beside: (
+                m[0] if not any(_TWO_DIGITS.match(t, m.start() - 1) for t in beside) else " \xa0"
+            ),
+            piece.text,
+        )
+        out.append(piece if text == piece.text else Line(piece.start, piece.end, text, _form(text)))
+    return out
+
+
 def _raw_pieces(text: str) -> list[Line]:
     pieces, start = [], 0
     for raw in (part for line in text.splitlines(keepends=True) for part in _HL7_BREAK.split(line) if part):
         body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
         pieces.append(Line(start, start + len(body), body, _form(body)))
         start += len(raw)
-    return pieces
+    return _padded(pieces)
 
 
 def _form(line: str) -> str:
