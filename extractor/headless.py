@@ -106,7 +106,7 @@ def _of_other(tags: Tags, i: int) -> bool:
 def _labels(tags: Tags, i: int) -> bool:
     """As in "wire no. 2": the number tells which of them."""
     mention = tags.item[i]
-    before = tags.item.get(i - 1) if i > tags.first else None
+    before = tags.item.get(mention.first - 1) if mention.first > tags.first else None
     numbered = mention.kind == "count" and mention.means.word == "numbered"
     return numbered and before is not None and before.kind == "other_device"
 
