@@ -250,7 +250,14 @@ def _narrator(case: Case) -> Source | None:
     if tellers:
         return max(tellers, key=lambda s: (events[s], s == "narrative"))
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
-    return next(iter((events if not listed else []) or placed or told), None)
+    return next(iter((events if not listed else []) or placed or told), _told_in_title(case))
+
+
+def _told_in_title(case: Case) -> Source | None:
+    """As in "Procedure: transseptal access. A plug was deployed and released.", where nothing else tells."""
+    devices = case.timelines.get("title", Timeline()).today()
+    released = any(event.event == "release" for d in devices if d.in_place for event in d.events)
+    return "title" if released else None
 
 
 def _only_losses(case: Case, source: Source) -> bool:

@@ -249,7 +249,10 @@ class LayoutReader:
                 and not _enumerated(told)
                 and (
                     len(told.split()) > self._LONGEST_TITLE
-                    or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+                    or (
+                        len(_split(told, 0, len(told))) > (2 if told[:1] in "\r\n" else 3)
+                        and "\n\n" not in told.strip()
+                    )
                 )
             ):
                 role = "description"
@@ -463,7 +466,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
     for n, line in enumerate(lines):
         number = _ROW_NUMBER.match(line.text)
         time = TIME.match(line.text, number.end() if number else 0)
-        if time is not None:
+        if time is not None and line.form != "prose":  # "2019 MVR"
             timed[n] = time.end()
     if len(timed) < _LEAST_OF_LOG:
         return {}
