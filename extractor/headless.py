@@ -84,7 +84,7 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
             phrase.number = number
     elif number is not None and (
         ("article" in phrase.words and number >= 3)
-        or (phrase.words & {"definite", "another"} and number > LARGEST_COUNT)
+        or (phrase.words & {"definite", "another", "same"} and number > LARGEST_COUNT)
     ):
         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
     else:

@@ -60,6 +60,8 @@ _MERE_COUNT = re.compile(
 )
 _ROW_NUMBER = re.compile(r"\s*\d{1,3}[.)]?\s+(?=\d{1,2}[:h]\d{2}\b)")
 _STATEMENT = re.compile(r"\s*(?:[\[(][\divx]{1,4}[\])]|\d|[A-Z])")
+# "9:26 sheath up   9:31 wire across", "8:12 asleep / 8:40 prepped": the next entry on the same line.
+_NEXT_TIME = re.compile(r"(?:[ \t]{2,}|\t|\s[/|;]\s*)(?=(?P<time>\d{1,2}:\d{2}|\d{4})\s+[^\W\d])")
 _LEAST_OF_LOG = 3  # lines that begin with a time
 
 
@@ -453,8 +455,22 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
         form = "log" if n in logged else "row" if headed or (cells and between) else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + logged.get(n, time.end() if time else 0)
-        blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
+        if form == "log":
+            blocks += [_Block(a, b, form, (), whole=False) for a, b in _entries_of_log(line, begin)]
+            continue
+        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
     return blocks
+
+
+def _entries_of_log(line: Line, begin: int) -> list[tuple[int, int]]:
+    """The entries of a log line: each behind a time written as the first of the line is."""
+    clock = ":" in line.text[: begin - line.start]
+    spans = []
+    for mark in _NEXT_TIME.finditer(line.text, begin - line.start):
+        if (":" in mark["time"]) == clock:
+            spans.append((begin, line.start + mark.start()))
+            begin = line.start + mark.end("time")
+    return [*spans, (begin, line.end)]
 
 
 def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:

@@ -117,7 +117,7 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
 def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
     """As in "Aortic: paravalvular leak, trace after device", under a title of the mitral valve."""
     for parse, source, standing in case.parses:
-        if len(titled) != 1 or source != "findings" or standing != "today":
+        if len(titled) != 1 or source == "title" or standing != "today":
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
