@@ -111,7 +111,7 @@ def _ends_heading(parse: Parse, valve: Mention) -> bool:
     if i >= parse.last or parse.words.words[i] in _AFTER_HEADING:
         return True
     item = parse.items.get(i)
-    if item is not None and item.kind == "count" and item.means.number == 1:
+    if item is not None and item.kind == "count" and 1 in (item.means.number, item.means.ordinal):
         return True
     if any(parse.roles.get(k) in ("of", "preposition", "clause") for k in range(_begin(parse), valve.first)):
         return False
