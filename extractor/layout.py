@@ -228,7 +228,7 @@ class LayoutReader:
                 if colon is not None:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
-                    if role == "findings" and starts and starts[-1][2] in _TOLD:
+                    if starts and starts[-1][2] in _TOLD and _told_on(title, role, line.text[end:]):
                         continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field, counted = role in self._FIELD_ROLES, False
@@ -403,6 +403,12 @@ def _alone(lines: list[Line], n: int) -> bool:
     after = lines[n + 1].text.strip() if n + 1 < len(lines) else ""
     before = lines[n - 1].text.strip() if n else ""
     return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
+
+
+def _told_on(title: str, role: str, rest: str) -> bool:
+    """Whether a header inside a narrative line opens no section: the narrative goes on behind its value."""
+    goes_on = title.isalpha() and not title.isupper() and _AFTER_SENTENCE.search(rest) is not None
+    return role == "findings" or (role in _OF_DEVICES and goes_on)
 
 
 def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
