@@ -507,7 +507,7 @@ def _cuts(row: Row) -> list[int]:
 
 
 def _hardware(row: Row, first: int, last: int) -> bool:
-    """Whether other hardware is listed between two words; not a tool that was used: "(snare)", "with a snare"."""
+    """Whether other hardware is listed between two words; "(snare)" or "with a snare" is a tool."""
     return any(
         m.kind == "other_device" and first <= m.first < last and not _tool(row, m) for m in row.parse.nouns
     )

@@ -205,7 +205,9 @@ class LayoutReader:
                 content, role, title = found
                 value = text[content : line.end]
                 none = bool(value.strip()) and self._names.is_none(value)
-                counted = role in _OF_DEVICES and (_is_count(value) or (none and _IN_WORD.search(value) is not None))
+                counted = role in _OF_DEVICES and (
+                    _is_count(value) or (none and _IN_WORD.search(value) is not None)
+                )
                 starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
@@ -260,6 +262,10 @@ class LayoutReader:
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return _with_quotations(text, sections)
+
+    def _counts(self, value: str) -> bool:
+        """Whether the value of a field is a number, or says that there is none."""
+        return _is_count(value) or (_IN_WORD.search(value) is not None and self._names.is_none(value))
 
     def _names_columns(self, line: Line) -> bool:
         """Whether a line is the header of a table, and so of no section."""
@@ -509,25 +515,33 @@ def _steps(text: str, blocks: list[_Block]) -> list[tuple[int, int]]:
     """Spans of the numbers that count entries: 1, 2, 3 in brackets, at the beginning of lines or in a line.
 
     The first stands where a line or a statement begins; a number that stands alone may as well
-    be a quantity ("(2) AVP II 8 mm").
+    be a quantity ("(2) AVP II 8 mm"). One that opens a line without a bracket before it stays.
     """
-    runs: list[list[tuple[int, int]]] = []
-    open_runs: dict[str, list[tuple[int, int]]] = {}  # by the kind of bracket
+    runs: list[list[re.Match[str]]] = []
+    last: dict[str, list[re.Match[str]]] = {}  # the run of each kind of mark
+    leading: set[int] = set()
     for block in blocks:
-        bullet = BULLET.match(text, block.start, block.end)
         for mark in _STEP.finditer(text, block.start, block.end):
             before = text[block.start : mark.start()]
-            leads = not before.strip(" \t-*•>") or bool(bullet and mark.start() < bullet.end())
-            kind, number = next((kind, int(n)) for kind, n in mark.groupdict().items() if n)
-            run = open_runs.get(kind, [])
+            kind, number = _number_of(mark)
+            leads = not before.strip(" \t-*•>")
+            leading |= {mark.start()} if leads else set()
+            run = last.get(kind, [])
+            inline = bool(run) and run[-1].start() >= block.start and _ends(before, kind)
             if number == 1 and (leads or before.rstrip()[-1:] in (":", ".", ";")):
-                runs.append([mark.span()])
-                open_runs[kind] = runs[-1]
-            elif run and number == len(run) + 1 and (leads or (run[-1][0] >= block.start and _ends(before, kind))):
-                run.append(mark.span())
+                last[kind] = [mark]
+                runs.append(last[kind])
+            elif run and number == len(run) + 1 and (leads or inline):
+                run.append(mark)
             elif leads:
-                open_runs.pop(kind, None)
-    return sorted(span for run in runs if len(run) > 1 for span in run)
+                last.pop(kind, None)
+    kept = [mark for run in runs if len(run) > 1 for mark in run]
+    return sorted(m.span() for m in kept if m.start() not in leading or text[m.start()] in "([")
+
+
+def _number_of(mark: re.Match[str]) -> tuple[str, int]:
+    """The kind of a mark that counts entries, and its number."""
+    return next((kind, int(number)) for kind, number in mark.groupdict().items() if number)
 
 
 def _ends(text: str, kind: str) -> bool:

@@ -153,12 +153,10 @@ def _padded(pieces: list[Line]) -> list[Line]:
     out = []
     for n, piece in enumerate(pieces):
         beside = [other.text for other in pieces[max(0, n - 1) : n + 2] if other is not piece]
-        text = _PAD.sub(
-            lambda m, beside=beside: (
-                m[0] if not any(_TWO_DIGITS.match(t, m.start() - 1) for t in beside) else " \xa0"
-            ),
-            piece.text,
-        )
+        text = piece.text
+        for gap in _PAD.finditer(text):
+            if any(_TWO_DIGITS.match(other, gap.start() - 1) for other in beside):
+                text = f"{text[: gap.start()]} \xa0{text[gap.end() :]}"
         out.append(piece if text == piece.text else Line(piece.start, piece.end, text, _form(text)))
     return out
 

@@ -369,21 +369,21 @@ def _rows(case: Case) -> list[_Row]:
 
 
 def _matched(case: Case, rows: list[_Row]) -> list[_Row]:
-    """The rows of a table that names no valve, each with the valve at which the narrative names its device."""
+    """The rows of a table without valves, each with the valve at which the narrative has its size."""
     talk = _talk(case)
     words: Named = {}
     for parse, _, _ in case.parses:
-        for valve in spoken_of(parse):
-            words.setdefault(valve.means.valve, valve)
+        for named in spoken_of(parse):
+            words.setdefault(named.means.valve, named)
     valves: dict[tuple[str, ...], set[str | None]] = {}
     for device in case.main.today():
         valve = talk.get(device.events[0].start, device.valve)
         valves.setdefault(size_key(device.size), set()).add(valve)
     out = []
     for row in rows:
-        named = valves.get(size_key(row.device.size), set()) if row.device.size else set()
-        valve = next(iter(named)) if len(named) == 1 else None
-        out.append(_Row(row.device, words.get(valve) if valve is not None else None))
+        at = valves.get(size_key(row.device.size), set()) if row.device.size else set()
+        only = next(iter(at)) if len(at) == 1 else None
+        out.append(_Row(row.device, words.get(only) if only is not None else None))
     return out
 
 
