@@ -90,7 +90,8 @@ class Sentence:
 
     ``form`` is ``prose``, ``item``, ``log`` or ``row``, or of several lines ``record``
     (its cells are fields) or ``heap`` (a table whose cells cannot be told apart);
-    ``paragraph`` counts the blocks of the note.
+    ``paragraph`` counts the blocks of the note, ``clock`` has the digits of the time
+    before an entry of a log.
     """
 
     start: int
@@ -99,6 +100,7 @@ class Sentence:
     form: str
     paragraph: int
     cells: tuple[Cell, ...] = ()
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,9 @@ class LayoutReader:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        opened = re.match(
+            r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*", rest
+        )
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
@@ -446,6 +450,7 @@ class _Block:
     form: str
     cells: tuple[Cell, ...]
     whole: bool
+    clock: str = ""
 
 
 def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> list[_Block]:
@@ -468,7 +473,8 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + logged.get(n, time.end() if time else 0)
         if form == "log":
-            blocks += [_Block(a, b, form, (), whole=False) for a, b in _entries_of_log(line, begin)]
+            clock = "".join(filter(str.isdigit, line.text[: begin - line.start]))
+            blocks += [_Block(a, b, form, (), False, clock) for a, b in _entries_of_log(line, begin)]
             continue
         blocks.append(_Block(begin, line.end, form, cells, form == "row"))
     return blocks
@@ -570,7 +576,7 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
             spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
             for a, b in _trim(text, _stepwise(spans, steps)):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
-                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
+                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells, block.clock))
             position = stop
     return out
 

@@ -166,3 +166,22 @@ def test_claims_number_of_a_wire_counts_no_device(coder: Coder) -> None:
         "no. 2 a 12 mm. Both were released."
     )
     assert coder.suggest(text).units == {"93590": 1, "93592": 1}
+
+
+def test_claims_log_with_the_newest_event_first_is_turned_round(coder: Coder) -> None:
+    log = [
+        "9:10 10 mm plug opened",
+        "9:20 10 mm plug recaptured, out",
+        "9:40 8 mm plug opened",
+        "9:50 Released",
+    ]
+    text = (
+        "Mitral paravalvular leak closure.\n\nEVENT LOG\n" + "\n".join(["10:02 end", *reversed(log)]) + "\n"
+    )
+    found = coder.suggest(text)
+    assert [(d.size, d.outcome) for d in found.devices] == [("10 mm", "removed"), ("8 mm", "implanted")]
+
+
+def test_claims_field_of_a_form_counts_this_case(coder: Coder) -> None:
+    text = "Aortic paravalvular leak closure.\n\nNumber of closure devices placed this case: 1\n"
+    assert [(c.low, c.high) for c in coder.analyse(text).case.claims] == [(1, 1)]

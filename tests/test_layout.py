@@ -38,6 +38,7 @@ def forms(text: str) -> list[str]:
     ("header", "role", "why"),
     [
         ("INDICATION: fever", "history", "capitals and a colon"),
+        ("Brief HPI -- fever", "history", "two hyphens"),
         ("indication: fever", "history", "lower case"),
         ("Indication : fever", "history", "a blank before the colon"),
         ("Past Medical History\nfever", "history", "no colon, alone on its line"),
