@@ -176,6 +176,12 @@ def test_implants_tables_count_what_stayed(coder: Coder, table: str, devices: in
             1,
             "the tool in brackets ends no entry",
         ),
+        (
+            "SUPPLIES\nItem                 Used  Waste  Rtn\nAVP II 10 mm          1     0      0\n"
+            "AVP II 12 mm          0     0      1\n\nImplants: AVP II 10 mm\n",
+            1,
+            "used, wasted and returned counted in columns",
+        ),
         ("Devices/Implants:\n Mitral: AVP II 12 mm, AVP II 10 mm\n", 2, "a field for each valve"),
     ],
 )
