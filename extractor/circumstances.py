@@ -54,7 +54,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
     out.failed = _failed(case)
-    _document(layout, found["document"], out)
+    _document(layout, found["document"], _ticked(case, found["document"]), out)
     out.other_closure = next(
         (
             m
@@ -301,12 +301,22 @@ def _implants(case: Case, out: Circumstances) -> None:
                 out.other_procedure = out.other_procedure or noun
 
 
+def _of_a_part(parse: Parse, noun: Mention) -> bool:
+    """Whether "of" or "of the" stands before a noun."""
+    before = noun.first - 1
+    item = parse.items.get(before)
+    article = item is not None and item.kind == "count" and item.means.word in ("article", "definite")
+    return parse.roles.get(before - article) == "of"
+
+
 def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
     """Whether an action beside a noun puts it in: "a Sapien 3 was deployed"."""
     if action.means.event not in ("open", "release"):
         return False
     if parse.clause.get(action.first) != parse.clause.get(noun.first):
         return False
+    if action.first >= noun.last and _of_a_part(parse, noun):
+        return False  # "the leaflets of the Sapien open fully"
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
     between = range(min(action.last, noun.last), max(action.first, noun.first))
     if (
@@ -322,10 +332,18 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
     )
 
 
-def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:
+def _ticked(case: Case, mentions: list[Mention]) -> set[int]:
+    """Starts of those behind a box: "[x] H&P" of a checklist names no document."""
+    words = next((parse.words.words for parse, _, _ in case.parses), [])
+    return {m.start for m in mentions if words[m.first - 1 : m.first] == ["]"]}
+
+
+def _document(layout: Layout, mentions: list[Mention], ticked: set[int], out: Circumstances) -> None:
     """The kind of document, by its first lines."""
     procedure = None
     for mention in mentions:
+        if mention.start in ticked:
+            continue
         if mention.means.document == "cancelled":
             out.cancelled = out.cancelled or mention
         elif any(

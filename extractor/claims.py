@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import Literal
 
 from extractor.events import Standing, Statement, Timeline, TrackedDevice, same_size
@@ -94,7 +95,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         logs=_logs(parses),
         opening=next((p.first for p in parses if _opens_session(p)), 0),
     )
-    for parse in parses:
+    for parse in _as_it_happened(parses):
         reading.read(parse)
     case = reading.finish()
     case.narrator = _narrator(case)
@@ -228,6 +229,21 @@ def _logs(parses: list[Parse]) -> frozenset[int]:
     return frozenset(s for s, n in timed.items() if 2 * n > lines[s] and timed.total() >= _LEAST_OF_LOG)
 
 
+def _as_it_happened(parses: list[Parse]) -> list[Parse]:
+    """The sentences in the order of events: an event list that has the newest first is turned round."""
+    out: list[Parse] = []
+    for _, run in groupby(parses, lambda p: (p.sentence.section.start, bool(p.sentence.clock))):
+        log = list(run)
+        clocks = [p.sentence.clock.zfill(len(p.sentence.clock) + len(p.sentence.clock) % 2) for p in log]
+        down = sum(a > b for a, b in pairwise(clocks))
+        falls = bool(clocks[0]) and len({len(c) for c in clocks}) == 1 and down >= _LEAST_OF_LOG
+        if falls and all(a >= b for a, b in pairwise(clocks)):
+            entries = [list(entry) for _, entry in groupby(log, lambda p: p.sentence.paragraph)]
+            log = [p for entry in reversed(entries) for p in entry]
+        out += log
+    return out
+
+
 def _opens_session(parse: Parse) -> bool:
     """As in "Today: general anaesthesia": what stands before is of another day."""
     return parse.words.words[parse.first + 1 : parse.first + 2] in ([":"], ["."]) and any(
@@ -262,7 +278,14 @@ def _narrator(case: Case) -> Source | None:
     if tellers:
         return max(tellers, key=lambda s: (events[s], s == "narrative"))
     placed = [s for s in told if any(d.in_place for d in case.timelines[s].today())]
-    return next(iter((events if not listed else []) or placed or told), None)
+    return next(iter((events if not listed else []) or placed or told), _told_in_title(case))
+
+
+def _told_in_title(case: Case) -> Source | None:
+    """As in "Procedure: transseptal access. A plug was deployed and released.", where nothing else tells."""
+    devices = case.timelines.get("title", Timeline()).today()
+    released = any(event.event == "release" for d in devices if d.in_place for event in d.events)
+    return "title" if released else None
 
 
 def _only_losses(case: Case, source: Source) -> bool:

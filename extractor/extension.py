@@ -469,7 +469,8 @@ class _Rightward:
         closed = tags.words.words[mention.last : mention.last + 1] == [")"]
         if not (self.opened and alone and number and closed):
             return False
-        if phrase.number is None and (phrase.plural or phrase.product or phrase.sizes):
+        single = "article" in phrase.words and not phrase.plural  # "an 8 mm AVP II (2)"
+        if phrase.number is None and not single and (phrase.plural or phrase.product or phrase.sizes):
             phrase.number = number
         elif phrase.number is None:
             phrase.label = number

@@ -100,7 +100,7 @@ def _in_columns(row: Row) -> list[tuple[Fate, int]]:
     again, used = 0, None
     for cell in row.cells:
         numbers = set(row.numbers(cell)) if row.figures(cell) else set()
-        if cell.fate == "other" and cell.column == "quantity" and len(numbers) == 1:
+        if cell.fate == "other" and cell.column in (None, "quantity") and len(numbers) == 1:
             used = numbers.pop()
         elif cell.fate in _OUTCOMES and cell.column in (None, "quantity") and len(numbers) == 1:
             number = numbers.pop()

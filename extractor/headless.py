@@ -25,7 +25,7 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     while i < tags.last:
         mention = tags.item.get(i)
         again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
-        if i in used or mention is None or again or _compares(tags, i) or not _may_stand_alone(mention):
+        if i in used or mention is None or again or not _may_stand_alone(mention) or _of_other(tags, i):
             i += 1
             continue
         phrase = _run(tags, i, used)
@@ -97,7 +97,7 @@ def _count(phrase: DevicePhrase, mention: Mention) -> None:
             phrase.number = number
     elif number is not None and (
         ("article" in phrase.words and number >= 3)
-        or (phrase.words & {"definite", "another"} and number > LARGEST_COUNT)
+        or (phrase.words & {"definite", "another", "same"} and number > LARGEST_COUNT)
     ):
         phrase.sizes.append(f"{number} mm")  # "the twelve was released"
     else:
@@ -109,6 +109,19 @@ def _compares(tags: Tags, i: int) -> bool:
     mention = tags.item[i]
     following = tags.words.words[i + 1 : i + 2]
     return mention.kind == "count" and mention.means.word == "more" and following == ["than"]
+
+
+def _of_other(tags: Tags, i: int) -> bool:
+    """As in "rather more than usual", "over wire no. 2 a 12 mm": a count of something else."""
+    return _compares(tags, i) or _labels(tags, i)
+
+
+def _labels(tags: Tags, i: int) -> bool:
+    """As in "wire no. 2": the number tells which of them."""
+    mention = tags.item[i]
+    before = tags.item.get(mention.first - 1) if mention.first > tags.first else None
+    numbered = mention.kind == "count" and mention.means.word == "numbered"
+    return numbered and before is not None and before.kind == "other_device"
 
 
 def _of_the_same(tags: Tags, i: int) -> bool:

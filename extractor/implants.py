@@ -507,8 +507,19 @@ def _cuts(row: Row) -> list[int]:
 
 
 def _hardware(row: Row, first: int, last: int) -> bool:
-    """Whether other hardware is listed between two words."""
-    return any(m.kind == "other_device" and first <= m.first < last for m in row.parse.nouns)
+    """Whether other hardware is listed between two words; "(snare)" or "with a snare" is a tool."""
+    return any(
+        m.kind == "other_device" and first <= m.first < last and not _tool(row, m) for m in row.parse.nouns
+    )
+
+
+def _tool(row: Row, noun: Mention) -> bool:
+    """Whether a noun stands in brackets by itself, or behind a preposition."""
+    words, roles = row.parse.words.words, row.parse.roles
+    if words[noun.first - 1] == "(" and words[noun.last : noun.last + 1] == [")"]:
+        return True
+    article = words[noun.first - 1] in ("a", "the")
+    return roles.get(noun.first - 1 - article) in ("with", "preposition")
 
 
 def _no_entry(row: Row, phrase: DevicePhrase) -> str:

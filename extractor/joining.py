@@ -5,13 +5,17 @@ In: the device phrases of a sentence, in text order. Out: fewer of them.
 
 from __future__ import annotations
 
-from extractor.phrases import DevicePhrase, Tags
+from extractor.phrases import DevicePhrase, Tags, size_key
 
 
 def merge(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
     """As in "Amplatzer device, plug": a phrase that overlaps its neighbour is part of it."""
     kept: list[DevicePhrase] = []
     for phrase in sorted(phrases, key=lambda p: p.first):
+        if kept and kept[-1].first < phrase.first < kept[-1].last and _two_articles(kept[-1], phrase):
+            phrase.first, phrase.number = kept[-1].last, None  # "AVP II 10 mm (1) AVP II 8 mm (1)"
+            kept.append(phrase)
+            continue
         beside = bool(kept) and phrase.first == kept[-1].last and not (phrase.sizes or phrase.words)
         if kept and (phrase.first < kept[-1].last or (beside and kept[-1].product is not None)):
             previous = kept[-1]
@@ -26,6 +30,12 @@ def merge(phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             continue
         kept.append(phrase)
     return kept
+
+
+def _two_articles(one: DevicePhrase, other: DevicePhrase) -> bool:
+    """Whether both name a product with a size, of which the sizes differ."""
+    named = bool(one.product and other.product and one.sizes and other.sizes)
+    return named and size_key(one.sizes[0]) != size_key(other.sizes[0])
 
 
 def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:

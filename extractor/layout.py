@@ -18,6 +18,14 @@ from extractor.rules import RuleBook, spellings
 _OPENING = 3  # lines
 _LONGEST_ENTRY = 16  # words of an entry in a list of procedures
 _NUMBERING = re.compile(r"\s*\(?(?:\d{1,2}|[A-Z]\d?|[IVX]{1,4})[.)]")
+# "(1) ... (2) ...", "[1] ...", "1) ... 2) ...": with a word behind that the number may stand for.
+_STEP = re.compile(
+    r"(?:\((?P<round>\d{1,2})\)|\[(?P<square>\d{1,2})\]|(?<![^\s:;,])(?P<half>\d{1,2})\)"
+    r"|(?<![^\s;,])(?P<dot>\d{1,2})\.(?=[ \t]))"
+    r"[ \t]*(?!(?:and|or|were|was|are|is)\b)(?=\w)",
+    re.I,
+)
+_SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
@@ -51,6 +59,9 @@ _MERE_COUNT = re.compile(
     r"|\s*\d(?:\s*[;,|/]|  +|\t)(?=[^:=]*[:=]\s*\d)"
 )
 _ROW_NUMBER = re.compile(r"\s*\d{1,3}[.)]?\s+(?=\d{1,2}[:h]\d{2}\b)")
+_STATEMENT = re.compile(r"\s*(?:[\[(][\divx]{1,4}[\])]|\d|[A-Z])")
+# "9:26 sheath up   9:31 wire across", "8:12 asleep / 8:40 prepped": the next entry on the same line.
+_NEXT_TIME = re.compile(r"(?:[ \t]{2,}|\t|\s[/|;]\s*)(?=(?P<time>\d{1,2}:\d{2}|\d{4})\s+[^\W\d])")
 _LEAST_OF_LOG = 3  # lines that begin with a time
 
 
@@ -79,7 +90,8 @@ class Sentence:
 
     ``form`` is ``prose``, ``item``, ``log`` or ``row``, or of several lines ``record``
     (its cells are fields) or ``heap`` (a table whose cells cannot be told apart);
-    ``paragraph`` counts the blocks of the note.
+    ``paragraph`` counts the blocks of the note, ``clock`` has the digits of the time
+    before an entry of a log.
     """
 
     start: int
@@ -88,6 +100,7 @@ class Sentence:
     form: str
     paragraph: int
     cells: tuple[Cell, ...] = ()
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +205,11 @@ class LayoutReader:
                 pass  # "Final TEE: ..." is a sentence of the narrative
             elif found is not None:
                 content, role, title = found
-                counted = role in _OF_DEVICES and _is_count(text[content : line.end])
+                value = text[content : line.end]
+                none = bool(value.strip()) and self._names.is_none(value)
+                counted = role in _OF_DEVICES and (
+                    _is_count(value) or (none and _IN_WORD.search(value) is not None)
+                )
                 starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
                     inline or role in ("letterhead", "title", "complications")
@@ -200,7 +217,10 @@ class LayoutReader:
             elif (
                 open_field
                 and text[starts[-1][1] : line.start].strip()
-                and self._ends_field("count" if counted else starts[-1][2], line)
+                and (
+                    self._ends_field("count" if counted else starts[-1][2], line)
+                    or (starts[-1][2] == "history" and self._opens_statement(lines, n, starts[-1][0]))
+                )
             ):
                 starts.append((line.start, line.start, "body", ""))
                 open_field = False
@@ -212,7 +232,7 @@ class LayoutReader:
                 if colon is not None:
                     title = line.text[gap.end() : end]
                     role = self._role(title)
-                    if role == "findings" and starts and starts[-1][2] in _TOLD:
+                    if starts and starts[-1][2] in _TOLD and _told_on(title, role, line.text[end:]):
                         continue  # "... TEE: leaflets free": a sentence of the narrative
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field, counted = role in self._FIELD_ROLES, False
@@ -235,12 +255,19 @@ class LayoutReader:
                 and not _enumerated(told)
                 and (
                     len(told.split()) > self._LONGEST_TITLE
-                    or (len(_split(told, 0, len(told))) > 3 and "\n\n" not in told.strip())
+                    or (
+                        len(_split(told, 0, len(told))) > (2 if told[:1] in "\r\n" else 3)
+                        and "\n\n" not in told.strip()
+                    )
                 )
             ):
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return _with_quotations(text, sections)
+
+    def _counts(self, value: str) -> bool:
+        """Whether the value of a field is a number, or says that there is none."""
+        return _is_count(value) or (_IN_WORD.search(value) is not None and self._names.is_none(value))
 
     def _names_columns(self, line: Line) -> bool:
         """Whether a line is the header of a table, and so of no section."""
@@ -259,6 +286,18 @@ class LayoutReader:
             return not is_field
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
+    def _opens_statement(self, lines: list[Line], n: int, label: int) -> bool:
+        """Whether a new statement begins right under a label with its value on one line.
+
+        Wrapping is undone by now: the line ended because its statement did. Where the
+        course of events has a header of its own further down, the label goes on.
+        """
+        if lines[n - 1].start != label or not lines[n - 1].text.rstrip().endswith("."):
+            return False
+        later = (self._line_header(line) for line in lines[n + 1 :])
+        told = any(header is not None and header[1] == "description" for header in later)
+        return not told and _STATEMENT.match(lines[n].text) is not None
+
     def _content_start(self, line: str) -> int | None:
         """Where the text begins behind the header that opens a line."""
         found = self._line_header(Line(0, len(line), line, ""))
@@ -273,7 +312,9 @@ class LayoutReader:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +[-–—] |\s*\t|  +|\])[*=_~]*", rest)
+        opened = re.match(
+            r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*", rest
+        )
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
             longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
@@ -374,6 +415,12 @@ def _alone(lines: list[Line], n: int) -> bool:
     return n > 0 and not before and bool(after) and re.fullmatch(r"[^\W\d][^.;|]{2,70}", words) is not None
 
 
+def _told_on(title: str, role: str, rest: str) -> bool:
+    """Whether a header inside a narrative line opens no section: the narrative goes on behind its value."""
+    goes_on = title.isalpha() and not title.isupper() and _AFTER_SENTENCE.search(rest) is not None
+    return role == "findings" or (role in _OF_DEVICES and goes_on)
+
+
 def _standing_alone(lines: list[Line], n: int) -> tuple[int, str, str] | None:
     """A heading without a colon: a few words between a blank line and running text or entries."""
     words = lines[n].text.strip()
@@ -403,6 +450,7 @@ class _Block:
     form: str
     cells: tuple[Cell, ...]
     whole: bool
+    clock: str = ""
 
 
 def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> list[_Block]:
@@ -424,8 +472,23 @@ def _blocks(lines: list[Line], entries: Sequence[Entry], names: ColumnNames) -> 
         form = "log" if n in logged else "row" if headed or (cells and between) else line.form
         time = TIME.match(line.text) if form == "log" else None
         begin = line.start + logged.get(n, time.end() if time else 0)
-        blocks.append(_Block(begin, line.end, form, cells if form != "log" else (), form == "row"))
+        if form == "log":
+            clock = "".join(filter(str.isdigit, line.text[: begin - line.start]))
+            blocks += [_Block(a, b, form, (), False, clock) for a, b in _entries_of_log(line, begin)]
+            continue
+        blocks.append(_Block(begin, line.end, form, cells, form == "row"))
     return blocks
+
+
+def _entries_of_log(line: Line, begin: int) -> list[tuple[int, int]]:
+    """The entries of a log line: each behind a time written as the first of the line is."""
+    clock = ":" in line.text[: begin - line.start]
+    spans = []
+    for mark in _NEXT_TIME.finditer(line.text, begin - line.start):
+        if (":" in mark["time"]) == clock:
+            spans.append((begin, line.start + mark.start()))
+            begin = line.start + mark.end("time")
+    return [*spans, (begin, line.end)]
 
 
 def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
@@ -437,7 +500,7 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
     for n, line in enumerate(lines):
         number = _ROW_NUMBER.match(line.text)
         time = TIME.match(line.text, number.end() if number else 0)
-        if time is not None:
+        if time is not None and line.form != "prose":  # "2019 MVR"
             timed[n] = time.end()
     if len(timed) < _LEAST_OF_LOG:
         return {}
@@ -454,9 +517,53 @@ def _log_lines(lines: list[Line], names: ColumnNames) -> dict[int, int]:
     return timed
 
 
+def _steps(text: str, blocks: list[_Block]) -> list[tuple[int, int]]:
+    """Spans of the numbers that count entries: 1, 2, 3 in brackets, at the beginning of lines or in a line.
+
+    The first stands where a line or a statement begins; a number that stands alone may as well
+    be a quantity ("(2) AVP II 8 mm"). One that opens a line without a bracket before it stays.
+    """
+    runs: list[list[re.Match[str]]] = []
+    last: dict[str, list[re.Match[str]]] = {}  # the run of each kind of mark
+    leading: set[int] = set()
+    for block in blocks:
+        for mark in _STEP.finditer(text, block.start, block.end):
+            before = text[block.start : mark.start()]
+            kind, number = _number_of(mark)
+            leads = not before.strip(" \t-*•>")
+            leading |= {mark.start()} if leads else set()
+            run = last.get(kind, [])
+            inline = bool(run) and run[-1].start() >= block.start and _ends(before, kind)
+            if number == 1 and (leads or before.rstrip()[-1:] in (":", ".", ";")):
+                last[kind] = [mark]
+                runs.append(last[kind])
+            elif run and number == len(run) + 1 and (leads or inline):
+                run.append(mark)
+            elif leads:
+                last.pop(kind, None)
+    kept = [mark for run in runs if len(run) > 1 for mark in run]
+    return sorted(m.span() for m in kept if m.start() not in leading or text[m.start()] in "([")
+
+
+def _number_of(mark: re.Match[str]) -> tuple[str, int]:
+    """The kind of a mark that counts entries, and its number."""
+    return next((kind, int(number)) for kind, number in mark.groupdict().items() if number)
+
+
+def _ends(text: str, kind: str) -> bool:
+    """Whether an entry may end with a text: no bracket is open; before "2." there is a size or a mark."""
+    if kind == "dot" and not _SIZE_OR_MARK.search(text):
+        return False  # "AVP II x 2. Released."
+    depth = 0
+    for mark in text:
+        depth = depth + 1 if mark == "(" else max(0, depth - (mark == ")"))
+    return not depth
+
+
 def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
+    steps = _steps(text, [block for block in blocks if not block.whole])
     for paragraph, block in enumerate(blocks):
         position = block.start
         while position < block.end:
@@ -467,10 +574,22 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
                 position = min(stop, max(position, sections[k].body))
             listed = block.form == "item" and sections[k].role == "implants"
             spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
-            for a, b in _trim(text, spans):
+            for a, b in _trim(text, _stepwise(spans, steps)):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
-                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells))
+                out.append(Sentence(a, b, sections[k], block.form, paragraph, cells, block.clock))
             position = stop
+    return out
+
+
+def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans cut at the numbers of entries, which are left out."""
+    out = []
+    for a, b in spans:
+        for start, end in steps:
+            if a <= start < b:
+                out.append((a, start))
+                a = min(end, b)
+        out.append((a, b))
     return out
 
 

@@ -45,6 +45,9 @@ _LEAST_BREAKS = 3  # that must speak for a width
 _MOST_IN_PROSE = 1  # gap between words
 _BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
+_MOST_YEARS = 5  # that open the lines of a history: more of them are times in the evening
+_PAD = re.compile(r"(?<=\w)  (?=\d(?!\d))")  # before a number of one digit
+_TWO_DIGITS = re.compile(r"\w \d\d(?!\d)")
 _HL7_BREAK = re.compile(r"(?<=\\\.br\\)", re.I)  # left in by interfaces that do not resolve it
 
 
@@ -129,10 +132,12 @@ def _pieces(text: str) -> list[Line]:
     """The lines as they stand.
 
     In a note that logs by the clock "1018 12 mm plug" is an entry too; in any other
-    "2013 normal" opens none.
+    "2013 normal" opens none, nor where no line bears a clock time that is no year.
     """
     pieces = _raw_pieces(text)
-    if sum(piece.form == "log" for piece in pieces) < _LEAST_BREAKS:
+    years = sum(piece.form == "log" and _YEAR.match(piece.text) is not None for piece in pieces)
+    logged = sum(piece.form == "log" for piece in pieces) - years
+    if logged + (years if years > _MOST_YEARS else 0) < _LEAST_BREAKS:
         return [
             Line(p.start, p.end, p.text, "prose") if p.form == "log" and _YEAR.match(p.text) else p
             for p in pieces
@@ -143,13 +148,26 @@ def _pieces(text: str) -> list[Line]:
     ]
 
 
+def _padded(pieces: list[Line]) -> list[Line]:
+    """Numbers aligned under one another: "AVP II  8" below "AVP II 12" has no gap between columns."""
+    out = []
+    for n, piece in enumerate(pieces):
+        beside = [other.text for other in pieces[max(0, n - 1) : n + 2] if other is not piece]
+        text = piece.text
+        for gap in _PAD.finditer(text):
+            if any(_TWO_DIGITS.match(other, gap.start() - 1) for other in beside):
+                text = f"{text[: gap.start()]} \xa0{text[gap.end() :]}"
+        out.append(piece if text == piece.text else Line(piece.start, piece.end, text, _form(text)))
+    return out
+
+
 def _raw_pieces(text: str) -> list[Line]:
     pieces, start = [], 0
     for raw in (part for line in text.splitlines(keepends=True) for part in _HL7_BREAK.split(line) if part):
         body = raw.rstrip("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
         pieces.append(Line(start, start + len(body), body, _form(body)))
         start += len(raw)
-    return pieces
+    return _padded(pieces)
 
 
 def _form(line: str) -> str:

@@ -112,6 +112,14 @@ class Row:
         words = [word for cell in self.of("time") for word in self.parse.between(cell.first, cell.last)]
         return [int(word) for word in words if len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()]
 
+    def of_today(self) -> bool:
+        """Whether its date is "today"."""
+        return any(
+            cue.means.cue == "today" and cell.first <= cue.first < cell.last
+            for cell in self.of("time")
+            for cue in self.parse.cues
+        )
+
     def place(self) -> str | None:
         """The other defect a row names; None where it names a leak or a valve."""
         if any(m.kind in ("leak", "valve") for m in self.mentions()):
@@ -320,8 +328,9 @@ def _numbered(sheet: Sheet, header: list[_Column]) -> Sheet:
     sheet = Sheet(sheet.part, [_answered(row, sheet, header) for row in sheet.rows])
     last = max((year for row in sheet.rows for year in row.years()), default=0)
     undated = any(row.of("time") and not row.years() for row in sheet.rows)
+    today = any(row.of_today() for row in sheet.rows)
     sheet.rows = [
-        replace(row, earlier="surely" if max(row.years()) < last else "maybe" if undated else "")
+        replace(row, earlier="surely" if today or max(row.years()) < last else "maybe" if undated else "")
         if row.years()
         else row
         for row in sheet.rows

@@ -108,10 +108,13 @@ def _says_more(parse: Parse, i: int) -> bool:
 def _ends_heading(parse: Parse, valve: Mention) -> bool:
     """As in "Aortic: ...", "I did the aortic one first", "the aortic valve was then addressed"."""
     i = valve.last
+    answer = parse.items.get(i + 1)
+    if answer is not None and answer.kind == "count" and answer.means.word in ("none", "none_more"):
+        return False  # "Mitral: no new MR"
     if i >= parse.last or parse.words.words[i] in _AFTER_HEADING:
         return True
     item = parse.items.get(i)
-    if item is not None and item.kind == "count" and item.means.number == 1:
+    if item is not None and item.kind == "count" and 1 in (item.means.number, item.means.ordinal):
         return True
     if any(parse.roles.get(k) in ("of", "preposition", "clause") for k in range(_begin(parse), valve.first)):
         return False

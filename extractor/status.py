@@ -188,6 +188,8 @@ def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
     if parse.sentence.form not in ("prose", "item"):
         return False
+    if _led_by_year(parse):
+        return True
     for i, mention in parse.items.items():
         inside = any(p.first <= i < p.last for p in parse.phrases)
         if (
@@ -206,6 +208,16 @@ def dated(parse: Parse, clause: int | None) -> bool:
             ):
                 return True
     return False
+
+
+def _led_by_year(parse: Parse) -> bool:
+    """As in "2020: PVL closure, 1 plug": all of an entry under a year."""
+    date = parse.items.get(parse.first)
+    words = parse.words.words
+    if date is None or date.kind != "size" or date.means.form != "date" or "today" in parse.cue_kinds():
+        return False
+    alone = date.last - date.first == 1 and len(words[date.first]) == 4
+    return alone and not any(a.means.event == "release" and a.means.form == "verb" for a in parse.actions)
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:

@@ -179,6 +179,7 @@ def _all_known(parse: Parse, piece: _Piece, marks: dict[int, Mention]) -> bool:
         ):
             continue
         today = any(c.means.cue in ("today", "summary") and c.first <= i < c.last for c in parse.cues)
+        today = today or (words[i - 1] == "this" and words[i].isalpha())  # "placed this case: 1"
         if not today and parse.roles.get(i) not in _WITHIN:
             return False
     return True

@@ -64,8 +64,9 @@ def read_treated(case: Case) -> Treated:
     table = _of_rows(rows)
     stated = list(_statements(case))
     told = _of_talk(case, out.leaking)
-    out.shares = [share for share in (table, *stated, told) if share is not None]
-    sure = next((s for s in out.shares if s is not told and not s.unplaced), None)
+    matched = _of_rows(_matched(case, rows), "matched") if table is None else None
+    out.shares = [share for share in (table, *stated, matched, told) if share is not None]
+    sure = next((s for s in out.shares if s not in (matched, told) and not s.unplaced), None)
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
@@ -117,7 +118,7 @@ def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None
 def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
     """As in "Aortic: paravalvular leak, trace after device", under a title of the mitral valve."""
     for parse, source, standing in case.parses:
-        if len(titled) != 1 or source != "findings" or standing != "today":
+        if len(titled) != 1 or source == "title" or standing != "today":
             continue
         found = leak_valves(parse, tied=True, flow=False)
         after = any(
@@ -367,8 +368,27 @@ def _rows(case: Case) -> list[_Row]:
     return rows
 
 
-def _of_rows(rows: list[_Row]) -> Share | None:
-    share = Share("implants", {})
+def _matched(case: Case, rows: list[_Row]) -> list[_Row]:
+    """The rows of a table without valves, each with the valve at which the narrative has its size."""
+    talk = _talk(case)
+    words: Named = {}
+    for parse, _, _ in case.parses:
+        for named in spoken_of(parse):
+            words.setdefault(named.means.valve, named)
+    valves: dict[tuple[str, ...], set[str | None]] = {}
+    for device in case.main.today():
+        valve = talk.get(device.events[0].start, device.valve)
+        valves.setdefault(size_key(device.size), set()).add(valve)
+    out = []
+    for row in rows:
+        at = valves.get(size_key(row.device.size), set()) if row.device.size else set()
+        only = next(iter(at)) if len(at) == 1 else None
+        out.append(_Row(row.device, words.get(only) if only is not None else None))
+    return out
+
+
+def _of_rows(rows: list[_Row], source: str = "implants") -> Share | None:
+    share = Share(source, {})
     for row in rows:
         if not row.device.in_place:
             continue
@@ -447,6 +467,8 @@ def _pairs(parse: Parse) -> list[tuple[int, Mention]]:
     """
     tokens = _turns(parse)
     numbers = [t for _, t in tokens if isinstance(t, int)]
+    if sum(numbers) in _counting_others(parse):
+        return []
     valves_first = bool(tokens) and not isinstance(tokens[0][1], int)
     total = -1 if valves_first else 0
     if len(numbers) > 2 and numbers[total] == sum(numbers) - numbers[total]:
@@ -464,6 +486,21 @@ def _pairs(parse: Parse) -> list[tuple[int, Mention]]:
     if not valves_first:
         pairs.reverse()
     return pairs if all(number for number, _ in pairs) else []
+
+
+def _counting_others(parse: Parse) -> set[int]:
+    """As in "4 leaflets seen (2 aortic, 2 mitral)": the numbers of things that are no device."""
+    return {
+        number
+        for m in _mentions(parse)
+        if m.kind == "count"
+        and m.means.word is None
+        and (number := m.means.number or m.value)
+        and m.last < parse.last
+        and m.last not in parse.items
+        and parse.roles.get(m.last) is None
+        and parse.words.words[m.last].isalpha()
+    }
 
 
 def _turns(parse: Parse) -> list[tuple[int, int | Mention]]:

@@ -136,3 +136,52 @@ def test_claims_log_and_narrative_are_two_sources(coder: Coder) -> None:
     )
     assert {c.source for c in claims(coder, text)} == {"narrative", "log"}
     assert {(c.low, c.high) for c in claims(coder, text)} == {(1, 1)}
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "2019 MVR, 2021 PVL closure 2 AVP III",
+        "2020: PVL closure, 1 plug (AVP II 12)",
+        "2010 MVR\n2015 redo MVR\n2021 PVL closure, 2 AVP III",
+        "2020 second procedure, 1 further AVP II",
+    ],
+)
+def test_claims_entries_led_by_a_year_are_history(coder: Coder, history: str) -> None:
+    text = f"Mitral paravalvular leak closure.\n\n{history}\n\nAn AVP II 10 mm was deployed and released."
+    assert coder.suggest(text).units == {"93590": 1}
+
+
+def test_claims_procedure_told_in_its_title_counts(coder: Coder) -> None:
+    text = (
+        "Mitral paravalvular leak closure.\n\n2020: PVL closure, 1 plug (AVP II 12).\n\n"
+        "Procedure: Transseptal access. An AVP II 10 mm was deployed and released."
+    )
+    assert coder.suggest(text).units == {"93590": 1}
+
+
+def test_claims_number_of_a_wire_counts_no_device(coder: Coder) -> None:
+    text = (
+        "Mitral paravalvular leak closure.\n\nOver wire no. 1 we delivered a 14 mm AVP II and over wire "
+        "no. 2 a 12 mm. Both were released."
+    )
+    assert coder.suggest(text).units == {"93590": 1, "93592": 1}
+
+
+def test_claims_log_with_the_newest_event_first_is_turned_round(coder: Coder) -> None:
+    log = [
+        "9:10 10 mm plug opened",
+        "9:20 10 mm plug recaptured, out",
+        "9:40 8 mm plug opened",
+        "9:50 Released",
+    ]
+    text = (
+        "Mitral paravalvular leak closure.\n\nEVENT LOG\n" + "\n".join(["10:02 end", *reversed(log)]) + "\n"
+    )
+    found = coder.suggest(text)
+    assert [(d.size, d.outcome) for d in found.devices] == [("10 mm", "removed"), ("8 mm", "implanted")]
+
+
+def test_claims_field_of_a_form_counts_this_case(coder: Coder) -> None:
+    text = "Aortic paravalvular leak closure.\n\nNumber of closure devices placed this case: 1\n"
+    assert [(c.low, c.high) for c in coder.analyse(text).case.claims] == [(1, 1)]

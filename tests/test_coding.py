@@ -313,6 +313,7 @@ def test_coding_companion_93462(
             "same_session_valve_implant",
             "clips",
         ),
+        (MITRAL + ONE + " Leaflets of the On-X opening fully.", None, "a valve that opens"),
         (MITRAL + "He was reluctant to have another sternotomy. " + ONE, None, "a sternotomy not wanted"),
         (MITRAL + "Redo sternotomy was felt to carry a high risk. " + ONE, None, "a sternotomy weighed"),
         (MITRAL + "By apical puncture, with no thoracotomy. " + ONE, None, "no thoracotomy"),

@@ -43,6 +43,18 @@ TABLES = [
         3,
         "no header: a cell that is one number",
     ),
+    (
+        "Device         opened   final\nAVP II 12      yes      discarded\nAVP II 10      yes      in pt\n"
+        "AVP II  8      yes      in pt\n",
+        2,
+        "a size of one digit below one of two",
+    ),
+    (
+        "Implants\n #   Model    Size    Date\n a   AVP II   8 mm    16-03-2021\n"
+        " b   AVP II   10 mm   today\n",
+        1,
+        "a dated row beside one of today",
+    ),
     ("AVP II 10 mm ............ 2\nAVP II 8 mm ............. 1\n", 3, "dotted lines"),
     ("12 mm AVP II   2 ea\n10 mm AVP II   1 ea\nProGlide       2 ea\n", 3, "pieces"),
     ("Item;Size;Qty;Status\nAVP II;12 mm;1;Implanted\nAVP II;14 mm;1;Wasted\n", 1, "an export"),
@@ -148,6 +160,29 @@ def test_implants_tables_count_what_stayed(coder: Coder, table: str, devices: in
             "a list for each fate",
         ),
         ("IMPLANTED\nAVP II 12 mm\nAVP II 10 mm\n\nEXPLANTED\nAVP II 10 mm\n", 1, "and one is taken back"),
+        (
+            "Implants:\n(1) AVP II 10 mm\n(2) AVP II 8 mm\n(3) ProGlide x3\n",
+            2,
+            "numbers of lines in brackets",
+        ),
+        ("Implants: (1) AVP II 10 mm, (2) AVP II 8 mm\n", 2, "numbers in brackets on one line"),
+        ("Implants:\n1. AVP II 10 mm 2. AVP II 8 mm\n", 2, "numbers with a stop on one line"),
+        ("Implants:\n(2) AVP II 10 mm\n(1) AVP II 8 mm\n", 3, "quantities in brackets"),
+        ("Implants: AVP II 10 mm (1), AVP II 8 mm (2)\n", 3, "quantities in brackets behind"),
+        ("Implants: AVP II 10 mm (1) AVP II 8 mm (1)\n", 2, "and without a comma"),
+        (
+            "Implant/explant summary\n- AVP II 8 mm - placed, explanted same day (snare)\n"
+            "- AVP II 10 mm - in\n",
+            1,
+            "the tool in brackets ends no entry",
+        ),
+        (
+            "SUPPLIES\nItem                 Used  Waste  Rtn\nAVP II 10 mm          1     0      0\n"
+            "AVP II 12 mm          0     0      1\n\nImplants: AVP II 10 mm\n",
+            1,
+            "used, wasted and returned counted in columns",
+        ),
+        ("Devices/Implants:\n Mitral: AVP II 12 mm, AVP II 10 mm\n", 2, "a field for each valve"),
     ],
 )
 def test_implants_lists_count_what_stayed(coder: Coder, text: str, devices: int, why: str) -> None:
@@ -300,3 +335,8 @@ def test_implants_two_blanks_behind_a_full_stop_make_no_row(coder: Coder) -> Non
     text = "DESCRIPTION:\nA 12 mm plug was deployed.  It was stable.  It was released.\n"
     case = coder.analyse(LEAK + text).case
     assert {c.source for c in case.claims} == {"narrative"}
+
+
+def test_implants_field_that_says_none_counts_none(coder: Coder) -> None:
+    text = "A 10 mm AVP II was opened and recaptured. An 8 mm AVP II was brought out.\n\n"
+    assert count(coder, text + "Implants: none\n") == (0, 0)

@@ -38,6 +38,7 @@ def forms(text: str) -> list[str]:
     ("header", "role", "why"),
     [
         ("INDICATION: fever", "history", "capitals and a colon"),
+        ("Brief HPI -- fever", "history", "two hyphens"),
         ("indication: fever", "history", "lower case"),
         ("Indication : fever", "history", "a blank before the colon"),
         ("Past Medical History\nfever", "history", "no colon, alone on its line"),
@@ -112,6 +113,67 @@ def test_layout_quotation_under_a_header_of_copied_text_is_copied_to_its_end() -
 def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
     text = "DESCRIPTION:\nA plug was released.\nFinal TEE: no leak.\nThe sheath was removed."
     assert roles(text) == ["description"]
+
+
+@pytest.mark.parametrize(
+    "label", ["Diagnosis", "Indication", "History", "Background", "Reason for procedure"]
+)
+def test_layout_history_label_of_one_line_ends_with_it(label: str) -> None:
+    text = (
+        f"{label}: valve replaced in 2015, now a leak. Afebrile.\nDone under sedation.\n(i) First plug in.\n"
+    )
+    assert roles(text) == ["history", "body"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("History: valve replaced in 2015 and\nnow a leak.\n", "the sentence goes on"),
+        ("History: a leak.\nand dyspnoea on stairs.\n", "a small letter goes on"),
+        (
+            "History: a leak since May.\nDyspnoea on stairs.\n\nDescription of procedure:\nA plug put in.\n",
+            "the procedure has a header of its own",
+        ),
+    ],
+)
+def test_layout_history_label_goes_on(text: str, why: str) -> None:
+    history = next(s for s in READER.read(text).sections if s.role == "history")
+    assert history.end >= text.index("\n", text.index("\n") + 1), why
+
+
+def test_layout_a_told_procedure_under_its_title_header_describes_it() -> None:
+    text = "Intervention\n  The leak was crossed. A plug was opened. It was let go.\n"
+    assert roles(text) == ["description"]
+
+
+def test_layout_device_noun_in_running_narrative_opens_no_list() -> None:
+    text = "DESCRIPTION:\nTwo sheaths up. Plugs: one of 8 and one of 6 mm. After a check both were let go.\n"
+    assert roles(text) == ["description"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "why"),
+    [
+        ("(1) plug in\n(2) sheath out", ["plug in", "sheath out"], "at the beginning of lines"),
+        ("Steps: (1) wire in (2) plug in", ["Steps:", "wire in", "plug in"], "in one line"),
+        ("1) wire in 2) plug in", ["1) wire in", "plug in"], "closed only"),
+        ("(2) plugs of 8 mm", ["(2) plugs of 8 mm"], "one number by itself may count"),
+        ("wire in (1), plug in (2)", ["wire in (1), plug in (2)"], "behind what they count"),
+        ("1. plug x 2. Let go.", ["1. plug x 2.", "Let go."], "a number behind a multiplier"),
+    ],
+)
+def test_layout_numbers_of_entries_are_left_out(text: str, expected: list[str], why: str) -> None:
+    assert sentences(text) == expected, why
+
+
+def test_layout_log_line_with_several_times_is_several_entries() -> None:
+    text = "9:10 wire across    9:20 plug up\n9:31 plug let go\n9:40 sheath out / 9:45 leg closed\n"
+    assert sentences(text) == ["wire across", "plug up", "plug let go", "sheath out", "leg closed"]
+
+
+def test_layout_lines_led_by_years_are_no_log() -> None:
+    assert set(forms("2009 valve replaced\n2014 redo\n2019 leak closed\n")) == {"prose"}
+    assert set(forms("1009 wire in\n1014 plug up\n1019 plug let go\n")) == {"log"}
 
 
 PROSE = (

@@ -54,6 +54,8 @@ def test_treated_leak_valves(coder: Coder, sentence: str, valves: set[str], why:
         ("Attention was turned to the aortic valve.", "aortic", "attention turned"),
         ("The mitral side was addressed first.", "mitral", "addressed"),
         ("I did the aortic one first because it was easy.", "aortic", "the one"),
+        ("We did the aortic first.", "aortic", "first"),
+        ("Mitral: no new regurgitation.", None, "a finding that is denied"),
         ("There was no impingement on the mitral valve, and all was well.", None, "said of a valve"),
         ("Because of the aortic prosthesis the retrograde road was closed.", None, "a reason"),
         ("Mitral 2, aortic 2, and nothing else was done today.", None, "two valves"),
@@ -159,6 +161,19 @@ def test_treated_valves(coder: Coder, text: str, valves: list[str], why: str) ->
             {M: 1, A: 1},
             "the one device without a valve went to the one valve without a device",
         ),
+        (
+            "The aortic leak was crossed. An 8 mm AVP II was released. The mitral leak was crossed. A 12 mm "
+            "AVP II was loaded, and a 10 mm AVP II next to it. Released in order.\n\n"
+            "IMPLANTS:\n- AVP II 12 mm\n- AVP II 10 mm\n- AVP II 8 mm\n",
+            {"93590": 1, "93591": 1, "93592": 1},
+            "the list has the sizes, the narrative their valves",
+        ),
+        (
+            "The mitral leak was crossed. A 10 mm AVP II was released. The aortic leak was crossed. An 8 mm "
+            "AVP II was released. 4 leaflets seen to move (2 aortic 2 mitral).",
+            {"93590": 1, "93591": 1},
+            "leaflets divide no devices",
+        ),
     ],
 )
 def test_treated_share_of_two_valves(coder: Coder, text: str, units: dict[str, int], why: str) -> None:
@@ -189,6 +204,13 @@ def test_treated_share_of_two_valves(coder: Coder, text: str, units: dict[str, i
             + "\n\nCONCLUSION: Successful mitral PVL closure.",
             "valve_conflict",
             "text and conclusion",
+        ),
+        (
+            "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION: The leak was crossed."
+            + ONE
+            + "\n\nAortic bioprosthesis: paravalvular leak, trace after device.",
+            "valve_conflict",
+            "title and the leak found closed",
         ),
         (BOTH + "Three AVP II were released.", "device_count_conflict", "no part divides them"),
         (
