@@ -271,12 +271,16 @@ def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     if phrase.number is not None:
         return _number_alone(tags, phrase, behind)
     if _demonstrative(phrase):
-        return behind.role in ("be", "modal")
+        ends = behind.role in ("conjunction", "clause") or behind.word in (",", ".", ";", "")
+        return behind.role in ("be", "modal") or (ends and _object(tags, phrase))
     return bool(phrase.words & {"all", "each"}) and behind.verb
 
 
 def _size_alone(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
     """As in "a 10 mm was released", "changed to 12 mm"; not "a 3+ jet"."""
+    verb = "definite" in phrase.words and behind.mention is None and behind.word.endswith("ed")
+    if verb and all(size_key(size) in tags.sizes for size in phrase.sizes):
+        return True  # "The 14 mm caused restriction": a verb that no rule knows
     if behind.noun or behind.word == "+" or _measures(tags, phrase):
         return False
     determined = bool(phrase.words & {"article", "definite", "another", "same"})

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from extractor.events import TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
+from extractor.mentions import Mention
 from extractor.phrases import DevicePhrase, size_key
 from extractor.site import WAY_THROUGH
 from extractor.telling import Telling
@@ -212,7 +213,11 @@ def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
 
 def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Each of the two leaks received two plugs", "the second and third leaks each a plug"."""
+    inside = {i for p in parse.phrases for i in range(p.first, p.last)}
     for i, mention in parse.items.items():
+        alone = mention.kind == "count" and mention.first == i < phrase.first and i not in inside
+        if alone and _every_leak(parse, phrase, mention):
+            return True
         if mention.kind == "count" and mention.means.word == "each" and i <= phrase.first:
             before = parse.items.get(i - 1)
             leak = any(
@@ -223,6 +228,18 @@ def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
             if (before is not None and before.kind == "leak") or (parse.roles.get(i + 1) == "of" and leak):
                 return True
     return False
+
+
+def _every_leak(parse: Parse, phrase: DevicePhrase, mention: Mention) -> bool:
+    """As in "Each leak was closed with a plug", "Both leaks were closed with a plug", "Each received one"."""
+    after = parse.items.get(mention.last)
+    leak = after is not None and after.kind == "leak"
+    if mention.means.word == "both":
+        return leak and "article" in phrase.words and phrase.number is None
+    plural = any(
+        m.kind == "leak" and m.plural and k < mention.first for k, m in parse.items.items()
+    )  # "the two leaks were each closed with"
+    return mention.means.word == "each" and (leak or plural or mention.first == parse.first)
 
 
 def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:

@@ -87,6 +87,8 @@ def _turn_to(telling: Telling, phrase: DevicePhrase) -> None:
         telling.focus = live[-2:-1]
     elif "latter" in phrase.words:
         telling.focus = live[-1:] or telling.focus
+    elif phrase.sizes and phrase.determiner == "definite" and not is_landmark(telling, phrase):
+        telling.focus = matching(telling, phrase, telling.active())[-1:] or telling.focus
     elif phrase.ordinal is not None and phrase.determiner == "definite" and not is_landmark(telling, phrase):
         known = [d for d in live if phrase.ordinal == d.ordinal] or (
             live[phrase.ordinal - 1 : phrase.ordinal] if len(live) >= phrase.ordinal else []

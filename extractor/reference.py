@@ -82,7 +82,8 @@ def _pronoun(
         return list(telling.focus)
     if phrase.plural:  # "they were released": those brought in since, too
         states = ("loaded", "deployed") if act.event == "release" else ("deployed", "released")
-        return [d for d in live if d.state in states] or [d for d in live if d.in_place]
+        told = [d for d in live if d.state in states] or [d for d in live if d.in_place]
+        return told or [d for d in live if d.state == "named" and not d.tried]
     named = _named_before(telling, phrase)
     if named is not None:
         devices = _denoted(telling, named, replace(act, event="select"))
@@ -278,7 +279,7 @@ def _uncounted(
     """As in "The plugs": those in focus, or all at hand."""
     if "each" in phrase.words and not phrase.plural and len(pool) == 1:
         return pool
-    if len(telling.focus) > 1 and all(d in active for d in telling.focus):
+    if len(telling.focus) > 1 and "all" not in phrase.words and all(d in active for d in telling.focus):
         return list(telling.focus)
     if len(pool) >= 2 or (len(pool) == 1 and pool[0].many):
         return pool
@@ -295,6 +296,9 @@ def _counted(
 ) -> list[TrackedDevice]:
     """As in "Both plugs", "all three": as many as said; what is missing is new, or a loose end."""
     pool = _expand(telling, pool, number)
+    spoken = [d for d in telling.focus if d in pool]
+    if len(spoken) == number < len(pool) and act.event in ("release", "remain", "check"):
+        return spoken  # "three 6 mm plugs were used, and all three were released"
     if "all_but" in phrase.words and len(pool) > number and act.event in ("open", "release", "remain"):
         for device in pool[number:]:
             device.state = "removed"  # the one that was not

@@ -306,6 +306,7 @@ def cued(parse: Parse, action: Mention, kind: str) -> bool:
         and not (kind == "negation" and _stops_negation(parse, cue, action))
         and not (kind in ("inability", "intent") and _acted_between(parse, cue, action))
         and not (kind == "inability" and "," in parse.between(cue.last, action.first))
+        and not (kind == "inability" and _new_verb(parse, range(cue.last, action.first)))
         for cue in parse.cues
     )
 
@@ -316,9 +317,7 @@ def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
     return (
         len(between) > _NEGATION_REACH
         or any(parse.words.words[i] == "," for i in between)
-        or any(  # "did not hold and was withdrawn"
-            parse.roles.get(i) == "conjunction" and parse.roles.get(i + 1) == "be" for i in between
-        )
+        or _new_verb(parse, between)
         or any(
             i in parse.items and parse.items[i].kind in ("action", "leak", "other_device") for i in between
         )
@@ -333,6 +332,11 @@ def _stops_negation(parse: Parse, cue: Mention, action: Mention) -> bool:
             )
         )
     )
+
+
+def _new_verb(parse: Parse, between: range) -> bool:
+    """As in "did not hold and was withdrawn": what denies the first verb leaves the second alone."""
+    return any(parse.roles.get(i) == "conjunction" and parse.roles.get(i + 1) == "be" for i in between)
 
 
 def _acted_between(parse: Parse, cue: Mention, action: Mention) -> bool:
