@@ -15,8 +15,8 @@ from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
 from extractor.patient import passive
-from extractor.site import denied
-from extractor.status import dated
+from extractor.site import ACCESS, denied
+from extractor.status import dated, negated
 from extractor.treated import Treated, read_treated
 
 _OTHER_DEFECTS = ("vsd", "pda", "fistula", "pseudoaneurysm")
@@ -94,7 +94,7 @@ def _leak(case: Case, out: Circumstances) -> None:
     """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind != "leak" or denied(parse, mention):
+            if mention.kind != "leak" or denied(parse, mention) or _asked(parse, mention):
                 continue
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
@@ -110,7 +110,8 @@ def _treated_before(parse: Parse, standing: str, mention: Mention) -> bool:
     """As in "In 2014 two plugs were implanted for a paravalvular leak": it need not be there today."""
     earlier = standing == "prior" or dated(parse, parse.clause.get(mention.first))
     told = earlier and any(a.means.event in ("open", "release", "close") for a in parse.actions)
-    return told and any(p.explanation == "history" for p in parse.phrases)
+    kept = any(p.prior or p.explanation == "history" for p in parse.phrases)
+    return kept and (told or any(p.prior and 0 <= p.head_first - mention.last <= 1 for p in parse.phrases))
 
 
 def _closed(parse: Parse, mention: Mention) -> bool:
@@ -182,19 +183,30 @@ def _any_leak(case: Case) -> Mention | None:
 
 
 def _denied_for_another(case: Case) -> bool:
-    """Whether every leak beside the valve is denied or asked for, and another defect is told of today."""
+    """Whether every leak beside the valve is denied, asked for or of the past, and another defect is told of."""
     leaks = [
-        (parse, m)
-        for parse, _, _ in case.parses
+        (parse, standing, m)
+        for parse, _, standing in case.parses
         for m in parse.items.values()
         if m.kind == "leak" and m.means.term in ("paravalvular", "closure")
     ]
     other = any(
-        m.kind == "target" and m.means.site in _OTHER_DEFECTS
+        m.kind == "target" and (_closes_other(parse, m) or (leaks and m.means.site in _OTHER_DEFECTS))
         for parse, _, standing in case.parses if standing == "today"
         for m in parse.nouns
     )  # fmt: skip
-    return bool(leaks) and other and all(denied(parse, m) or _asked(parse, m) for parse, m in leaks)
+    return other and all(
+        denied(parse, m) or _asked(parse, m) or _treated_before(parse, standing, m)
+        for parse, standing, m in leaks
+    )
+
+
+def _closes_other(parse: Parse, target: Mention) -> bool:
+    """Whether a sentence tells the closure of another defect as done; of the septum only as today's purpose."""
+    closes = any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    own = target.means.site in _OTHER_DEFECTS or "today" in parse.cue_kinds()
+    denying = any(m.kind == "count" and m.means.word == "none" for m in parse.items.values())
+    return closes and own and target.means.site not in ACCESS and not denying and not _undone(parse, target)
 
 
 def _asked(parse: Parse, leak: Mention) -> bool:

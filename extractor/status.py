@@ -43,6 +43,9 @@ def why_not_today(
     if any(p.none for p in group):
         return NONE
     clause = parse.clause.get(group[0].first)
+    told_of = _hangs_on(parse, clause)
+    if told_of is not None and _cue_in_clause(parse, group, told_of, something_done) == "history":
+        return "history"  # "eleven months ago, when she left a 12 mm plug in it"
     return (
         _cue_in_clause(parse, group, clause, something_done)
         or _plan_of_sentence(parse, group[0], clause)
@@ -164,6 +167,9 @@ def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
     if parse.sentence.form not in ("prose", "item"):
         return False
+    told_of = _hangs_on(parse, clause)
+    if told_of is not None and dated(parse, told_of):
+        return True
     for i, mention in parse.items.items():
         inside = any(p.first <= i < p.last for p in parse.phrases)
         if (
@@ -182,6 +188,18 @@ def dated(parse: Parse, clause: int | None) -> bool:
             ):
                 return True
     return False
+
+
+def _hangs_on(parse: Parse, clause: int | None) -> int | None:
+    """The clause that one with "when" or "that was" goes on to tell of."""
+    opens = next((i for i in range(parse.first, parse.last) if parse.clause.get(i) == clause), parse.first)
+    if clause is None or opens == parse.first:
+        return None
+    words = parse.words.words
+    if words[opens] != "when" and words[opens : opens + 2] != ["that", "was"]:
+        return None
+    before = opens - 1 if words[opens - 1] != "," else opens - 2
+    return parse.clause.get(before)
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
