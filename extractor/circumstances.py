@@ -49,6 +49,9 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
     out.treated = read_treated(case)
+    out.ring = out.ring or _repaired(case, out.treated)
+    if out.closure is None and _only_seen(case):
+        out.leak = None
     out.exposed = read_exposure(case, found["approach"])
     _session(found["session"], sentence_of, out)
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
@@ -104,6 +107,31 @@ def _leak(case: Case, out: Circumstances) -> None:
                 continue
             if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
+
+
+def _repaired(case: Case, treated: Treated) -> Mention | None:
+    """The ring of a repaired valve, where the note knows no valve that was replaced."""
+    nouns = [m for parse, _, _ in case.parses for m in parse.nouns if m.kind == "other_device"]
+    if treated.prosthesis or any(m.means.role == "valve" for m in nouns):
+        return None
+    return next((m for m in nouns if m.means.role == "ring"), None)
+
+
+def _only_seen(case: Case) -> bool:
+    """Whether all that is in place is seen in place, and the history tells of a closure."""
+    today = [d for d in case.main.today() if d.in_place]
+    told = any(
+        parse.cue_kinds() & {"history"} or standing == "prior" or dated(parse, parse.clause.get(a.first))
+        for parse, _, standing in case.parses
+        for a in parse.actions
+        if a.means.event == "close" and any(p.explanation == "history" for p in parse.phrases)
+    )
+    seen = {"named", "remain", "check"}
+    return (
+        case.narrator == "findings" and told and bool(today)
+        and all(event.event in seen for d in today for event in d.events)
+        and not any(claim.source != "findings" and claim.high != 0 for claim in case.claims)
+    )  # fmt: skip
 
 
 def _treated_before(parse: Parse, standing: str, mention: Mention) -> bool:
@@ -309,8 +337,17 @@ def _implants(case: Case, out: Circumstances) -> None:
                 continue
             listed = (source == "implants" and not noun.means.surgical) or noun.means.role == "clip"
             kept = not any(a.means.event in ("unused", "withdraw") for a in parse.actions)
-            if (listed and kept) or any(_put_in(parse, noun, action) for action in parse.actions):
+            if (listed and kept) or _next_in(parse, noun) or any(
+                _put_in(parse, noun, action) for action in parse.actions
+            ):
                 out.other_procedure = out.other_procedure or noun
+
+
+def _next_in(parse: Parse, noun: Mention) -> bool:
+    """As in "8Z39 stent, then Melody 22": a telegraphic step, and no verb to say it."""
+    then = any(c.means.cue == "sequence" and c.last == noun.first for c in parse.cues)
+    verbs = any(parse.roles.get(i) in ("be", "verb") for i in range(parse.first, noun.first))
+    return then and not parse.actions and not verbs
 
 
 def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:

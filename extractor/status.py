@@ -95,10 +95,16 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
     """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
     first = group[0].first
     behind = 5 if cue.means.reach == "both" else 1
-    return (cue.first < first or 0 <= cue.first - group[-1].last <= behind) and not any(
+    return not _elliptical(parse, cue) and (cue.first < first or 0 <= cue.first - group[-1].last <= behind) and not any(
         c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
         for c in parse.cues
     )
+
+
+def _elliptical(parse: Parse, cue: Mention) -> bool:
+    """As in "the 10 mm certainly would have, I think": what it would have done is no plan."""
+    behind = parse.between(cue.last, parse.last)
+    return behind[:1] == ["have"] and not "".join(behind[1:2]).isalpha()
 
 
 def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> str:
@@ -195,11 +201,13 @@ def _hangs_on(parse: Parse, clause: int | None) -> int | None:
     opens = next((i for i in range(parse.first, parse.last) if parse.clause.get(i) == clause), parse.first)
     if clause is None or opens == parse.first:
         return None
-    words = parse.words.words
-    if words[opens] != "when" and words[opens : opens + 2] != ["that", "was"]:
-        return None
-    before = opens - 1 if words[opens - 1] != "," else opens - 2
-    return parse.clause.get(before)
+    begin = opens
+    while begin > parse.first and (
+        parse.roles.get(begin - 1) == "relative" or parse.words.words[begin - 1] == ","
+    ):
+        begin -= 1
+    link = [word for word in parse.between(begin, opens + 1) if word != ","]
+    return parse.clause.get(begin - 1) if link in (["when"], ["that", "was"]) else None
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:
