@@ -70,6 +70,10 @@ def heading(parse: Parse) -> Mention | None:
     if len({valve_of(m) for m in valves}) != 1:
         return None
     first = valves[0]
+    if _answered_none(parse, first):
+        return None  # "Mitral: no new MR"
+    if any(_taken_up(parse, valve) for valve in valves):
+        return first
     if parse.last - parse.first <= _HEADING and not first.means.side:
         return first
     before = range(_begin(parse), first.first)
@@ -81,6 +85,28 @@ def heading(parse: Parse) -> Mention | None:
     if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
         return None
     return first if first.means.side or _ends_heading(parse, first) else None
+
+
+def _answered_none(parse: Parse, valve: Mention) -> bool:
+    item = parse.items.get(valve.last + 1)
+    colon = parse.words.words[valve.last : valve.last + 1] == [":"]
+    return colon and item is not None and item.kind == "count" and item.means.word == "none"
+
+
+def _taken_up(parse: Parse, valve: Mention) -> bool:
+    """As in "and dealt with the mitral side", "For the aortic we then ...", "to take on the mitral first"."""
+    if parse.cue_kinds() & {"negation", "plan", "cancelled", "history"}:
+        return False
+    begin = valve.first
+    while begin > parse.first and (item := parse.items.get(begin - 1)) is not None and item.kind == "count":
+        begin -= 1  # "the"
+    if begin == parse.first + 1 and parse.roles.get(parse.first) == "exchange":
+        return True
+    if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
+        return True
+    behind = parse.items.get(valve.last)
+    first = behind is not None and behind.kind == "count" and behind.means.number == 1
+    return first and not any(_says_more(parse, i) for i in range(_begin(parse), valve.first))
 
 
 def valve_of(mention: Mention) -> str | None:
@@ -172,6 +198,8 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
     ]  # "the leak between the CoreValve frame and the annulus"
     named = {m.means.valve for m in leaks if m.means.valve}
+    if not named and not valves:
+        return _places(parse, leaks)
     if named:
         return named | {m.means.valve for m in valves if any(_joins(parse, m, leak) for leak in leaks)}
     if len({m.means.valve for m in valves}) <= 1 and not tied:
@@ -181,6 +209,16 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         if beside:
             return beside
     return set()
+
+
+def _places(parse: Parse, leaks: list[Mention]) -> set[str]:
+    """As in "the leak was below the non-coronary cusp": a place that only one valve has."""
+    clauses = {parse.clause.get(leak.first) for leak in leaks}
+    return {
+        m.means.near
+        for m in parse.items.values()
+        if m.kind == "valve" and m.means.near and parse.clause.get(m.first) in clauses
+    }
 
 
 def _joins(parse: Parse, valve: Mention, other: Mention) -> bool:

@@ -246,9 +246,13 @@ def _headed(case: Case) -> Named:
 def _loose(case: Case) -> Named:
     """The one valve only named in the same sentence as a leak."""
     found: Named = {}
+    replaced = _prostheses(case)
     for parse, _, standing in case.parses:
         if standing != "planned":
+            sure = leak_valves(parse, flow=False)
             for valve in sorted(leak_valves(parse)):
+                if valve not in sure and replaced and valve not in replaced:
+                    continue  # "mitral regurgitation never more than mild", of a valve of the patient's own
                 witness = _witness(parse, valve)
                 if witness is not None:
                     found.setdefault(valve, witness)
