@@ -13,7 +13,9 @@ from extractor.status import negated
 # Where the way in is closed again: part of closing a leak, and no defect of its own.
 ACCESS = ("apical_tract", "septal_access", "vessel")
 WAY_THROUGH = ("through", "via", "from", "past")
-_PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
+_PASSED = ("through", "thru", "via", "past", "across", "over", "out")  # before a valve that a catheter passes
+_TOWARD = ("at", "to", "toward", "towards")
+_TOOLS = ("sheath", "catheter", "wire")
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
 _AFTER_HEADING = frozenset(".:,;()[]-–—")
@@ -90,7 +92,9 @@ def heading(parse: Parse) -> Mention | None:
 def _answered_none(parse: Parse, valve: Mention) -> bool:
     item = parse.items.get(valve.last + 1)
     colon = parse.words.words[valve.last : valve.last + 1] == [":"]
-    return colon and item is not None and item.kind == "count" and item.means.word == "none"
+    return (
+        colon and item is not None and item.kind == "count" and item.means.word in ("none", "none_more")
+    )
 
 
 def _taken_up(parse: Parse, valve: Mention) -> bool:
@@ -105,8 +109,20 @@ def _taken_up(parse: Parse, valve: Mention) -> bool:
     if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
         return True
     behind = parse.items.get(valve.last)
-    first = behind is not None and behind.kind == "count" and behind.means.number == 1
-    return first and not any(_says_more(parse, i) for i in range(_begin(parse), valve.first))
+    first = behind is not None and behind.kind == "count" and 1 in (behind.means.number, behind.means.ordinal)
+    return first and not any(_noun(parse, i) for i in range(_begin(parse), valve.first))
+
+
+def _steered(parse: Parse) -> Mention | None:
+    """As in "the sheath was aimed at the sewing ring of the mitral prosthesis": the valve a tool goes to."""
+    valves = spoken_of(parse)
+    if len({m.means.valve for m in valves}) != 1 or parse.cue_kinds() & {"negation", "inability", "plan"}:
+        return None
+    first = valves[0]
+    tools = [m.last for m in parse.nouns if m.kind == "other_device" and m.means.role in _TOOLS]
+    begin = max((last for last in tools if last <= first.first), default=first.first)
+    aimed = any(parse.words.words[i] in _TOWARD for i in range(begin, first.first))
+    return first if aimed and parse.clause.get(begin) == parse.clause.get(first.first) else None
 
 
 def valve_of(mention: Mention) -> str | None:
@@ -276,7 +292,7 @@ class Site:
         if len(valves) == 1 and not (self.valve and _minor(parse, leaks)):
             self.valve = next(iter(valves))
         elif not valves:
-            turned = heading(parse)
+            turned = heading(parse) or _steered(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
         strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)

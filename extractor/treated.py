@@ -147,7 +147,8 @@ def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
     mentions = _mentions(parse)
     witness = next(
-        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve), None
+        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve),
+        next((m for m in mentions if m.kind == "valve" and m.means.near == valve), None),
     )
     if witness is None or witness.kind == "leak":
         return None if witness is None or denied(parse, witness) else witness
