@@ -357,6 +357,8 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
     if parse.clause.get(action.first) != parse.clause.get(noun.first):
         return False
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
+    if noun.last <= action.first and _part_of(parse, noun):
+        return False  # "leaflets of the On-X opening fully"
     between = range(min(action.last, noun.last), max(action.first, noun.first))
     if (
         noun.means.surgical
@@ -369,6 +371,13 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
         or parse.roles.get(i) in ("preposition", "with")
         for i in between
     )
+
+
+def _part_of(parse: Parse, noun: Mention) -> bool:
+    """As in "of the On-X": what is told is told of a part of it."""
+    item = parse.items.get(noun.first - 1)
+    before = noun.first - 1 if item is None or item.kind != "count" else item.first - 1
+    return parse.roles.get(before) == "of"
 
 
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:

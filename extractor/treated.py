@@ -69,8 +69,10 @@ def read_treated(case: Case) -> Treated:
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
-    out.contested = _contest(told, sure.witness if sure is not None else out.closed) or _found_closed(
-        case, out.titled
+    out.contested = (
+        _contest(told, sure.witness if sure is not None else out.closed)
+        or _found_closed(case, out.titled)
+        or _placed_elsewhere(case, out.titled)
     )
     out.valve_of = _valve_of(case, rows)
     return out
@@ -129,6 +131,20 @@ def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
         witness = _witness(parse, valve) if valve is not None and valve not in titled and after else None
         if witness is not None:
             return next(iter(titled.values())), witness
+    return None
+
+
+def _placed_elsewhere(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
+    """As in "distal disc under the aortic annulus", under a title of the mitral valve."""
+    if len(titled) != 1:
+        return None
+    for parse, source, standing in case.parses:
+        if source not in ("narrative", "log") or standing != "today":
+            continue
+        device = any(p.sizes and not p.prior and p.explanation.startswith("device") for p in parse.phrases)
+        valves = spoken_of(parse)
+        if device and valves and not set(titled) & {v.means.valve for v in valves}:
+            return next(iter(titled.values())), valves[0]
     return None
 
 
@@ -287,10 +303,12 @@ def _prostheses(case: Case) -> Named:
 
 
 def _named_at_all(case: Case) -> Named:
-    """The only valve a note names, or the only one with a place it names."""
+    """The only valve a note names, or the only one with a place it names; not one that bears a ring."""
     for place in (False, True):
         found: Named = {}
         for parse, _, _ in case.parses:
+            if any(m.kind == "other_device" and m.means.role == "ring" for m in parse.nouns):
+                continue
             for mention in _mentions(parse):
                 if mention.kind == "valve" and (mention.means.near if place else mention.means.valve):
                     found[mention.means.near or mention.means.valve] = mention
