@@ -162,6 +162,8 @@ def _by_vessel(valve: str, walk: _Walk) -> dict[str, Mention]:
         return {usual: walk.vessels[usual]}
     if len(walk.vessels) == 1 and valve != "aortic":
         return dict(walk.vessels)
+    if not walk.vessels and valve == "aortic" and walk.groin is not None:
+        return {usual: walk.groin}
     return {}
 
 
@@ -178,6 +180,7 @@ class _Walk:
         self.attempts: list[Attempt] = []
         self.stated: list[Attempt] = []  # by a title, a summary or a list
         self.vessels: dict[str, Mention] = {}
+        self.groin: Mention | None = None  # artery or vein, it is not said
         self.reached = False  # the leak was crossed, by whatever route
         self.denied = False  # it was not
         self.sought = False  # a sentence tells of crossing the leak, with success or not
@@ -201,6 +204,8 @@ class _Walk:
                 self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
+            elif use == "groin":
+                self.groin = self.groin or mention
             elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
         if source not in _STATED and _puts_in(parse):
