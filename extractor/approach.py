@@ -191,7 +191,8 @@ class _Walk:
 
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
-        self._site.read(parse)
+        if source not in _STATED or len(self._left) < 2:
+            self._site.read(parse)  # the titles of two procedures name one valve after the other
         way_in = any(m.means.route == "transseptal" and m.means.use == "step" for m in mentions)
         if self._site.target not in (None, *ACCESS) and not way_in:
             return  # how another defect was reached
@@ -208,7 +209,7 @@ class _Walk:
                 self.groin = self.groin or mention
             elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
-        if source not in _STATED and _puts_in(parse):
+        if source not in _STATED and (_puts_in(parse) or (self.reached and _delivered(parse, mentions))):
             self._prove()
             if self._current is not None:
                 self._current.placed = True
@@ -249,6 +250,8 @@ class _Walk:
         if standing == "not":
             return
         use, side = mention.means.use, self._side(parse, mention, mentions)
+        if use == "side" and _opened_from(parse, mention):
+            return
         listed = use in ("step", "side") and source in ("implants", "equipment")
         if use in ("vessel", "tool") or listed:
             if mention.means.route:
@@ -305,13 +308,23 @@ class _Walk:
         if any(m.means.use in ("purpose", "probe") and _together(parse, m, mention) for m in mentions):
             return False
         carried = _carried(parse, mention)
-        snares = [m.last for m in mentions if m.means.use == "snare" and _together(parse, m, mention)]
+        snares = [
+            m.last for m in mentions
+            if m.means.use == "snare" and m.last <= mention.first and _together(parse, m, mention)
+        ]  # fmt: skip
         if snares and not any(snares[-1] <= i < mention.first for i in carried):
             return False  # "the wire was snared and pulled out from the vein"
         crosses = any(m.means.use == "crossed" for m in mentions)
         if side == "vein" and self._valve != "mitral":
             return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
         return bool(carried) or crosses
+
+
+def _opened_from(parse: Parse, side: Mention) -> bool:
+    """As in "Konar opened from below": which disc came first, and no way to the leak."""
+    return side.means.side in ("above", "below") and any(
+        a.means.event == "open" and a.last == side.first for a in parse.actions
+    )
 
 
 def _alone(mention: Mention, mentions: list[Mention]) -> bool:
@@ -343,6 +356,15 @@ def _puts_in(parse: Parse) -> bool:
     return bool(parse.phrases) and any(
         a.means.event in ("open", "release") and a.means.form == "verb" and not _denied(parse, a)
         for a in parse.actions
+    )
+
+
+def _delivered(parse: Parse, mentions: list[Mention]) -> bool:
+    """As in "all the devices were advanced from the venous side"."""
+    return (
+        any(m.means.use == "side" and m.means.side in ("vein", "artery", "apex") for m in mentions)
+        and any(not p.pronoun and not p.none for p in parse.phrases)
+        and any(a.means.event == "load" and not _denied(parse, a) for a in parse.actions)
     )
 
 

@@ -12,7 +12,7 @@ from extractor.status import negated
 
 # Where the way in is closed again: part of closing a leak, and no defect of its own.
 ACCESS = ("apical_tract", "septal_access", "vessel")
-WAY_THROUGH = ("through", "via", "from", "past")
+WAY_THROUGH = ("through", "via", "from", "past", "up")
 _PASSED = ("through", "thru", "via", "past", "across", "over", "out")  # before a valve that a catheter passes
 _TOWARD = ("at", "to", "toward", "towards")
 _TOOLS = ("sheath", "catheter", "wire")
@@ -108,6 +108,8 @@ def _taken_up(parse: Parse, valve: Mention) -> bool:
         return True
     if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
         return True
+    if any(c.means.cue == "sequence" and c.last == begin and c.last - c.first > 1 for c in parse.cues):
+        return True  # "then, by puncture of the septum, we went to the mitral prosthesis"
     behind = parse.items.get(valve.last)
     first = behind is not None and behind.kind == "count" and 1 in (behind.means.number, behind.means.ordinal)
     return first and not any(_noun(parse, i) for i in range(_begin(parse), valve.first))
