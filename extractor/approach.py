@@ -197,12 +197,15 @@ class _Walk:
         if self._site.target not in (None, *ACCESS) and not way_in:
             return  # how another defect was reached
         # "crossed from the left ventricle": the side belongs to the crossing of its clause.
-        last = ("crossed", "failed")
+        last = ("crossed", "arrived", "failed")
         for mention in sorted(mentions, key=lambda m: (parse.clause.get(m.first, 0), m.means.use in last)):
             use = mention.means.use
             if use == "crossed":
                 self.sought |= any(m.kind == "leak" for m in parse.items.values())
                 self._cross(parse, mention)
+            elif use == "arrived":
+                if self._from_ventricle():
+                    self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
             elif use == "groin":
@@ -217,6 +220,11 @@ class _Walk:
     @property
     def _valve(self) -> str | None:
         return self._left[0] if len(self._left) == 1 else self._site.valve if self._left else None
+
+    def _from_ventricle(self) -> bool:
+        """Whether the mitral leak is being tried from the ventricle: then the atrium lies behind it."""
+        current = self._current
+        return current is not None and current.valve == "mitral" and current.route != "transseptal"
 
     def _cross(self, parse: Parse, mention: Mention) -> None:
         if _denied(parse, mention):
@@ -253,6 +261,8 @@ class _Walk:
         if use == "side" and _opened_from(parse, mention):
             return
         listed = use in ("step", "side") and source in ("implants", "equipment")
+        if use == "vessel" and source not in _STATED:
+            self._turn(mention)
         if use in ("vessel", "tool") or listed:
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
@@ -271,6 +281,14 @@ class _Walk:
         elif use == "named" and standing == "taken":
             attempt.valve = _only_valve(parse)
             self.stated.append(attempt)
+            self._apical |= route == "transapical"
+
+    def _turn(self, vessel: Mention) -> None:
+        """Another vessel, named at the other valve: what was tried before does not go on there."""
+        current = self._current
+        if len(self._left) > 1 and current is not None and self._site.valve is not None:
+            if current.valve != self._site.valve and vessel.means.route not in (None, current.route):
+                self._current = None
 
     def _begin(self, attempt: Attempt) -> None:
         """An attempt begins, or is named again."""
@@ -314,17 +332,30 @@ class _Walk:
         ]  # fmt: skip
         if snares and not any(snares[-1] <= i < mention.first for i in carried):
             return False  # "the wire was snared and pulled out from the vein"
+        if _of_rail(parse, mention, mentions) and not any(i > mention.last for i in carried):
+            return False  # "a loop was made through the left femoral artery"
         crosses = any(m.means.use == "crossed" for m in mentions)
         if side == "vein" and self._valve != "mitral":
             return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
         return bool(carried) or crosses
 
 
-def _opened_from(parse: Parse, side: Mention) -> bool:
-    """As in "Konar opened from below": which disc came first, and no way to the leak."""
-    return side.means.side in ("above", "below") and any(
-        a.means.event == "open" and a.last == side.first for a in parse.actions
+def _of_rail(parse: Parse, mention: Mention, mentions: list[Mention]) -> bool:
+    """Whether a rail is what the clause tells of."""
+    return any(
+        m.means.use == "rail" and m.first < mention.first and _together(parse, m, mention) for m in mentions
     )
+
+
+def _opened_from(parse: Parse, side: Mention) -> bool:
+    """As in "Konar opened from below", "drawn up hard from below": how a device came to lie, and no way."""
+    clause = parse.clause.get(side.first)
+    handled = [
+        a for a in parse.actions
+        if 0 <= side.first - a.last <= 2 and a.means.event in ("open", "pull", "reposition", "withdraw")
+    ]  # fmt: skip
+    tools = [m for m in parse.nouns if m.kind == "other_device" and parse.clause.get(m.first) == clause]
+    return side.means.side in ("above", "below") and bool(handled) and not tools
 
 
 def _alone(mention: Mention, mentions: list[Mention]) -> bool:
@@ -390,10 +421,14 @@ def _entered(parse: Parse, mention: Mention) -> bool:
 def _punctured(parse: Parse, mention: Mention) -> bool:
     """As in "a 21G needle was advanced to the LV apex": a place is a step with a needle beside it."""
     clause = parse.clause.get(mention.first)
-    return any(
-        m.kind == "other_device" and m.means.role == "needle" and parse.clause.get(m.first) == clause
-        for m in parse.nouns
-    )
+    tools = [m for m in parse.nouns if m.kind == "other_device" and parse.clause.get(m.first) == clause]
+    needles = [m for m in tools if m.means.role == "needle"]
+    # "NRG needle, a catheter was turned in the apex": another tool stands nearer
+    nearer = [
+        m for m in tools
+        if m.means.role in ("wire", "catheter") and any(n.last <= m.first < mention.first for n in needles)
+    ]  # fmt: skip
+    return bool(needles) and not nearer
 
 
 def _denied(parse: Parse, mention: Mention) -> bool:
@@ -408,7 +443,7 @@ def _denied(parse: Parse, mention: Mention) -> bool:
         return True
     return any(
         m.kind == "count"
-        and m.means.word == "none"
+        and m.means.word in ("none", "nothing")
         and m.first < mention.first
         and parse.clause.get(m.first) == clause
         for m in parse.items.values()

@@ -111,13 +111,14 @@ class ApproachMeans(_Strict):
     a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
     a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
     route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``
-    or, of a vessel, a ``probe``. A ``groin`` may be of the artery or the vein.
+    or, of a vessel, a ``probe``. A ``groin`` may be of the artery or the vein; who ``arrived``
+    in the atrium from the ventricle has crossed a mitral leak.
     """
 
     route: Route | None = None
     use: Literal[
         "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
-        "crossed", "tried", "failed", "barred", "purpose", "probe", "groin",
+        "crossed", "tried", "failed", "barred", "purpose", "probe", "groin", "arrived",
     ]  # fmt: skip
     side: Literal[
         "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",

@@ -108,8 +108,10 @@ def _taken_up(parse: Parse, valve: Mention) -> bool:
         return True
     if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
         return True
-    if any(c.means.cue == "sequence" and c.last == begin and c.last - c.first > 1 for c in parse.cues):
-        return True  # "then, by puncture of the septum, we went to the mitral prosthesis"
+    if begin - 3 >= parse.first and parse.words.words[begin - 1] in (*_TOWARD, "with", "on"):
+        said = [parse.roles.get(i) for i in range(begin - 3, begin - 1)]
+        if said == ["subject", "verb"]:
+            return True  # "then, by puncture of the septum, we went to the mitral prosthesis"
     behind = parse.items.get(valve.last)
     first = behind is not None and behind.kind == "count" and 1 in (behind.means.number, behind.means.ordinal)
     return first and not any(_noun(parse, i) for i in range(_begin(parse), valve.first))
