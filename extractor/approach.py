@@ -212,7 +212,8 @@ class _Walk:
                 self.groin = self.groin or mention
             elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
-        if source not in _STATED and (_puts_in(parse) or (self.reached and _delivered(parse, mentions))):
+        let_go = self.reached and (_delivered(parse, mentions) or _lets_go(parse))
+        if source not in _STATED and (_puts_in(parse) or let_go):
             self._prove()
             if self._current is not None:
                 self._current.placed = True
@@ -332,7 +333,7 @@ class _Walk:
         ]  # fmt: skip
         if snares and not any(snares[-1] <= i < mention.first for i in carried):
             return False  # "the wire was snared and pulled out from the vein"
-        if _of_rail(parse, mention, mentions) and not any(i > mention.last for i in carried):
+        if _of_rail(parse, mention, mentions) and not carried:
             return False  # "a loop was made through the left femoral artery"
         crosses = any(m.means.use == "crossed" for m in mentions)
         if side == "vein" and self._valve != "mitral":
@@ -386,6 +387,15 @@ def _puts_in(parse: Parse) -> bool:
     """Whether a sentence puts a device in."""
     return bool(parse.phrases) and any(
         a.means.event in ("open", "release") and a.means.form == "verb" and not _denied(parse, a)
+        for a in parse.actions
+    )
+
+
+def _lets_go(parse: Parse) -> bool:
+    """As in "Left attached and, after a second wire, released": the device is not named again."""
+    others = any(m.kind == "other_device" and m.means.role != "part" for m in parse.nouns)
+    return not others and any(
+        a.means.event == "release" and a.means.form == "verb" and not _denied(parse, a)
         for a in parse.actions
     )
 

@@ -57,7 +57,7 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
     out.failed = _failed(case)
-    _document(layout, found["document"], out)
+    _document(layout, [m for m in found["document"] if not _ticked_off(m, sentence_of)], out)
     out.other_closure = next(
         (
             m
@@ -378,6 +378,12 @@ def _part_of(parse: Parse, noun: Mention) -> bool:
     item = parse.items.get(noun.first - 1)
     before = noun.first - 1 if item is None or item.kind != "count" else item.first - 1
     return parse.roles.get(before) == "of"
+
+
+def _ticked_off(mention: Mention, sentence_of: _Locator) -> bool:
+    """As in "[x] H&P": an entry of a checklist names no document."""
+    located = sentence_of(mention)
+    return located is not None and located[0].words.words[mention.first - 1 : mention.first] == ["]"]
 
 
 def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:

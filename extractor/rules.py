@@ -148,7 +148,7 @@ class CueMeans(_Strict):
         "negation", "history", "plan", "possible", "failure", "today", "summary",
         "sequence", "correction", "landmark", "same", "inability", "imaging",
         "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise", "minor",
-        "apart", "asked", "succession", "repeat",
+        "apart", "asked", "succession", "repeat", "unhandled",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
     ahead: bool = False  # of a landmark in time: what it leads up to had not happened yet

@@ -316,6 +316,15 @@ def _minor(parse: Parse, leaks: list[Mention]) -> bool:
     )
 
 
+def left_alone(parse: Parse, valve: Mention) -> bool:
+    """As in "just a whiff of leak next to the aortic one, which we had agreed not to chase"."""
+    leaks = [m for m in parse.nouns if m.kind == "leak"]
+    before = [m for m in leaks if m.first <= valve.first]
+    return _minor(parse, leaks[:1]) or any(
+        c.means.cue == "unhandled" and before and c.first > before[-1].first for c in parse.cues
+    )
+
+
 def _same_place(parse: Parse) -> bool:
     """As in "at the same valve", "in the same leak": back to where the plugs are."""
     return any(
