@@ -464,7 +464,10 @@ def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
     """Whether a clause says that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
     clause = parse.clause.get(mention.first)
     here = [m for m in mentions if parse.clause.get(m.first) == clause]
-    if _elsewhen(parse, mention, clause) or any(m.means.use == "barred" for m in here):
+    barred = [m for m in mentions if m.means.use == "barred"]
+    if _elsewhen(parse, mention, clause) or any(
+        (m in here and not _colon(parse, mention, m)) or _goes_on(parse, mention, m) for m in barred
+    ):
         return "not"
     if _served_else(mention, mentions, clause, parse) or _for_snare(parse, mention, mentions):
         return "not"
@@ -474,6 +477,21 @@ def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
     if inability or any(m.means.use == "tried" for m in here):
         return "tried"
     return "taken"
+
+
+def _colon(parse: Parse, one: Mention, other: Mention) -> bool:
+    """As in "not needed: the AL1 crossed from the aorta": what follows is told for itself."""
+    first, second = sorted((one, other), key=lambda m: m.first)
+    return ":" in parse.between(first.last, second.first)
+
+
+def _goes_on(parse: Parse, mention: Mention, behind: Mention) -> bool:
+    """As in "an apical access was prepared but not needed": nothing but its verbs stands between."""
+    verbs = ("be", "verb", "clause", "adverb", "modal", "conjunction")
+    return behind.first >= mention.last and all(
+        parse.roles.get(i) in verbs or (i in parse.items and parse.items[i].kind == "action")
+        for i in range(mention.last, behind.first)
+    )
 
 
 def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:

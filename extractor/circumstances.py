@@ -218,8 +218,15 @@ def _denied_for_another(case: Case) -> bool:
         for m in parse.items.values()
         if m.kind == "leak" and m.means.term in ("paravalvular", "closure")
     ]
+    jets = any(
+        m.kind == "leak" and m.means.term == "leak" and not m.means.hole and not denied(parse, m)
+        for parse, _, _ in case.parses
+        for m in parse.items.values()
+    )
     other = any(
-        m.kind == "target" and (_closes_other(parse, m) or (leaks and m.means.site in _OTHER_DEFECTS))
+        m.kind == "target"
+        and not denied(parse, m)
+        and (_closes_other(parse, m) or (m.means.site in _OTHER_DEFECTS and (leaks or not jets)))
         for parse, _, standing in case.parses if standing == "today"
         for m in parse.nouns
     )  # fmt: skip

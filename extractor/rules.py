@@ -103,6 +103,8 @@ class LeakMeans(_Strict):
     valve: Valve | None = None
     # "mitral regurgitation": blood that may also flow through the valve.
     flow: bool = False
+    # "defect": a hole anywhere in the heart.
+    hole: bool = False
 
 
 class ApproachMeans(_Strict):

@@ -108,13 +108,27 @@ def _taken_up(parse: Parse, valve: Mention) -> bool:
         return True
     if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
         return True
-    if begin - 3 >= parse.first and parse.words.words[begin - 1] in (*_TOWARD, "with", "on"):
-        said = [parse.roles.get(i) for i in range(begin - 3, begin - 1)]
-        if said == ["subject", "verb"]:
-            return True  # "then, by puncture of the septum, we went to the mitral prosthesis"
+    if _goes(parse, begin):
+        return True
     behind = parse.items.get(valve.last)
     first = behind is not None and behind.kind == "count" and 1 in (behind.means.number, behind.means.ordinal)
     return first and not any(_noun(parse, i) for i in range(_begin(parse), valve.first))
+
+
+def _goes(parse: Parse, i: int) -> bool:
+    """As in "by puncture of the septum, we went to | the mitral prosthesis", "we then moved to"."""
+    if any(c.means.cue == "sequence" and c.last == i and c.last - c.first > 1 for c in parse.cues):
+        return True
+    if parse.words.words[i - 1] not in (*_TOWARD, "with", "on"):
+        return False
+    item = parse.items.get(i - 2)
+    verb = parse.roles.get(i - 2) == "verb" or (item is not None and item.kind == "action")
+    begin = max(parse.first, i - 5)
+    return (
+        verb
+        and "subject" in [parse.roles.get(k) for k in range(begin, i - 2)]
+        and not any(_noun(parse, k) for k in range(begin, i))
+    )
 
 
 def _steered(parse: Parse) -> Mention | None:
