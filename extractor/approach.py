@@ -287,9 +287,9 @@ class _Walk:
     def _turn(self, vessel: Mention) -> None:
         """Another vessel, named at the other valve: what was tried before does not go on there."""
         current = self._current
-        if len(self._left) > 1 and current is not None and self._site.valve is not None:
-            if current.valve != self._site.valve and vessel.means.route not in (None, current.route):
-                self._current = None
+        other = current is not None and self._site.valve not in (None, current.valve)
+        if len(self._left) > 1 and other and vessel.means.route not in (None, current and current.route):
+            self._current = None
 
     def _begin(self, attempt: Attempt) -> None:
         """An attempt begins, or is named again."""
@@ -395,8 +395,7 @@ def _lets_go(parse: Parse) -> bool:
     """As in "Left attached and, after a second wire, released": the device is not named again."""
     others = any(m.kind == "other_device" and m.means.role != "part" for m in parse.nouns)
     return not others and any(
-        a.means.event == "release" and a.means.form == "verb" and not _denied(parse, a)
-        for a in parse.actions
+        a.means.event == "release" and a.means.form == "verb" and not _denied(parse, a) for a in parse.actions
     )
 
 
@@ -505,7 +504,8 @@ def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
             0 <= gap <= 5 or (0 <= behind <= 2 and parse.roles.get(cue.first) == "be")
         ):
             return True
-        if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4):
+        apart = gap >= 0 and _colon(parse, cue, mention)
+        if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4) and not apart:
             return True
         if kind == "history" and (0 <= gap <= 4 or (cue.means.reach != "after")):
             return True

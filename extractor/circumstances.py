@@ -15,7 +15,7 @@ from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
 from extractor.patient import passive
-from extractor.site import ACCESS, denied
+from extractor.site import ACCESS, denied, minor
 from extractor.status import dated, negated
 from extractor.treated import Treated, read_treated
 
@@ -99,6 +99,8 @@ def _leak(case: Case, out: Circumstances) -> None:
         for mention in dict.fromkeys(parse.items.values()):
             if mention.kind != "leak" or denied(parse, mention) or _asked(parse, mention):
                 continue
+            if minor(parse, [mention]) and mention.means.term != "closure":
+                continue  # "a trace paravalvular leak": what nobody closes, or what is left
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
             elif mention.means.term in ("paravalvular", "closure"):
@@ -180,7 +182,6 @@ def _any_leak(case: Case) -> Mention | None:
         for d in t.today()
     )
     named = [m for p, _, _ in case.parses for m in p.items.values() if m.kind in ("valve", "leak")]
-    prosthesis = next((m for m in named if m.kind == "valve" and m.means.prosthesis), None)
     if not placed or not any(m.means.valve or (m.kind == "valve" and m.means.near) for m in named):
         return None  # "prosthesis" and "defect" are words of many fields
     if _denied_for_another(case):
@@ -204,14 +205,11 @@ def _any_leak(case: Case) -> Mention | None:
                 and not denied(parse, mention)
             ):
                 return mention
-    elsewhere = any(
-        m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns
-    )
-    return None if elsewhere else prosthesis
+    return None
 
 
 def _denied_for_another(case: Case) -> bool:
-    """Whether every leak beside the valve is denied, asked for or of the past, and another defect is told of."""
+    """Whether every leak beside the valve is denied, asked for or of the past, and another defect told of."""
     leaks = [
         (parse, standing, m)
         for parse, _, standing in case.parses
@@ -231,13 +229,13 @@ def _denied_for_another(case: Case) -> bool:
         for m in parse.nouns
     )  # fmt: skip
     return other and all(
-        denied(parse, m) or _asked(parse, m) or _treated_before(parse, standing, m)
+        denied(parse, m) or _asked(parse, m) or minor(parse, [m]) or _treated_before(parse, standing, m)
         for parse, standing, m in leaks
     )
 
 
 def _closes_other(parse: Parse, target: Mention) -> bool:
-    """Whether a sentence tells the closure of another defect as done; of the septum only as today's purpose."""
+    """Whether a sentence tells another defect as closed; the septum only where it is today's purpose."""
     closes = any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
     own = target.means.site in _OTHER_DEFECTS or "today" in parse.cue_kinds()
     denying = any(m.kind == "count" and m.means.word == "none" for m in parse.items.values())
@@ -344,8 +342,10 @@ def _implants(case: Case, out: Circumstances) -> None:
                 continue
             listed = (source == "implants" and not noun.means.surgical) or noun.means.role == "clip"
             kept = not any(a.means.event in ("unused", "withdraw") for a in parse.actions)
-            if (listed and kept) or _next_in(parse, noun) or any(
-                _put_in(parse, noun, action) for action in parse.actions
+            if (
+                (listed and kept)
+                or _next_in(parse, noun)
+                or any(_put_in(parse, noun, action) for action in parse.actions)
             ):
                 out.other_procedure = out.other_procedure or noun
 

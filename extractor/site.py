@@ -92,9 +92,7 @@ def heading(parse: Parse) -> Mention | None:
 def _answered_none(parse: Parse, valve: Mention) -> bool:
     item = parse.items.get(valve.last + 1)
     colon = parse.words.words[valve.last : valve.last + 1] == [":"]
-    return (
-        colon and item is not None and item.kind == "count" and item.means.word in ("none", "none_more")
-    )
+    return colon and item is not None and item.kind == "count" and item.means.word in ("none", "none_more")
 
 
 def _taken_up(parse: Parse, valve: Mention) -> bool:
@@ -307,7 +305,7 @@ class Site:
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
-        if len(valves) == 1 and not (self.valve and _minor(parse, leaks)):
+        if len(valves) == 1 and not (self.valve and minor(parse, leaks)):
             self.valve = next(iter(valves))
         elif not valves:
             turned = heading(parse) or _steered(parse)
@@ -323,7 +321,7 @@ class Site:
         self.target = self._talk if targets or self._paragraph == paragraph else None
 
 
-def _minor(parse: Parse, leaks: list[Mention]) -> bool:
+def minor(parse: Parse, leaks: list[Mention]) -> bool:
     """As in "There is also a trivial aortic paravalvular jet": the talk does not turn to it."""
     return any(
         c.means.cue == "minor" and 0 <= leak.first - c.last <= _OPENING for c in parse.cues for leak in leaks
@@ -334,7 +332,7 @@ def left_alone(parse: Parse, valve: Mention) -> bool:
     """As in "just a whiff of leak next to the aortic one, which we had agreed not to chase"."""
     leaks = [m for m in parse.nouns if m.kind == "leak"]
     before = [m for m in leaks if m.first <= valve.first]
-    return _minor(parse, leaks[:1]) or any(
+    return minor(parse, leaks[:1]) or any(
         c.means.cue == "unhandled" and before and c.first > before[-1].first for c in parse.cues
     )
 

@@ -95,9 +95,13 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
     """Whether a plan cue governs a group: before or right behind it, and no intent carried out."""
     first = group[0].first
     behind = 5 if cue.means.reach == "both" else 1
-    return not _elliptical(parse, cue) and (cue.first < first or 0 <= cue.first - group[-1].last <= behind) and not any(
-        c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
-        for c in parse.cues
+    return (
+        not _elliptical(parse, cue)
+        and (cue.first < first or 0 <= cue.first - group[-1].last <= behind)
+        and not any(
+            c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
+            for c in parse.cues
+        )
     )
 
 

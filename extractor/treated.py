@@ -314,7 +314,9 @@ def _placed(case: Case) -> Named:
         acted = any(a.means.event in stays and not negated(parse, a) for a in parse.actions)
         if standing != "today" or not acted:
             continue
-        today = [p for p in parse.phrases if not (p.prior or p.none or p.pronoun) and p.explanation != "history"]
+        today = [
+            p for p in parse.phrases if not (p.prior or p.none or p.pronoun) and p.explanation != "history"
+        ]
         for valve in spoken_of(parse):
             if any(0 < valve.first - p.last <= _PLACE_REACH for p in today):
                 found.setdefault(valve.means.valve, valve)
