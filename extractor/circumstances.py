@@ -113,10 +113,17 @@ def _leak(case: Case, out: Circumstances) -> None:
 
 def _repaired(case: Case, treated: Treated) -> Mention | None:
     """The ring of a repaired valve, where the note knows no valve that was replaced."""
-    nouns = [m for parse, _, _ in case.parses for m in parse.nouns if m.kind == "other_device"]
-    if treated.prosthesis or any(m.means.role == "valve" for m in nouns):
-        return None
-    return next((m for m in nouns if m.means.role == "ring"), None)
+    rings: list[Mention] = []
+    for parse, _, _ in case.parses:
+        for noun in parse.nouns:
+            if noun.kind == "other_device" and noun.means.role == "valve":
+                return None
+            replaced = noun.kind == "valve" and noun.means.prosthesis and noun.last - noun.first > 1
+            if replaced and not denied(parse, noun):
+                return None
+            if noun.kind == "other_device" and noun.means.role == "ring":
+                rings.append(noun)
+    return rings[0] if rings and not treated.prosthesis else None
 
 
 def _only_seen(case: Case) -> bool:

@@ -359,4 +359,5 @@ def _passage(parse: Parse, target: Mention) -> bool:
 def _closes(parse: Parse, target: Mention) -> bool:
     """Whether a sentence turns to closing another defect: what follows in its paragraph belongs there."""
     heading = parse.words.words[target.last : target.last + 1] == [":"] or parse.last - parse.first <= 4
-    return heading or any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    closed = any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    return heading or (closed and "history" not in parse.cue_kinds())
