@@ -162,6 +162,8 @@ def _by_vessel(valve: str, walk: _Walk) -> dict[str, Mention]:
         return {usual: walk.vessels[usual]}
     if len(walk.vessels) == 1 and valve != "aortic":
         return dict(walk.vessels)
+    if not walk.vessels and valve == "aortic" and walk.groin is not None:
+        return {usual: walk.groin}
     return {}
 
 
@@ -178,6 +180,7 @@ class _Walk:
         self.attempts: list[Attempt] = []
         self.stated: list[Attempt] = []  # by a title, a summary or a list
         self.vessels: dict[str, Mention] = {}
+        self.groin: Mention | None = None  # artery or vein, it is not said
         self.reached = False  # the leak was crossed, by whatever route
         self.denied = False  # it was not
         self.sought = False  # a sentence tells of crossing the leak, with success or not
@@ -188,22 +191,29 @@ class _Walk:
 
     def read(self, parse: Parse, source: Source, mentions: list[Mention]) -> None:
         """Take in one sentence."""
-        self._site.read(parse)
+        if source not in _STATED or len(self._left) < 2:
+            self._site.read(parse)  # the titles of two procedures name one valve after the other
         way_in = any(m.means.route == "transseptal" and m.means.use == "step" for m in mentions)
         if self._site.target not in (None, *ACCESS) and not way_in:
             return  # how another defect was reached
         # "crossed from the left ventricle": the side belongs to the crossing of its clause.
-        last = ("crossed", "failed")
+        last = ("crossed", "arrived", "failed")
         for mention in sorted(mentions, key=lambda m: (parse.clause.get(m.first, 0), m.means.use in last)):
             use = mention.means.use
             if use == "crossed":
                 self.sought |= any(m.kind == "leak" for m in parse.items.values())
                 self._cross(parse, mention)
+            elif use == "arrived":
+                if self._from_ventricle():
+                    self._cross(parse, mention)
             elif use == "failed":
                 self._fail(parse, mention, mentions)
+            elif use == "groin":
+                self.groin = self.groin or mention
             elif (mention.means.route and use != "open") or use == "side":
                 self._route(parse, source, mention, mentions)
-        if source not in _STATED and _puts_in(parse):
+        let_go = self.reached and (_delivered(parse, mentions) or _lets_go(parse))
+        if source not in _STATED and (_puts_in(parse) or let_go):
             self._prove()
             if self._current is not None:
                 self._current.placed = True
@@ -211,6 +221,11 @@ class _Walk:
     @property
     def _valve(self) -> str | None:
         return self._left[0] if len(self._left) == 1 else self._site.valve if self._left else None
+
+    def _from_ventricle(self) -> bool:
+        """Whether the mitral leak is being tried from the ventricle: then the atrium lies behind it."""
+        current = self._current
+        return current is not None and current.valve == "mitral" and current.route != "transseptal"
 
     def _cross(self, parse: Parse, mention: Mention) -> None:
         if _denied(parse, mention):
@@ -244,7 +259,11 @@ class _Walk:
         if standing == "not":
             return
         use, side = mention.means.use, self._side(parse, mention, mentions)
+        if use == "side" and _opened_from(parse, mention):
+            return
         listed = use in ("step", "side") and source in ("implants", "equipment")
+        if use == "vessel" and source not in _STATED:
+            self._turn(mention)
         if use in ("vessel", "tool") or listed:
             if mention.means.route:
                 self.vessels.setdefault(mention.means.route, mention)
@@ -263,6 +282,14 @@ class _Walk:
         elif use == "named" and standing == "taken":
             attempt.valve = _only_valve(parse)
             self.stated.append(attempt)
+            self._apical |= route == "transapical"
+
+    def _turn(self, vessel: Mention) -> None:
+        """Another vessel, named at the other valve: what was tried before does not go on there."""
+        current = self._current
+        other = current is not None and self._site.valve not in (None, current.valve)
+        if len(self._left) > 1 and other and vessel.means.route not in (None, current and current.route):
+            self._current = None
 
     def _begin(self, attempt: Attempt) -> None:
         """An attempt begins, or is named again."""
@@ -300,13 +327,36 @@ class _Walk:
         if any(m.means.use in ("purpose", "probe") and _together(parse, m, mention) for m in mentions):
             return False
         carried = _carried(parse, mention)
-        snares = [m.last for m in mentions if m.means.use == "snare" and _together(parse, m, mention)]
+        snares = [
+            m.last for m in mentions
+            if m.means.use == "snare" and m.last <= mention.first and _together(parse, m, mention)
+        ]  # fmt: skip
         if snares and not any(snares[-1] <= i < mention.first for i in carried):
             return False  # "the wire was snared and pulled out from the vein"
+        if _of_rail(parse, mention, mentions) and not carried:
+            return False  # "a loop was made through the left femoral artery"
         crosses = any(m.means.use == "crossed" for m in mentions)
         if side == "vein" and self._valve != "mitral":
             return crosses or (bool(carried) and any(m.means.use == "rail" for m in mentions))
         return bool(carried) or crosses
+
+
+def _of_rail(parse: Parse, mention: Mention, mentions: list[Mention]) -> bool:
+    """Whether a rail is what the clause tells of."""
+    return any(
+        m.means.use == "rail" and m.first < mention.first and _together(parse, m, mention) for m in mentions
+    )
+
+
+def _opened_from(parse: Parse, side: Mention) -> bool:
+    """As in "Konar opened from below", "drawn up hard from below": how a device came to lie, and no way."""
+    clause = parse.clause.get(side.first)
+    handled = [
+        a for a in parse.actions
+        if 0 <= side.first - a.last <= 2 and a.means.event in ("open", "pull", "reposition", "withdraw")
+    ]  # fmt: skip
+    tools = [m for m in parse.nouns if m.kind == "other_device" and parse.clause.get(m.first) == clause]
+    return side.means.side in ("above", "below") and bool(handled) and not tools
 
 
 def _alone(mention: Mention, mentions: list[Mention]) -> bool:
@@ -341,6 +391,23 @@ def _puts_in(parse: Parse) -> bool:
     )
 
 
+def _lets_go(parse: Parse) -> bool:
+    """As in "Left attached and, after a second wire, released": the device is not named again."""
+    others = any(m.kind == "other_device" and m.means.role != "part" for m in parse.nouns)
+    return not others and any(
+        a.means.event == "release" and a.means.form == "verb" and not _denied(parse, a) for a in parse.actions
+    )
+
+
+def _delivered(parse: Parse, mentions: list[Mention]) -> bool:
+    """As in "all the devices were advanced from the venous side"."""
+    return (
+        any(m.means.use == "side" and m.means.side in ("vein", "artery", "apex") for m in mentions)
+        and any(not p.pronoun and not p.none for p in parse.phrases)
+        and any(a.means.event == "load" and not _denied(parse, a) for a in parse.actions)
+    )
+
+
 def _only_valve(parse: Parse) -> str | None:
     """The valve a line of a title or a list names, if it names one."""
     named = {m.means.valve for m in spoken_of(parse)}
@@ -363,10 +430,14 @@ def _entered(parse: Parse, mention: Mention) -> bool:
 def _punctured(parse: Parse, mention: Mention) -> bool:
     """As in "a 21G needle was advanced to the LV apex": a place is a step with a needle beside it."""
     clause = parse.clause.get(mention.first)
-    return any(
-        m.kind == "other_device" and m.means.role == "needle" and parse.clause.get(m.first) == clause
-        for m in parse.nouns
-    )
+    tools = [m for m in parse.nouns if m.kind == "other_device" and parse.clause.get(m.first) == clause]
+    needles = [m for m in tools if m.means.role == "needle"]
+    # "NRG needle, a catheter was turned in the apex": another tool stands nearer
+    nearer = [
+        m for m in tools
+        if m.means.role in ("wire", "catheter") and any(n.last <= m.first < mention.first for n in needles)
+    ]  # fmt: skip
+    return bool(needles) and not nearer
 
 
 def _denied(parse: Parse, mention: Mention) -> bool:
@@ -381,7 +452,7 @@ def _denied(parse: Parse, mention: Mention) -> bool:
         return True
     return any(
         m.kind == "count"
-        and m.means.word == "none"
+        and m.means.word in ("none", "nothing")
         and m.first < mention.first
         and parse.clause.get(m.first) == clause
         for m in parse.items.values()
@@ -392,7 +463,10 @@ def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
     """Whether a clause says that a route was ``taken``, ``tried``, ``failed``, or ``not`` taken."""
     clause = parse.clause.get(mention.first)
     here = [m for m in mentions if parse.clause.get(m.first) == clause]
-    if _elsewhen(parse, mention, clause) or any(m.means.use == "barred" for m in here):
+    barred = [m for m in mentions if m.means.use == "barred"]
+    if _elsewhen(parse, mention, clause) or any(
+        (m in here and not _colon(parse, mention, m)) or _goes_on(parse, mention, m) for m in barred
+    ):
         return "not"
     if _served_else(mention, mentions, clause, parse) or _for_snare(parse, mention, mentions):
         return "not"
@@ -402,6 +476,21 @@ def _standing(parse: Parse, mention: Mention, mentions: list[Mention]) -> str:
     if inability or any(m.means.use == "tried" for m in here):
         return "tried"
     return "taken"
+
+
+def _colon(parse: Parse, one: Mention, other: Mention) -> bool:
+    """As in "not needed: the AL1 crossed from the aorta": what follows is told for itself."""
+    first, second = sorted((one, other), key=lambda m: m.first)
+    return ":" in parse.between(first.last, second.first)
+
+
+def _goes_on(parse: Parse, mention: Mention, behind: Mention) -> bool:
+    """As in "an apical access was prepared but not needed": nothing but its verbs stands between."""
+    verbs = ("be", "verb", "clause", "adverb", "modal", "conjunction")
+    return behind.first >= mention.last and all(
+        parse.roles.get(i) in verbs or (i in parse.items and parse.items[i].kind == "action")
+        for i in range(mention.last, behind.first)
+    )
 
 
 def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
@@ -415,7 +504,8 @@ def _elsewhen(parse: Parse, mention: Mention, clause: int | None) -> bool:
             0 <= gap <= 5 or (0 <= behind <= 2 and parse.roles.get(cue.first) == "be")
         ):
             return True
-        if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4):
+        apart = gap >= 0 and _colon(parse, cue, mention)
+        if kind in ("plan", "cancelled") and (gap >= 0 or behind <= 4) and not apart:
             return True
         if kind == "history" and (0 <= gap <= 4 or (cue.means.reach != "after")):
             return True

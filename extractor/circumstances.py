@@ -15,8 +15,8 @@ from extractor.grammar import Parse
 from extractor.layout import Layout
 from extractor.mentions import Mention
 from extractor.patient import passive
-from extractor.site import denied
-from extractor.status import dated
+from extractor.site import ACCESS, denied, minor
+from extractor.status import dated, negated
 from extractor.treated import Treated, read_treated
 
 _OTHER_DEFECTS = ("vsd", "pda", "fistula", "pseudoaneurysm")
@@ -49,12 +49,15 @@ def read_circumstances(layout: Layout, case: Case, found: dict[str, list[Mention
     _leak(case, out)
     out.leak = out.leak or _any_leak(case)
     out.treated = read_treated(case)
+    out.ring = out.ring or _repaired(case, out.treated)
+    if out.closure is None and _only_seen(case):
+        out.leak = None
     out.exposed = read_exposure(case, found["approach"])
     _session(found["session"], sentence_of, out)
     out.routes = read_routes(case, found["approach"], out.treated.valves, out.exposed)
     _implants(case, out)
     out.failed = _failed(case)
-    _document(layout, found["document"], _ticked(case, found["document"]), out)
+    _document(layout, [m for m in found["document"] if not _ticked_off(m, sentence_of)], out)
     out.other_closure = next(
         (
             m
@@ -94,8 +97,10 @@ def _leak(case: Case, out: Circumstances) -> None:
     """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, _, standing in case.parses:
         for mention in dict.fromkeys(parse.items.values()):
-            if mention.kind != "leak" or denied(parse, mention):
+            if mention.kind != "leak" or denied(parse, mention) or _asked(parse, mention):
                 continue
+            if minor(parse, [mention]) and mention.means.term != "closure":
+                continue  # "a trace paravalvular leak": what nobody closes, or what is left
             if mention.means.term == "ring":
                 out.ring = out.ring or mention
             elif mention.means.term in ("paravalvular", "closure"):
@@ -106,11 +111,44 @@ def _leak(case: Case, out: Circumstances) -> None:
                 out.closure = out.closure or mention
 
 
+def _repaired(case: Case, treated: Treated) -> Mention | None:
+    """The ring of a repaired valve, where the note knows no valve that was replaced."""
+    rings: list[Mention] = []
+    for parse, _, _ in case.parses:
+        for noun in parse.nouns:
+            if noun.kind == "other_device" and noun.means.role == "valve":
+                return None
+            replaced = noun.kind == "valve" and noun.means.prosthesis and noun.last - noun.first > 1
+            if replaced and not denied(parse, noun):
+                return None
+            if noun.kind == "other_device" and noun.means.role == "ring":
+                rings.append(noun)
+    return rings[0] if rings and not treated.prosthesis else None
+
+
+def _only_seen(case: Case) -> bool:
+    """Whether all that is in place is seen in place, and the history tells of a closure."""
+    today = [d for d in case.main.today() if d.in_place]
+    told = any(
+        parse.cue_kinds() & {"history"} or standing == "prior" or dated(parse, parse.clause.get(a.first))
+        for parse, _, standing in case.parses
+        for a in parse.actions
+        if a.means.event == "close" and any(p.explanation == "history" for p in parse.phrases)
+    )
+    seen = {"named", "remain", "check"}
+    return (
+        case.narrator == "findings" and told and bool(today)
+        and all(event.event in seen for d in today for event in d.events)
+        and not any(claim.source != "findings" and claim.high != 0 for claim in case.claims)
+    )  # fmt: skip
+
+
 def _treated_before(parse: Parse, standing: str, mention: Mention) -> bool:
     """As in "In 2014 two plugs were implanted for a paravalvular leak": it need not be there today."""
     earlier = standing == "prior" or dated(parse, parse.clause.get(mention.first))
     told = earlier and any(a.means.event in ("open", "release", "close") for a in parse.actions)
-    return told and any(p.explanation == "history" for p in parse.phrases)
+    kept = any(p.prior or p.explanation == "history" for p in parse.phrases)
+    return kept and (told or any(p.prior and 0 <= p.head_first - mention.last <= 1 for p in parse.phrases))
 
 
 def _closed(parse: Parse, mention: Mention) -> bool:
@@ -151,7 +189,6 @@ def _any_leak(case: Case) -> Mention | None:
         for d in t.today()
     )
     named = [m for p, _, _ in case.parses for m in p.items.values() if m.kind in ("valve", "leak")]
-    prosthesis = next((m for m in named if m.kind == "valve" and m.means.prosthesis), None)
     if not placed or not any(m.means.valve or (m.kind == "valve" and m.means.near) for m in named):
         return None  # "prosthesis" and "defect" are words of many fields
     if _denied_for_another(case):
@@ -175,26 +212,41 @@ def _any_leak(case: Case) -> Mention | None:
                 and not denied(parse, mention)
             ):
                 return mention
-    elsewhere = any(
-        m.kind == "target" for parse, _, standing in case.parses if standing == "today" for m in parse.nouns
-    )
-    return None if elsewhere else prosthesis
+    return None
 
 
 def _denied_for_another(case: Case) -> bool:
-    """Whether every leak beside the valve is denied or asked for, and another defect is told of today."""
+    """Whether every leak beside the valve is denied, asked for or of the past, and another defect told of."""
     leaks = [
-        (parse, m)
-        for parse, _, _ in case.parses
+        (parse, standing, m)
+        for parse, _, standing in case.parses
         for m in parse.items.values()
         if m.kind == "leak" and m.means.term in ("paravalvular", "closure")
     ]
+    jets = any(
+        m.kind == "leak" and m.means.term == "leak" and not m.means.hole and not denied(parse, m)
+        for parse, _, _ in case.parses
+        for m in parse.items.values()
+    )
     other = any(
-        m.kind == "target" and m.means.site in _OTHER_DEFECTS
+        m.kind == "target"
+        and not denied(parse, m)
+        and (_closes_other(parse, m) or (m.means.site in _OTHER_DEFECTS and (leaks or not jets)))
         for parse, _, standing in case.parses if standing == "today"
         for m in parse.nouns
     )  # fmt: skip
-    return bool(leaks) and other and all(denied(parse, m) or _asked(parse, m) for parse, m in leaks)
+    return other and all(
+        denied(parse, m) or _asked(parse, m) or minor(parse, [m]) or _treated_before(parse, standing, m)
+        for parse, standing, m in leaks
+    )
+
+
+def _closes_other(parse: Parse, target: Mention) -> bool:
+    """Whether a sentence tells another defect as closed; the septum only where it is today's purpose."""
+    closes = any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    own = target.means.site in _OTHER_DEFECTS or "today" in parse.cue_kinds()
+    denying = any(m.kind == "count" and m.means.word == "none" for m in parse.items.values())
+    return closes and own and target.means.site not in ACCESS and not denying and not _undone(parse, target)
 
 
 def _asked(parse: Parse, leak: Mention) -> bool:
@@ -297,16 +349,19 @@ def _implants(case: Case, out: Circumstances) -> None:
                 continue
             listed = (source == "implants" and not noun.means.surgical) or noun.means.role == "clip"
             kept = not any(a.means.event in ("unused", "withdraw") for a in parse.actions)
-            if (listed and kept) or any(_put_in(parse, noun, action) for action in parse.actions):
+            if (
+                (listed and kept)
+                or _next_in(parse, noun)
+                or any(_put_in(parse, noun, action) for action in parse.actions)
+            ):
                 out.other_procedure = out.other_procedure or noun
 
 
-def _of_a_part(parse: Parse, noun: Mention) -> bool:
-    """Whether "of" or "of the" stands before a noun."""
-    before = noun.first - 1
-    item = parse.items.get(before)
-    article = item is not None and item.kind == "count" and item.means.word in ("article", "definite")
-    return parse.roles.get(before - article) == "of"
+def _next_in(parse: Parse, noun: Mention) -> bool:
+    """As in "8Z39 stent, then Melody 22": a telegraphic step, and no verb to say it."""
+    then = any(c.means.cue == "sequence" and c.last == noun.first for c in parse.cues)
+    verbs = any(parse.roles.get(i) in ("be", "verb") for i in range(parse.first, noun.first))
+    return then and not parse.actions and not verbs
 
 
 def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
@@ -315,9 +370,9 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
         return False
     if parse.clause.get(action.first) != parse.clause.get(noun.first):
         return False
-    if action.first >= noun.last and _of_a_part(parse, noun):
-        return False  # "the leaflets of the Sapien open fully"
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
+    if noun.last <= action.first and _part_of(parse, noun):
+        return False  # "leaflets of the On-X opening fully"
     between = range(min(action.last, noun.last), max(action.first, noun.first))
     if (
         noun.means.surgical
@@ -332,18 +387,23 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
     )
 
 
-def _ticked(case: Case, mentions: list[Mention]) -> set[int]:
-    """Starts of those behind a box: "[x] H&P" of a checklist names no document."""
-    words = next((parse.words.words for parse, _, _ in case.parses), [])
-    return {m.start for m in mentions if words[m.first - 1 : m.first] == ["]"]}
+def _part_of(parse: Parse, noun: Mention) -> bool:
+    """As in "of the On-X": what is told is told of a part of it."""
+    item = parse.items.get(noun.first - 1)
+    before = noun.first - 1 if item is None or item.kind != "count" else item.first - 1
+    return parse.roles.get(before) == "of"
 
 
-def _document(layout: Layout, mentions: list[Mention], ticked: set[int], out: Circumstances) -> None:
+def _ticked_off(mention: Mention, sentence_of: _Locator) -> bool:
+    """As in "[x] H&P": an entry of a checklist names no document."""
+    located = sentence_of(mention)
+    return located is not None and located[0].words.words[mention.first - 1 : mention.first] == ["]"]
+
+
+def _document(layout: Layout, mentions: list[Mention], out: Circumstances) -> None:
     """The kind of document, by its first lines."""
     procedure = None
     for mention in mentions:
-        if mention.start in ticked:
-            continue
         if mention.means.document == "cancelled":
             out.cancelled = out.cancelled or mention
         elif any(

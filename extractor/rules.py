@@ -103,6 +103,8 @@ class LeakMeans(_Strict):
     valve: Valve | None = None
     # "mitral regurgitation": blood that may also flow through the valve.
     flow: bool = False
+    # "defect": a hole anywhere in the heart.
+    hole: bool = False
 
 
 class ApproachMeans(_Strict):
@@ -111,13 +113,14 @@ class ApproachMeans(_Strict):
     a step only with a needle; a ``vessel`` or ``tool`` that suits a route; a ``rail`` or
     a ``snare``, which are none; surgical exposure (``open``). Others say what became of the
     route beside them: ``crossed``, ``tried``, ``failed``, ``barred``, for another ``purpose``
-    or, of a vessel, a ``probe``.
+    or, of a vessel, a ``probe``. A ``groin`` may be of the artery or the vein; who ``arrived``
+    in the atrium from the ventricle has crossed a mitral leak.
     """
 
     route: Route | None = None
     use: Literal[
         "named", "step", "side", "site", "vessel", "tool", "rail", "snare", "open",
-        "crossed", "tried", "failed", "barred", "purpose", "probe",
+        "crossed", "tried", "failed", "barred", "purpose", "probe", "groin", "arrived",
     ]  # fmt: skip
     side: Literal[
         "aorta", "ventricle", "atrium", "above", "below", "antegrade", "vein", "artery", "apex",
@@ -148,7 +151,7 @@ class CueMeans(_Strict):
         "negation", "history", "plan", "possible", "failure", "today", "summary",
         "sequence", "correction", "landmark", "same", "inability", "imaging",
         "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise", "minor",
-        "apart", "asked", "succession", "repeat", "turn", "until",
+        "apart", "asked", "succession", "repeat", "turn", "until", "unhandled",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
     ahead: bool = False  # of a landmark in time: what it leads up to had not happened yet

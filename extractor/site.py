@@ -12,8 +12,10 @@ from extractor.status import negated
 
 # Where the way in is closed again: part of closing a leak, and no defect of its own.
 ACCESS = ("apical_tract", "septal_access", "vessel")
-WAY_THROUGH = ("through", "via", "from", "past")
-_PASSED = ("through", "thru", "via", "past", "across", "over")  # before a valve that a catheter passes
+WAY_THROUGH = ("through", "via", "from", "past", "up")
+_PASSED = ("through", "thru", "via", "past", "across", "over", "out")  # before a valve that a catheter passes
+_TOWARD = ("at", "to", "toward", "towards")
+_TOOLS = ("sheath", "catheter", "wire")
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
 _AFTER_HEADING = frozenset(".:,;()[]-–—")
@@ -70,6 +72,10 @@ def heading(parse: Parse) -> Mention | None:
     if len({valve_of(m) for m in valves}) != 1:
         return None
     first = valves[0]
+    if _answered_none(parse, first):
+        return None  # "Mitral: no new MR"
+    if any(_taken_up(parse, valve) for valve in valves):
+        return first
     if parse.last - parse.first <= _HEADING and not first.means.side:
         return first
     before = range(_begin(parse), first.first)
@@ -81,6 +87,58 @@ def heading(parse: Parse) -> Mention | None:
     if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
         return None
     return first if first.means.side or _ends_heading(parse, first) else None
+
+
+def _answered_none(parse: Parse, valve: Mention) -> bool:
+    item = parse.items.get(valve.last + 1)
+    colon = parse.words.words[valve.last : valve.last + 1] == [":"]
+    return colon and item is not None and item.kind == "count" and item.means.word in ("none", "none_more")
+
+
+def _taken_up(parse: Parse, valve: Mention) -> bool:
+    """As in "and dealt with the mitral side", "For the aortic we then ...", "to take on the mitral first"."""
+    if parse.cue_kinds() & {"negation", "plan", "cancelled", "history"}:
+        return False
+    begin = valve.first
+    while begin > parse.first and (item := parse.items.get(begin - 1)) is not None and item.kind == "count":
+        begin -= 1  # "the"
+    if begin == parse.first + 1 and parse.roles.get(parse.first) == "exchange":
+        return True
+    if any(a.means.event == "close" and a.means.form == "verb" and a.last == begin for a in parse.actions):
+        return True
+    if _goes(parse, begin):
+        return True
+    behind = parse.items.get(valve.last)
+    first = behind is not None and behind.kind == "count" and 1 in (behind.means.number, behind.means.ordinal)
+    return first and not any(_noun(parse, i) for i in range(_begin(parse), valve.first))
+
+
+def _goes(parse: Parse, i: int) -> bool:
+    """As in "by puncture of the septum, we went to | the mitral prosthesis", "we then moved to"."""
+    if any(c.means.cue == "sequence" and c.last == i and c.last - c.first > 1 for c in parse.cues):
+        return True
+    if parse.words.words[i - 1] not in (*_TOWARD, "with", "on"):
+        return False
+    item = parse.items.get(i - 2)
+    verb = parse.roles.get(i - 2) == "verb" or (item is not None and item.kind == "action")
+    begin = max(parse.first, i - 5)
+    return (
+        verb
+        and "subject" in [parse.roles.get(k) for k in range(begin, i - 2)]
+        and not any(_noun(parse, k) for k in range(begin, i))
+    )
+
+
+def _steered(parse: Parse) -> Mention | None:
+    """As in "the sheath was aimed at the sewing ring of the mitral prosthesis": the valve a tool goes to."""
+    valves = spoken_of(parse)
+    if len({m.means.valve for m in valves}) != 1 or parse.cue_kinds() & {"negation", "inability", "plan"}:
+        return None
+    first = valves[0]
+    tools = [m.last for m in parse.nouns if m.kind == "other_device" and m.means.role in _TOOLS]
+    begin = max((last for last in tools if last <= first.first), default=first.first)
+    aimed = any(parse.words.words[i] in _TOWARD for i in range(begin, first.first))
+    return first if aimed and parse.clause.get(begin) == parse.clause.get(first.first) else None
 
 
 def valve_of(mention: Mention) -> str | None:
@@ -175,6 +233,8 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
     ]  # "the leak between the CoreValve frame and the annulus"
     named = {m.means.valve for m in leaks if m.means.valve}
+    if not named and not valves:
+        return _places(parse, leaks)
     if named:
         return named | {m.means.valve for m in valves if any(_joins(parse, m, leak) for leak in leaks)}
     if len({m.means.valve for m in valves}) <= 1 and not tied:
@@ -184,6 +244,16 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         if beside:
             return beside
     return set()
+
+
+def _places(parse: Parse, leaks: list[Mention]) -> set[str]:
+    """As in "the leak was below the non-coronary cusp": a place that only one valve has."""
+    clauses = {parse.clause.get(leak.first) for leak in leaks}
+    return {
+        m.means.near
+        for m in parse.items.values()
+        if m.kind == "valve" and m.means.near and parse.clause.get(m.first) in clauses
+    }
 
 
 def _joins(parse: Parse, valve: Mention, other: Mention) -> bool:
@@ -238,10 +308,10 @@ class Site:
         targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
-        if len(valves) == 1 and not (self.valve and _minor(parse, leaks)):
+        if len(valves) == 1 and not (self.valve and minor(parse, leaks)):
             self.valve = next(iter(valves))
         elif not valves:
-            turned = heading(parse)
+            turned = heading(parse) or _steered(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
         strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
@@ -254,10 +324,19 @@ class Site:
         self.target = self._talk if targets or self._paragraph == paragraph else None
 
 
-def _minor(parse: Parse, leaks: list[Mention]) -> bool:
+def minor(parse: Parse, leaks: list[Mention]) -> bool:
     """As in "There is also a trivial aortic paravalvular jet": the talk does not turn to it."""
     return any(
         c.means.cue == "minor" and 0 <= leak.first - c.last <= _OPENING for c in parse.cues for leak in leaks
+    )
+
+
+def left_alone(parse: Parse, valve: Mention) -> bool:
+    """As in "just a whiff of leak next to the aortic one, which we had agreed not to chase"."""
+    leaks = [m for m in parse.nouns if m.kind == "leak"]
+    before = [m for m in leaks if m.first <= valve.first]
+    return minor(parse, leaks[:1]) or any(
+        c.means.cue == "unhandled" and before and c.first > before[-1].first for c in parse.cues
     )
 
 
@@ -283,4 +362,5 @@ def _passage(parse: Parse, target: Mention) -> bool:
 def _closes(parse: Parse, target: Mention) -> bool:
     """Whether a sentence turns to closing another defect: what follows in its paragraph belongs there."""
     heading = parse.words.words[target.last : target.last + 1] == [":"] or parse.last - parse.first <= 4
-    return heading or any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    closed = any(a.means.event == "close" and not negated(parse, a) for a in parse.actions)
+    return heading or (closed and "history" not in parse.cue_kinds())

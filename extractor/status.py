@@ -44,6 +44,9 @@ def why_not_today(
     if any(p.none for p in group):
         return NONE
     clause = parse.clause.get(group[0].first)
+    told_of = _hangs_on(parse, clause)
+    if told_of is not None and _cue_in_clause(parse, group, told_of, something_done) == "history":
+        return "history"  # "eleven months ago, when she left a 12 mm plug in it"
     return (
         _cue_in_clause(parse, group, clause, something_done)
         or _plan_of_sentence(parse, group[0], clause)
@@ -101,10 +104,20 @@ def _plans(parse: Parse, cue: Mention, group: list[DevicePhrase], clause: int | 
     acted = any(  # "retrieved without sequelae, discussed openly"
         group[-1].last <= a.first < cue.first and a.means.event in _TAKES_AWAY for a in parse.actions
     )
-    return (cue.first < first or (0 <= cue.first - group[-1].last <= behind and not acted)) and not any(
-        c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
-        for c in parse.cues
+    return (
+        not _elliptical(parse, cue)
+        and (cue.first < first or (0 <= cue.first - group[-1].last <= behind and not acted))
+        and not any(
+            c.means.cue == "intent" and c.first < first and parse.clause.get(c.first) == clause
+            for c in parse.cues
+        )
     )
+
+
+def _elliptical(parse: Parse, cue: Mention) -> bool:
+    """As in "the 10 mm certainly would have, I think": what it would have done is no plan."""
+    behind = parse.between(cue.last, parse.last)
+    return behind[:1] == ["have"] and not "".join(behind[1:2]).isalpha()
 
 
 def _plan_of_sentence(parse: Parse, first: DevicePhrase, clause: int | None) -> str:
@@ -188,7 +201,8 @@ def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
     if parse.sentence.form not in ("prose", "item"):
         return False
-    if _led_by_year(parse):
+    told_of = _hangs_on(parse, clause)
+    if _led_by_year(parse) or (told_of is not None and dated(parse, told_of)):
         return True
     for i, mention in parse.items.items():
         inside = any(p.first <= i < p.last for p in parse.phrases)
@@ -218,6 +232,20 @@ def _led_by_year(parse: Parse) -> bool:
         return False
     alone = date.last - date.first == 1 and len(words[date.first]) == 4
     return alone and not any(a.means.event == "release" and a.means.form == "verb" for a in parse.actions)
+
+
+def _hangs_on(parse: Parse, clause: int | None) -> int | None:
+    """The clause that one with "when" or "that was" goes on to tell of."""
+    opens = next((i for i in range(parse.first, parse.last) if parse.clause.get(i) == clause), parse.first)
+    if clause is None or opens == parse.first:
+        return None
+    begin = opens
+    while begin > parse.first and (
+        parse.roles.get(begin - 1) == "relative" or parse.words.words[begin - 1] == ","
+    ):
+        begin -= 1
+    link = [word for word in parse.between(begin, opens + 1) if word != ","]
+    return parse.clause.get(begin - 1) if link in (["when"], ["that", "was"]) else None
 
 
 def _fronted(parse: Parse, date: Mention, clause: int | None) -> bool:

@@ -15,10 +15,11 @@ from extractor.events import TrackedDevice
 from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.phrases import size_key
-from extractor.site import Site, denied, heading, leak_valves, spoken_of, valve_of
-from extractor.status import dated
+from extractor.site import Site, denied, heading, leak_valves, left_alone, spoken_of, valve_of
+from extractor.status import dated, negated
 
 _MOST = 6  # a larger number is no count of devices
+_PLACE_REACH = 4  # words from a device to the valve it lies at
 _FIELD_REACH = 8  # words from the name of a field to the valve in it
 
 Named = dict[str, Mention]  # valves, each with the words that name it
@@ -70,8 +71,10 @@ def read_treated(case: Case) -> Treated:
     fields = _fields(case)
     out.valves = _decide(out, fields, sure, told, prostheses, case)
     out.titled = out.titled or fields
-    out.contested = _contest(told, sure.witness if sure is not None else out.closed) or _found_closed(
-        case, out.titled
+    out.contested = (
+        _contest(told, sure.witness if sure is not None else out.closed)
+        or _found_closed(case, out.titled)
+        or _placed_elsewhere(case, out.titled)
     )
     out.valve_of = _valve_of(case, rows)
     return out
@@ -97,6 +100,9 @@ def _decide(
         return dict(out.closed)
     if out.titled or out.leaking:
         return dict(out.titled or out.leaking)
+    placed = _placed(case)
+    if len(placed) == 1:
+        return placed
     if prostheses:
         return prostheses if len(prostheses) == 1 else {}
     return _named_at_all(case)
@@ -133,6 +139,20 @@ def _found_closed(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
     return None
 
 
+def _placed_elsewhere(case: Case, titled: Named) -> tuple[Mention, Mention] | None:
+    """As in "distal disc under the aortic annulus", under a title of the mitral valve."""
+    if len(titled) != 1:
+        return None
+    for parse, source, standing in case.parses:
+        if source not in ("narrative", "log") or standing != "today":
+            continue
+        device = any(p.sizes and not p.prior and p.explanation.startswith("device") for p in parse.phrases)
+        valves = spoken_of(parse)
+        if device and valves and not set(titled) & {v.means.valve for v in valves}:
+            return next(iter(titled.values())), valves[0]
+    return None
+
+
 # -- the valves a text names ------------------------------------------------------
 
 
@@ -148,7 +168,8 @@ def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
     mentions = _mentions(parse)
     witness = next(
-        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve), None
+        (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve),
+        next((m for m in mentions if m.kind == "valve" and m.means.near == valve), None),
     )
     if witness is None or witness.kind == "leak":
         return None if witness is None or denied(parse, witness) else witness
@@ -197,7 +218,7 @@ def _leaking(case: Case) -> Named:
     """The valves whose leak the text tells of; mere regurgitation only where nothing else is told."""
     holes: Named = {}
     flows: Named = {}
-    former: Named = {}  # closed in an earlier session: perhaps the same leak, perhaps another
+    former: Named = {}  # closed in an earlier session, trivial or left alone: perhaps the one meant
     for parse, source, standing in case.parses:
         titled = source == "title" and standing == "today"
         strong = _strong(parse)
@@ -207,7 +228,7 @@ def _leaking(case: Case) -> Named:
         for valve in sorted(leak_valves(parse, tied=True)):
             witness = _witness(parse, valve)
             if witness is not None:
-                if _closed_before(parse, standing):
+                if _closed_before(parse, standing) or left_alone(parse, witness):
                     former.setdefault(valve, witness)
                 elif valve in sure:
                     holes.setdefault(valve, witness)
@@ -247,9 +268,13 @@ def _headed(case: Case) -> Named:
 def _loose(case: Case) -> Named:
     """The one valve only named in the same sentence as a leak."""
     found: Named = {}
+    replaced = _prostheses(case)
     for parse, _, standing in case.parses:
         if standing != "planned":
+            sure = leak_valves(parse, flow=False)
             for valve in sorted(leak_valves(parse)):
+                if valve not in sure and replaced and valve not in replaced:
+                    continue  # "mitral regurgitation never more than mild", of a valve of the patient's own
                 witness = _witness(parse, valve)
                 if witness is not None:
                     found.setdefault(valve, witness)
@@ -282,13 +307,32 @@ def _prostheses(case: Case) -> Named:
     return found
 
 
+def _placed(case: Case) -> Named:
+    """As in "four occluders stay in her mitral annulus": the valves where devices are said to lie."""
+    found: Named = {}
+    for parse, _, standing in case.parses:
+        stays = {"open", "release", "remain"}
+        acted = any(a.means.event in stays and not negated(parse, a) for a in parse.actions)
+        if standing != "today" or not acted:
+            continue
+        today = [
+            p for p in parse.phrases if not (p.prior or p.none or p.pronoun) and p.explanation != "history"
+        ]
+        for valve in spoken_of(parse):
+            if any(0 < valve.first - p.last <= _PLACE_REACH for p in today):
+                found.setdefault(valve.means.valve, valve)
+    return found
+
+
 def _named_at_all(case: Case) -> Named:
-    """The only valve a note names, or the only one with a place it names."""
+    """The only valve a note names, or the only one with a place it names; not one that bears a ring."""
     for place in (False, True):
         found: Named = {}
         for parse, _, _ in case.parses:
+            if any(m.kind == "other_device" and m.means.role == "ring" for m in parse.nouns):
+                continue
             for mention in _mentions(parse):
-                if mention.kind == "valve" and (mention.means.near if place else mention.means.valve):
+                if mention.kind == "valve" and (mention.means.near if place else mention in spoken_of(parse)):
                     found[mention.means.near or mention.means.valve] = mention
         if found:
             return found if len(found) == 1 else {}

@@ -69,6 +69,18 @@ VESSELS = [
     (MITRAL, "RFV 8F, RFA 5F pigtail.", {T}, "the vein at the mitral valve"),
     (MITRAL, "Right groin vein, steerable sheath.", {T}, "a tool of the septum"),
     ("Paravalvular leak closure.\n\n", "Right femoral artery and vein.", set(), "no valve, no word"),
+    (
+        AORTIC,
+        "Right common femoral 8F, preclosed. The leak was crossed.",
+        {R},
+        "a groin, at the aortic valve",
+    ),
+    (
+        MITRAL,
+        "An AV loop was made through the left femoral artery. The septum was punctured first.",
+        {T},
+        "a loop through an artery",
+    ),
 ]
 
 NOT_TAKEN = [
@@ -85,6 +97,21 @@ NOT_TAKEN = [
     ),
     (MITRAL, "We talked about going through the apex. Transseptal puncture.", {T}, "talked about"),
     (MITRAL, "The septum was not crossed. Retrograde from LV to LA.", {R}, "not crossed"),
+    (
+        AORTIC,
+        "A transapical access was prepared but not needed: the AL1 crossed from the aorta.",
+        {R},
+        "not needed",
+    ),
+    (AORTIC, "Transseptal standby was arranged. AL1, wire across.", {R}, "on standby"),
+    (
+        MITRAL,
+        "Transapical closure was planned, but the septum proved possible: Baylis, wire across.",
+        {T},
+        "planned, and what follows a colon",
+    ),
+    (MITRAL, "Avoiding a transapical access we punctured the septum.", {T}, "avoided"),
+    (AORTIC, "AL1, wire across. The device was drawn up hard from below.", {R}, "how a device came to lie"),
 ]
 
 FAILED = [
@@ -102,6 +129,21 @@ FAILED = [
      "leak.", {R}, "and then not"),
     (AORTIC, "From the aorta a JR4 crossed the leak; an AL1 had been tried without "
      "success.", {R}, "before that"),
+    (AORTIC, "We insisted to cross retrogradely with AL1 and AL2; the wire was deflected, and it was "
+     "impossible. Transseptal puncture, the leak was crossed.", {T}, "it was impossible"),
+    (AORTIC, "From above it was tried with nothing having been passed through the leak. Then the fossa was "
+     "punctured, and the wire slipped through.", {T}, "nothing passed"),
+]  # fmt: skip
+
+FROM_VENTRICLE = [
+    (MITRAL, "Transseptal puncture, unsuccessful from the atrium. From below a Glidewire passed along the "
+     "ring into the left atrium.", {R}, "the atrium reached from the ventricle"),
+    (MITRAL, "A needle was advanced to the LV. The leak was crossed from the ventricular side.", {P},
+     "the ventricle by a needle"),
+    (MITRAL, "RF needle, septum crossed, a catheter was turned in the apex. The leak was crossed.", {T},
+     "a tool in the apex"),
+    (MITRAL, "The leak was crossed retrograde from LV to LA. It was snared and brought out of the vein. "
+     "All the devices were advanced from the venous side.", {R, T}, "delivered from the other side"),
 ]  # fmt: skip
 
 RAILS = [
@@ -140,7 +182,7 @@ OTHER_PURPOSES = [
 
 @pytest.mark.parametrize(
     ("title", "told", "routes", "why"),
-    [*NAMED, *SIDES, *VESSELS, *NOT_TAKEN, *FAILED, *RAILS, *OTHER_PURPOSES],
+    [*NAMED, *SIDES, *VESSELS, *NOT_TAKEN, *FAILED, *FROM_VENTRICLE, *RAILS, *OTHER_PURPOSES],
 )
 def test_approach_routes(coder: Coder, title: str, told: str, routes: set[str], why: str) -> None:
     assert set(coder.suggest(title + told + ONE).approaches) == routes, why

@@ -27,6 +27,7 @@ def parsed(coder: Coder, text: str) -> Parse:
         ("Paravalvular leaks, mitral and aortic.", {"mitral", "aortic"}, "two joined behind it"),
         ("PVL closure (mitral, aortic).", {"mitral", "aortic"}, "two in brackets"),
         ("Paravalvular AI at the left cusp.", {"aortic"}, "the regurgitation of one valve"),
+        ("The leak lies below the non-coronary cusp.", {"aortic"}, "a place only one valve has"),
         ("The aortic prosthesis is normal with no leak.", set(), "a leak denied"),
         ("No mitral paravalvular leak.", set(), "denied by its article"),
         ("The wire went through the mitral prosthesis and the leak.", set(), "a valve on the way"),
@@ -56,6 +57,12 @@ def test_treated_leak_valves(coder: Coder, sentence: str, valves: set[str], why:
         ("I did the aortic one first because it was easy.", "aortic", "the one"),
         ("We did the aortic first.", "aortic", "first"),
         ("Mitral: no new regurgitation.", None, "a finding that is denied"),
+        ("We elected to take on the mitral first since it haemolyses.", "mitral", "the first"),
+        ("While I waited Dr Dale crossed the septum and dealt with the mitral side.", "mitral", "dealt with"),
+        ("For the aortic we then made a puncture of the apex.", "aortic", "fronted"),
+        ("Then, by puncture of the septum, we went to the mitral prosthesis.", "mitral", "gone to"),
+        ("We then moved to the mitral valve.", "mitral", "moved to"),
+        ("Mitral: no new MR with the loop.", None, "an answer of none"),
         ("There was no impingement on the mitral valve, and all was well.", None, "said of a valve"),
         ("Because of the aortic prosthesis the retrograde road was closed.", None, "a reason"),
         ("Mitral 2, aortic 2, and nothing else was done today.", None, "two valves"),
@@ -183,8 +190,47 @@ def test_treated_share_of_two_valves(coder: Coder, text: str, units: dict[str, i
 
 
 @pytest.mark.parametrize(
+    ("text", "units", "why"),
+    [
+        (
+            BOTH + "We turned to the aortic side first. AL1 across." + ONE + " The septum was "
+            "crossed. A sheath was aimed at the mitral prosthesis." + ONE,
+            {M: 1, A: 1},
+            "a tool is aimed at the second valve",
+        ),
+        (
+            "Mitral paravalvular leak. A whiff of leak beside the aortic prosthesis, which we agreed not to "
+            "chase. The fossa was crossed." + ONE,
+            {M: 1},
+            "a leak left alone",
+        ),
+        (
+            "Leak beside one of her prostheses (aortic 21 mm, mitral 27 mm). The septum was crossed, the gap "
+            "too. Two AVP II were released, so two occluders stay in her mitral annulus.",
+            {M: 1, MORE: 1},
+            "devices are said to lie at a valve",
+        ),
+        (
+            "Patulous leak of an aortic prosthesis. The leak was crossed." + ONE
+            + " Mitral regurgitation never more than mild.",
+            {A: 1},
+            "the regurgitation of the patient's own valve",
+        ),
+    ],
+)  # fmt: skip
+def test_treated_talk(coder: Coder, text: str, units: dict[str, int], why: str) -> None:
+    assert coder.suggest(text).units == units, why
+
+
+@pytest.mark.parametrize(
     ("text", "reason", "why"),
     [
+        (
+            "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION: The leak was crossed. "
+            "A 10x5 AVP III was released, its distal disc under the aortic annulus.",
+            "valve_conflict",
+            "title, and the place of the device",
+        ),
         (
             "PROCEDURE: Mitral paravalvular leak closure\n\nDESCRIPTION: Paravalvular AI was seen along "
             "the left "
