@@ -336,7 +336,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
-    if prior and not narrates and source != "implants":
+    acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)
+    if prior and not narrates and not acted and source != "implants":
         # "he now has three devices in all": a lifetime total
         claims = [c for c in claims if c.best is None or c.best != left_in + prior]
     final = sum(d.in_place for d in timeline.today())
@@ -467,4 +468,4 @@ def _of_more_than_devices(known: _Known, statement: Statement) -> bool:
     at = statement.at if known.narrates else known.left_in
     if known.others and at < low <= at + known.others:
         return True  # counts implants of other kinds as well
-    return known.prior > 0 and low == at + known.prior  # a lifetime total
+    return known.prior > 0 and low == at + known.prior and not statement.acted  # a lifetime total

@@ -213,7 +213,7 @@ def _at_every_leak(parse: Parse, phrase: DevicePhrase, each: int) -> bool:
 
 def _in_each_leak(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "Each of the two leaks received two plugs", "the second and third leaks each a plug"."""
-    inside = {i for p in parse.phrases for i in range(p.first, p.last)}
+    inside = {i for p in parse.phrases if p.head for i in range(p.first, p.last)}
     for i, mention in parse.items.items():
         alone = mention.kind == "count" and mention.first == i < phrase.first and i not in inside
         if alone and _every_leak(parse, phrase, mention):

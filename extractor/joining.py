@@ -59,7 +59,10 @@ def appositions(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
                 and _plain(tags, before.last, phrase.first)
             ):
                 gap = [":"]  # "Device 1 type/size: AVP II 10 mm"
-            if set(gap) <= {",", "again", "also", "likewise", "this", "time"} or (
+            listed = (
+                before.quantity or 1
+            ) > 1 and phrase.quantity == 1  # "two devices, an 8 mm AVP II and ..."
+            if (set(gap) <= {",", "again", "also", "likewise", "this", "time"} and not listed) or (
                 gap in ([], [","], [":"], ["("], ["="], ["was"], ["is"])
                 and before.quantity == 1
                 and phrase.quantity == 1

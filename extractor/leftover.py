@@ -64,6 +64,9 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
         return False  # "Second, a 10 mm of the same.", after a sentence that opened one
     elif phrase.sizes and phrase.determiner == "indefinite" and live and not _not_new(telling, phrase):
         telling.loosen(phrase, 1)  # "next in the row came a 10 mm"
+    elif phrase.ordinal is not None and phrase.determiner == "definite" and _ellipsis(telling, phrase):
+        for device in telling.focus[-1:]:  # "the first was released, then the second"
+            _repeat_verb(telling, device, phrase)
     elif "part" in phrase.words and phrase.number and phrase.number > len(live):
         telling.loosen(phrase, phrase.number - len(live))
     elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):

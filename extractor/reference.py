@@ -307,6 +307,9 @@ def _counted(
         telling.state([phrase], number, number, "total")
     if act.event in ("remain", "check", "release") and pool:
         telling.state([phrase], number, number, "position")
+    waiting = [d for d in telling.active() if d not in pool and d.state == "loaded" and not d.tried]
+    if len(pool) < number == len(pool) + len(waiting) and act.event in ("release", "remain"):
+        return pool + waiting  # "one was exchanged for a 12 mm; both were stable"
     if len(pool) < number and act.event in ("release", "remain", "reposition", "withdraw"):
         introduced = [d for d in telling.timeline.today() if d.state != "unused"]
         if len(introduced) == number or (

@@ -182,7 +182,15 @@ class Telling:
         start, end = self.span(group[0].first, group[-1].last)
         rule = next((c.rule for c in self.parse.cues if c.means.cue == "summary"), "claim.stated")
         role = self.parse.sentence.section.role
-        self.timeline.statements.append(Statement(low, high, start, end, role, rule, kind, group[0].valve))
+        clause = self.parse.clause.get(group[0].first)
+        acted = any(
+            a.means.event in ("open", "release", "close") and self.parse.clause.get(a.first) == clause
+            for a in self.parse.actions
+        )
+        valve = group[0].valve
+        self.timeline.statements.append(
+            Statement(low, high, start, end, role, rule, kind, valve, acted=acted)
+        )
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:
         """Write down a phrase that may be ``extra`` devices more."""
