@@ -118,6 +118,7 @@ class _Reading:
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
     begun: Section | None = None  # a history section in which today's narrative has begun
+    told: bool = False  # whether any sentence so far says that something was done
 
     def read(self, parse: Parse) -> None:
         """Take in one sentence."""
@@ -147,12 +148,16 @@ class _Reading:
         section = parse.sentence.section
         if section.role == "history":
             # A narrative that follows without a header begins with consent or access.
-            if parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases:
+            consent = parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases
+            if consent or _begins(parse):
                 self.begun = section
             return "narrative", "today" if self.begun is section else "prior"
         if section.role in ("copied", "plan"):
             return "narrative", "prior" if section.role == "copied" else "planned"
         source = _SOURCE_OF_ROLE[section.role]
+        if source == "narrative" and not self.told and _entitles(parse):
+            source = "title"
+        self.told |= bool(parse.actions)
         if source == "narrative" and parse.first < self.opening and "today" not in parse.cue_kinds():
             return source, "prior"
         if source == "narrative" and section.start in self.logs and parse.sentence.form == "log":
@@ -175,6 +180,22 @@ class _Reading:
             timelines["implants"] = listed
         self.case.timelines = timelines
         return self.case
+
+
+def _begins(parse: Parse) -> bool:
+    """As in "Indication: heart failure. A transseptal puncture was made.": told of no other day."""
+    dated = any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+    released = any(a.means.event == "release" and a.means.form == "verb" for a in parse.actions)
+    kinds = parse.cue_kinds()
+    return ("begins" in kinds or released) and "history" not in kinds and not dated
+
+
+def _entitles(parse: Parse) -> bool:
+    """As in "Mitral paravalvular leak closure with three devices.": a title, with nothing told before."""
+    verbs = any(role in ("be", "verb", "modal", "subject") for role in parse.roles.values())
+    leak = any(m.kind == "leak" for m in parse.nouns)
+    closes = bool(parse.actions) and all(a.means.event == "close" for a in parse.actions)
+    return leak and closes and bool(parse.phrases) and not verbs and "history" not in parse.cue_kinds()
 
 
 def _share_targets(case: Case) -> None:

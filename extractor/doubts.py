@@ -93,7 +93,7 @@ def _left_open(device: TrackedDevice, today: list[TrackedDevice]) -> bool:
         device.state == "deployed"
         and not (device.listed or device.many or device.label)
         and not (_told(device, "release") or _told(device, "remain"))
-        and not any(event.final for event in device.events)
+        and not (any(event.final for event in device.events) and not device.talked)
         and not any(_together(device, other) for other in today if other is not device)
     )
 

@@ -63,6 +63,7 @@ class TrackedDevice:
     counted: bool = False  # introduced with a number or a size
     listed: bool = False  # in a title, a summary or a list of what was placed
     announced: bool = False  # counted before it is described
+    talked: bool = False  # "it" was said of it in words no rule knows, and it was not let go yet
     placed: bool = False  # a list names the leak or the valve it went to
     events: list[Event] = field(default_factory=list)
 

@@ -219,7 +219,7 @@ class LayoutReader:
                 and text[starts[-1][1] : line.start].strip()
                 and (
                     self._ends_field("count" if counted else starts[-1][2], line)
-                    or (starts[-1][2] == "history" and self._opens_statement(lines, n, starts[-1][0]))
+                    or (self._leads(text, starts) and self._opens_statement(lines, n, starts[-1][0]))
                 )
             ):
                 starts.append((line.start, line.start, "body", ""))
@@ -264,6 +264,11 @@ class LayoutReader:
                 role = "description"
             sections.append(Section(start, end, role, title, content))
         return _with_quotations(text, sections)
+
+    def _leads(self, text: str, starts: list[tuple[int, int, str, str]]) -> bool:
+        """Whether the last label is one that the course of events may follow without a header."""
+        role, before = starts[-1][2], len(text[: starts[-1][0]].split())
+        return role in ("history", "title") or (role == "summary" and before < self._LEAST_TOLD)
 
     def _counts(self, value: str) -> bool:
         """Whether the value of a field is a number, or says that there is none."""

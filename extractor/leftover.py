@@ -33,6 +33,8 @@ def explain_left_over(telling: Telling, phrase: DevicePhrase) -> None:
 def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "It", "both": words that name no device by themselves."""
     counts = phrase.number is not None or phrase.ordinal is not None or "another" in phrase.words
+    if phrase.pronoun and len(telling.focus) == 1 and telling.focus[0].state == "deployed":
+        telling.focus[0].talked = True
     if phrase.pronoun or (phrase.headless and not phrase.sizes and not counts):
         phrase.explanation = "reference"
         return True
@@ -269,6 +271,11 @@ def _several_counted(telling: Telling, phrase: DevicePhrase) -> bool:
     parse = telling.parse
     if phrase.first == parse.first + 1 and parse.roles.get(parse.first) == "of":
         phrase.explanation = "described"  # "Of five plugs opened only two stayed"
+        return True
+    start = telling.span(parse.first, parse.last)[0]
+    new = [d for d in telling.timeline.today() if d.events[0].start >= start]
+    if len(new) == phrase.quantity:
+        phrase.explanation = "reference"  # "The defect required two plugs: a 10 mm and an 8 mm AVP II"
         return True
     in_place = sum(d.in_place for d in telling.timeline.today())
     counted = in_place > phrase.quantity and phrase.determiner == "indefinite"

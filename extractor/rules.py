@@ -151,7 +151,7 @@ class CueMeans(_Strict):
         "negation", "history", "plan", "possible", "failure", "today", "summary",
         "sequence", "correction", "landmark", "same", "inability", "imaging",
         "cancelled", "simultaneous", "again", "tests", "intent", "instead", "neither", "likewise", "minor",
-        "apart", "asked", "succession", "repeat", "turn", "until", "unhandled",
+        "apart", "asked", "succession", "repeat", "turn", "until", "unhandled", "begins",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
     ahead: bool = False  # of a landmark in time: what it leads up to had not happened yet
