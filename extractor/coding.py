@@ -223,7 +223,7 @@ def _device_reasons(session: _Session, evidence: Evidence) -> list[Reason]:
         return [Reason(code="device_count_conflict", message=message, evidence=spans)]
     at_leak = any(d.at_leak and d.in_place for d in today)
     elsewhere = session.elsewhere
-    if around.closure is None and not at_leak and elsewhere is not None:
+    if around.closure is None and not (at_leak or around.routes.all) and elsewhere is not None:
         message = (
             "Another defect was closed in this session, and no sentence says that a device closed the leak."
         )

@@ -33,8 +33,9 @@ def explain_left_over(telling: Telling, phrase: DevicePhrase) -> None:
 def _mere_reference(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "It", "both": words that name no device by themselves."""
     counts = phrase.number is not None or phrase.ordinal is not None or "another" in phrase.words
-    if phrase.pronoun and len(telling.focus) == 1 and telling.focus[0].state == "deployed":
-        telling.focus[0].talked = True
+    spoken = telling.focus[0] if phrase.pronoun and len(telling.focus) == 1 else None
+    if spoken is not None and spoken.state == "deployed":
+        spoken.talked |= spoken.events[0].start < telling.span(telling.parse.first, telling.parse.last)[0]
     if phrase.pronoun or (phrase.headless and not phrase.sizes and not counts):
         phrase.explanation = "reference"
         return True

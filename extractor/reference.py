@@ -262,6 +262,9 @@ def _plural(
     pool = [d for d in pool if d.target is None] or pool
     if act.event == "release":  # "all of them were detached": of those that were not given up before
         pool = [d for d in pool if not _given_up(d)] or pool
+    if phrase.valve and pool and all(d.valve not in (None, phrase.valve) for d in pool):
+        phrase.explanation = "history"  # "The mitral plugs remain in place", where the aortic leak is closed
+        return []
     if phrase.number is None:
         return _uncounted(telling, phrase, act, active, pool)
     return _counted(telling, phrase, act, pool, phrase.number)
