@@ -326,7 +326,9 @@ def _told_of(device: TrackedDevice) -> bool:
 def _repeats(case: Case, source: Source) -> bool:
     """As in "The 10 was opened first": no device but those of the list, and what it has as taken out."""
     today = case.timelines[source].today()
-    return all(d.size is not None and not d.counted for d in today) or _only_losses(case, source)
+    final = any(event.final or event.event == "release" for d in today if d.product for event in d.events)
+    known = all(d.size is not None and not d.counted for d in today)
+    return (known and not (final and source == "narrative")) or _only_losses(case, source)
 
 
 def bounds(timeline: Timeline) -> tuple[int, int | None]:

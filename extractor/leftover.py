@@ -196,6 +196,8 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
         return False
     if telling.next_label is not None:
         return False  # "Device B: ..." announces another one
+    if "article" in phrase.words and phrase.sizes and _ellipsis(telling, phrase):
+        return False  # "A 6 mm plug was released, followed by a 12 mm plug"
     match = matching(telling, phrase, telling.active())
     if match and phrase.sizes and _listed_beside(telling, phrase):
         return False
