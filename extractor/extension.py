@@ -456,7 +456,8 @@ class _Rightward:
         ):
             phrase.number = 2  # "two more, AVP II 6 mm both"
             return True
-        if means.word == "none" and tags.words.words[mention.first - 1] in (":", "="):
+        asked = tags.words.words[mention.first - 1] in (":", "=") and _ends_clause(tags, mention)
+        if means.word == "none" and asked:
             phrase.words.add("none")  # "Device 2: none"
             return True
         return self._in_brackets(mention) or self._unitless(mention) or self._label(mention)

@@ -300,11 +300,19 @@ def _record(
             unknown += 1
         else:
             break
+    if len(known) == 1 and last == n + 1 and _in_a_list(lines, n, key, names):
+        return None
     named = bool(key.label or (key.noun and key.column))
     empty = last == n and not known and bool(text[value:].strip()) and names.is_none(text[value:])
     if not empty and not any(named or k.column in _TELLING for k in known):
         return None
     return Entry(n, last, "record", _cells(lines, fields))
+
+
+def _in_a_list(lines: Sequence[tuple[int, str]], n: int, key: Key, names: ColumnNames) -> bool:
+    """Whether "Device 2: ..." stands right under "Device 1: ...": a field below is of neither."""
+    before = _opening(lines[n - 1][1], names) if n and key.label else None
+    return before is not None and bool(before[2].label) and before[2].label != key.label
 
 
 def _cells(lines: Sequence[tuple[int, str]], fields: list[tuple[int, int, int]]) -> tuple[Cell, ...]:
