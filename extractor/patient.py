@@ -206,11 +206,18 @@ class Patients:
                 and not self._motion(m.last, action.first)
                 and not {",", ")"} & set(self.parse.between(m.last, action.first))
                 and not (left and self._prepositional(m))
-                and not (left and passive(self.parse, action) and self._object(m))
+                and not (left and self._passively(action) and self._object(m))
                 and not (left and self._with_part(m))
             ),
             None,
         )
+
+    def _passively(self, action: Mention) -> bool:
+        """As in "was pulled back and removed": the form of "be" holds for both."""
+        parse = self.parse
+        before = next((a for a in parse.actions if a.last == action.first - 1), None)
+        joined = parse.roles.get(action.first - 1) == "conjunction" and before is not None
+        return passive(parse, action) or (joined and before is not None and passive(parse, before))
 
     def _object(self, part: Mention) -> bool:
         """As in "impeded the disc and was pulled back": the part is what an earlier verb was done to."""

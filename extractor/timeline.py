@@ -279,6 +279,9 @@ class TimelineBuilder:
             self._undone(action, group, event, denied)
             return
         self._happen(action, group, event)
+        if action.means.event == "close" and self._closes_unknown(action):
+            for device in self._telling.focus:
+                device.in_doubt = True
 
     def _closes(self, action: Mention) -> list[DevicePhrase] | None:
         """As in "An 8 mm AVP II closed it": the device is the subject."""
@@ -290,6 +293,16 @@ class TimelineBuilder:
         if group is None or not closed or group[0].determiner != "indefinite":
             return None
         return group if group[0].sizes and group[0].product else None
+
+    def _closes_unknown(self, action: Mention) -> bool:
+        """As in "The track was closed with a 6 mm plug": where it went is no leak that we know."""
+        parse = self._parse
+        known = any(m.kind in ("leak", "target") for m in parse.nouns)
+        noun = parse.words.words[action.first - 2] if action.first - 2 > parse.first else ""
+        unknown = noun.isalpha() and action.first - 2 not in parse.items
+        the = parse.items.get(action.first - 3)
+        named = the is not None and the.kind == "count" and the.means.word == "definite"
+        return not known and passive(parse, action) and unknown and named
 
     def _group(self, action: Mention, event: str) -> list[DevicePhrase] | None:
         """What an action is about: a group, nothing by name (empty), or nothing of ours (None)."""

@@ -51,11 +51,10 @@ LEFT_IN = [
         [("8 mm", "implanted"), ("8 mm", "implanted")],
         "one in each of two",
     ),
-    pytest.param(
+    (
         "Two 8 mm AVP II plugs were advanced through two sheaths, opened simultaneously and released.",
         [("8 mm", "implanted"), ("8 mm", "implanted")],
         "two at once",
-        marks=pytest.mark.xfail(reason="the number of sheaths hides the verb that follows"),
     ),
     ("AVP II 8 mm x2 were deployed.", [("8 mm", "implanted")] * 2, "x2"),
     ("8 mm AVP II x 3 deployed.", [("8 mm", "implanted")] * 3, "x 3"),
@@ -113,13 +112,10 @@ NOT_LEFT_IN = [
         [("12 mm", "removed"), ("10 mm", "implanted")],
         "exchanged",
     ),
-    pytest.param(
+    (
         "A 12 mm plug proved too large and was replaced by a 10 mm plug. This was released.",
         [("12 mm", "removed"), ("10 mm", "implanted")],
         "replaced by",
-        marks=pytest.mark.xfail(
-            reason="'replaced by' takes out only a device that was loaded or opened before"
-        ),
     ),
     (
         "A 12 mm plug was deployed. We upsized to a 14 mm plug. It was released.",
@@ -396,7 +392,7 @@ def test_timeline_bounds_of_what_stayed(
     ("access", "status", "outcome", "why"),
     [
         ("The apex was punctured.", "ready", "other_target", "the track of the apex"),
-        ("The femoral vein was punctured.", "review", "implanted", "no apex: which track is not said"),
+        ("The femoral vein was punctured.", "ready", "implanted", "no apex: that of the leak"),
     ],
 )
 def test_timeline_the_track_is_the_apex_only_where_someone_came_through_it(
@@ -406,3 +402,79 @@ def test_timeline_the_track_is_the_apex_only_where_someone_came_through_it(
     suggestion = coder.suggest(LEAK + told)
     assert suggestion.status == status, why
     assert [d.outcome for d in suggestion.devices if d.size == "6 mm"] == [outcome], why
+
+
+ONE_IN, OUT = [("10 mm", "implanted")], ("12 mm", "removed")
+TOLD_PLAINLY = [
+    ("A 12 mm plug was opened. It did not hold and was removed. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "and was"),
+    ("A 12 mm plug was tried: waist too fat, sat proud, retrieved. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "part"),
+    ("A 12 mm plug impeded the disc and was pulled back and removed. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "object"),
+    ("A 12 mm plug was opened. Emergency recapture. A 10 mm plug was released.", [OUT, *ONE_IN], "by name"),
+    ("A 12 mm plug was opened. It slipped: taken back. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "behind a colon"),
+    ("A 12 mm plug was opened. A 10 mm plug took its place and was released.", [OUT, *ONE_IN], "succession"),
+    ("A 12 mm plug was brought in and set on the back table. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "table"),
+    ("A 12 mm plug was opened but we decided against leaving it. A 10 mm plug was released.",
+     [OUT, *ONE_IN], "against"),
+    ("A 12 mm plug was deployed. We removed this and deployed a 10 mm plug. It was released.",
+     [OUT, *ONE_IN], "this"),
+    ("We opened a 12 mm and a 10 mm plug. The 12 mm caused harm and was recaptured. The 10 mm was released.",
+     [OUT, *ONE_IN], "a verb no rule knows"),
+    ("I had thought about a 12 mm AVP II but wanted more force, so a 10 mm AVP II was released.",
+     [("12 mm", "planned"), *ONE_IN], "but"),
+    ("The first choice going by the CT was a 10 mm AVP II. It was released.",
+     ONE_IN, "a choice is no finding"),
+    ("A 10 mm AVP II was opened. It has not moved.", ONE_IN, "has not moved"),
+    ("A 10 mm AVP II was not released until the leaflets moved freely.", ONE_IN, "until"),
+    ("A 10 mm AVP II was opened. Release without incident.", ONE_IN, "how the release went"),
+    ("A 10 mm AVP II was released.\n\nCOMPLICATIONS: transient block, it recovered.", ONE_IN, "block"),
+    ("A 10 mm AVP II was opened. Same 10 rotated and released.", ONE_IN, "the same ten"),
+    ("An 8 mm AVP II was released, followed by a 10 mm AVP II and another 10 mm AVP II.",
+     [("8 mm", "implanted"), *ONE_IN, *ONE_IN], "another in one breath"),
+    ("Two AVP II were placed, a 10 mm AVP II and an 8 mm AVP II.",
+     [*ONE_IN, ("8 mm", "implanted")], "a list"),
+    ("A 10 mm AVP II was opened. A coil of 6 mm x 10 cm was released behind it.",
+     [*ONE_IN, ("6 mm x 10 cm", "implanted")], "a coil by its length"),
+    ("A 10 mm AVP II was opened, and an 8 mm AVP II. The first was released, then the second.",
+     [*ONE_IN, ("8 mm", "implanted")], "the verb is not said again"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), TOLD_PLAINLY)
+def test_timeline_told_plainly(coder: Coder, text: str, expected: list[tuple[str, str]], why: str) -> None:
+    assert outcomes(coder, LEAK + text) == expected, why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A 10 mm AVP II was released. Each leak was closed with a 6 mm AVP II.", "one in each leak"),
+        (
+            "Past the old scar an 8 mm AVP II was released. A 10 mm AVP II was released.",
+            "old is said of the scar",
+        ),
+        (
+            "A 10 mm AVP II was released. An 8 mm AVP 4 would, we thought, turn better, and it did.",
+            "a plan, and it did",
+        ),
+        (
+            "A 10 mm AVP II was released. It was taken out. An 8 mm AVP II was released.",
+            "taken out after release",
+        ),
+        (
+            "A 10 mm AVP II was released.\n\nFINDINGS: An 8 mm AVP 4 was released too.",
+            "another part puts one in",
+        ),
+        ("A 10 mm AVP II was released.\n\nADDENDUM: device embolized and was snared.", "a loss told of none"),
+        (
+            "A 10 mm AVP II was put in; the decision was to do without it. An 8 mm AVP 4 was released.",
+            "said of it",
+        ),
+    ],
+)
+def test_timeline_what_may_be_one_more_or_fewer_is_asked(coder: Coder, text: str, why: str) -> None:
+    assert coder.suggest(LEAK + text).status == "review", why
