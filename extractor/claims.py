@@ -442,6 +442,7 @@ def _stated(known: _Known, statement: Statement) -> list[Claim]:
     if position and known.narrates and statement.at >= statement.low:
         return []  # said of some of the devices, or before the next one
     later = known.final - statement.at if known.narrates and not position else 0
+    more = position and known.narrates and known.final > statement.low  # told after it was said
     low = statement.low + later
     # Where something was taken out after the count was said, either may hold.
     high = None if statement.high is None or position else statement.high + max(0, later)
@@ -456,7 +457,7 @@ def _stated(known: _Known, statement: Statement) -> list[Claim]:
             statement.section,
             statement.rule,
             known.corrects,
-            best=low if statement.low == statement.high else None,
+            best=low if statement.low == statement.high and not more else None,
             stated=True,
         )
     ]
