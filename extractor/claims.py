@@ -396,6 +396,8 @@ def _of_devices(
         return []  # summaries name devices; what they leave out they do not deny
     if source not in ("implants", "addendum") and not narrates and not any(d.counted for d in today):
         high = None  # what only names the device does not count
+    if narrates and listed and source == "narrative" and not any(d.counted or d.size for d in today):
+        high = None  # "the medial plug was released", beside a list
     proof = next((d.events[-1] for d in reversed(today) if d.in_place), today[0].events[0])
     many = any(d.many for d in today if d.in_place)
     return [
@@ -477,7 +479,8 @@ def _of_another_time(known: _Known, statement: Statement) -> bool:
     if position and not known.final and not known.left_in and statement.low <= prior:
         return True  # what earlier sessions left is seen again
     # "Three plugs around this valve, counting the old one"; all that is seen, old and new
-    return statement.low == statement.high == at + prior and (statement.mixed or (position and at > 0))
+    seen = position and at > 0 and not statement.acted
+    return statement.low == statement.high == at + prior and (statement.mixed or seen)
 
 
 def _of_more_than_devices(known: _Known, statement: Statement) -> bool:

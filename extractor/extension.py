@@ -512,6 +512,9 @@ class _Rightward:
             or self.i != phrase.head.last
         ):
             return False
+        if (mention.value or 0) > LARGEST_COUNT:
+            phrase.sizes.append(f"{mention.value} mm")  # "plug 10 released"
+            return True
         phrase.label = mention.value or means.number
         return True
 

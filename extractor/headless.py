@@ -281,6 +281,8 @@ def _size_alone(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
     verb = "definite" in phrase.words and behind.mention is None and behind.word.endswith("ed")
     if verb and all(size_key(size) in tags.sizes for size in phrase.sizes):
         return True  # "The 14 mm caused restriction": a verb that no rule knows
+    if _of_the_same(tags, behind.i):
+        return True  # "8 mm of the same make, opened alongside"
     if behind.noun or behind.word == "+" or _measures(tags, phrase):
         return False
     determined = bool(phrase.words & {"article", "definite", "another", "same"})

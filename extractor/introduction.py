@@ -72,7 +72,7 @@ def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.too_large:
         return True
     if phrase.headless:
-        return telling.appendage
+        return telling.appendage or telling.listing  # "two leaks, one medial and a smaller one lateral"
     vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes
     return vague and telling.other_implant
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from extractor.events import TrackedDevice
 from extractor.introduction import introduce
-from extractor.phrases import LETTER_LABELS, DevicePhrase, size_key
+from extractor.phrases import LARGEST_COUNT, LETTER_LABELS, DevicePhrase, size_key
 from extractor.reference import is_landmark, matching
 from extractor.status import group_negated, negated
 from extractor.telling import Telling
@@ -74,9 +74,19 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
         telling.loosen(phrase, phrase.number - len(live))
     elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):
         telling.loosen(phrase, phrase.number or 1)  # beside a device; "two leaks, and another" is not one
+    elif _unheard_size(phrase, live):
+        telling.loosen(phrase, 1)  # "10 first and then the 8", and no 8 mm is known
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True
+
+
+def _unheard_size(phrase: DevicePhrase, live: list[TrackedDevice]) -> bool:
+    """As in "the 8": a size without its unit, of no device told of."""
+    number = phrase.number or 0
+    if phrase.words != {"definite"} or phrase.sizes or number <= max(LARGEST_COUNT, len(live)):
+        return False
+    return bool(live) and all(size_key(d.size)[:1] != (str(number),) for d in live)
 
 
 def _not_new(telling: Telling, phrase: DevicePhrase) -> bool:

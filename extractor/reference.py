@@ -189,6 +189,8 @@ def _definite(
         return introduce(telling, phrase, act.taken)
     if phrase.ordinal is not None or phrase.label is not None:
         return _by_ordinal(telling, phrase, act, usable)
+    if phrase.words == {"same"} and not phrase.plural and not phrase.sizes and telling.focus:
+        return telling.focus[-1:]  # "back in the sheath. Same plug opened again"
     pool = active or usable
     match = matching(telling, phrase, pool)
     if match:
@@ -469,7 +471,9 @@ def matching(telling: Telling, phrase: DevicePhrase, pool: list[TrackedDevice]) 
 
 
 def is_landmark(telling: Telling, phrase: DevicePhrase) -> bool:
-    """Whether a device is named only to say where: "adjacent to the first plug"."""
+    """Whether a device is named only to say where, or to compare: "adjacent to the first plug"."""
+    if telling.parse.words.words[phrase.first - 1 : phrase.first] == ["than"] and not phrase.headless:
+        return True  # "was thought to fit better than another plug"
     if phrase.determiner != "definite" and phrase.ordinal is None and not phrase.prior:
         return False
     if phrase.sizes and not phrase.prior and not matching(telling, phrase, telling.timeline.today()):

@@ -58,12 +58,13 @@ def why_not_today(
 def _cue_in_clause(parse: Parse, group: list[DevicePhrase], clause: int | None, something_done: bool) -> str:
     """What the cues of the clause say; the last one decides."""
     why = ""
-    if "today" in parse.cue_kinds():
-        return why
+    today = "today" in parse.cue_kinds()
     for cue in parse.cues:
         if parse.clause.get(cue.first) != clause:
             continue
         kind = cue.means.cue
+        if today and kind in ("history", "imaging", "cancelled"):
+            continue
         if kind == "history" and _reaches(parse, cue, group):
             why = "history"
         elif kind == "cancelled" or (kind == "plan" and _plans(parse, cue, group, clause)):
