@@ -74,6 +74,9 @@ def _another_kind(telling: Telling, phrase: DevicePhrase) -> bool:
     if phrase.headless:
         return telling.appendage or telling.listing  # "two leaks, one medial and a smaller one lateral"
     vague = phrase.head is not None and phrase.head.means.vague and not phrase.sizes
+    if vague and telling.listing and phrase.determiner == "indefinite" and not telling.parse.actions:
+        # "two leaks, one medial and a smaller one lateral"
+        return any(m.kind == "leak" for m in telling.parse.nouns)
     return vague and telling.other_implant
 
 
@@ -163,7 +166,7 @@ def _announced(
 
 
 def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDevice]:
-    doubtful = _repeats(telling, phrase, number)
+    doubtful = _repeats(telling, phrase, number) or _told_of_loss(telling, phrase)
     made = []
     if _in_each_leak(telling.parse, phrase):
         telling.loosen(phrase, number)  # as many again, for every leak but the first
@@ -175,6 +178,17 @@ def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDev
         device.announced = number > 1 and not phrase.sizes
         made.append(device)
     return made
+
+
+def _told_of_loss(telling: Telling, phrase: DevicePhrase) -> bool:
+    """As in a log below the complications: "plug 10 released", and a 10 mm plug was told of."""
+    again = bool(_of_size(telling, phrase)) if phrase.sizes else False
+    return telling.parse.sentence.section.role == "complications" and again
+
+
+def _of_size(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
+    """Devices of this session that bear the first size of a phrase, whatever became of them."""
+    return [d for d in telling.timeline.today() if d.size and size_key(d.size) == size_key(phrase.sizes[0])]
 
 
 def _size(phrase: DevicePhrase, i: int, number: int) -> str | None:

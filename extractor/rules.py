@@ -138,6 +138,7 @@ class ActionMeans(_Strict):
     # verb: active or participle, the argument may be on either side.
     form: Literal["verb", "noun"] = "verb"
     final: bool = False  # says that it stays: no release need be told
+    all: bool = False  # happens to every device on a cable: "the cables were unscrewed"
     # Said of occluders only: with an unknown subject it may be a device unaccounted for.
     sure: bool = False
     # May also be said of an attempt or a route: "abandoned".

@@ -75,6 +75,7 @@ def read_treated(case: Case) -> Treated:
         _contest(told, sure.witness if sure is not None else out.closed)
         or _found_closed(case, out.titled)
         or _placed_elsewhere(case, out.titled)
+        or (_either(out, told, prostheses, case) if sure is None else None)
     )
     out.valve_of = _valve_of(case, rows)
     return out
@@ -106,6 +107,25 @@ def _decide(
     if prostheses:
         return prostheses if len(prostheses) == 1 else {}
     return _named_at_all(case)
+
+
+def _either(
+    out: Treated, told: Share | None, prostheses: Named, case: Case
+) -> tuple[Mention, Mention] | None:
+    """As in a patient with two prostheses, where nothing said before the first device names its valve."""
+    if out.titled or out.closed or len(prostheses) < 2 or told is None or len(out.valves) != 1:
+        return None
+    if not told.unplaced and not _named_late(case, out.valves):
+        return None
+    (valve,) = out.valves
+    other = next(mention for name, mention in prostheses.items() if name != valve)
+    return out.valves[valve], other
+
+
+def _named_late(case: Case, valves: Named) -> bool:
+    """Whether the words that name the valve stand behind the first device."""
+    first = min((d.events[0].start for d in case.main.today()), default=0)
+    return all(mention.start > first for mention in valves.values())
 
 
 def _contest(told: Share | None, other: Named) -> tuple[Mention, Mention] | None:
@@ -304,6 +324,10 @@ def _prostheses(case: Case) -> Named:
                 mention.kind == "other_device" and mention.means.valve
             ):
                 found.setdefault(mention.means.valve, mention)
+            beside = parse.items.get(mention.last)
+            surgical = mention.kind == "other_device" and mention.means.surgical
+            if surgical and beside is not None and beside.kind == "valve" and beside.means.valve:
+                found.setdefault(beside.means.valve, beside)  # "27 Mosaic mitral"
     return found
 
 
