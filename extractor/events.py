@@ -73,6 +73,12 @@ class TrackedDevice:
         return self.state in IN_PLACE
 
     @property
+    def on_cable(self) -> bool:
+        """Whether the device is brought in and not yet let go; one that slipped may be held by it."""
+        slipped = self.state == "embolized" and all(event.event != "release" for event in self.events)
+        return self.state in ("loaded", "deployed") or slipped
+
+    @property
     def withheld(self) -> bool:
         """The last word of its release, or of its staying, is that it did not come to it."""
         asked = ("release", "remain", "not release", "not remain")

@@ -323,7 +323,7 @@ class TimelineBuilder:
         intended = cued(self._parse, action, "intent")
         devices = self._resolve(group, event, action)
         if not group and action.means.all:
-            devices = [d for d in self.timeline.today() if d.state in ("loaded", "deployed")] or devices
+            devices = [d for d in self.timeline.today() if d.on_cable] or devices
         for device in devices:
             if intended and event in ("open", "load", "select") and device.state == "named":
                 device.pending = True

@@ -231,7 +231,9 @@ def _closes(parse: Parse) -> bool:
     undone = {"negation", "inability", "plan", "history", "cancelled"}
     if any(dated(parse, clause) for clause in set(parse.clause.values())):
         return False
-    return not parse.cue_kinds() & undone and any(a.means.event == "close" for a in parse.actions)
+    whens = {c.last for c in parse.cues if c.means.cue == "landmark"}  # "seen again after closure"
+    closes = any(a.means.event == "close" and a.first not in whens for a in parse.actions)
+    return closes and not parse.cue_kinds() & undone
 
 
 def _leaking(case: Case) -> Named:
