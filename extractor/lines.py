@@ -43,6 +43,7 @@ _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
 _MOST_IN_PROSE = 1  # gap between words
+_LONGEST_ROW = 1000  # characters
 _BREAKS_FOR_ONE_LONGER = 8
 _HANGING = 2  # blanks that indent the rest of an entry
 _MOST_YEARS = 5  # that open the lines of a history: more of them are times in the evening
@@ -174,6 +175,8 @@ def _form(line: str) -> str:
     words = line.strip()
     if not words:
         return ""
+    if len(words) > _LONGEST_ROW:
+        return "prose"  # an export that took the line breaks out
     if _LEADERS.search(line) or "\t" in words or columns(line) >= 2:
         return "row"
     if TIME.match(line):
