@@ -366,7 +366,7 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     final = sum(d.in_place for d in timeline.today())
     known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
-        if not _of_one_valve(statement, timeline):
+        if not (_of_one_valve(statement, timeline) or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims
 
@@ -375,6 +375,12 @@ def _of_one_valve(statement: Statement, timeline: Timeline) -> bool:
     """As in "Both mitral plugs": not the count of the session, where that is all there is at that valve."""
     valves = [d.valve for d in timeline.today() if d.in_place]
     return statement.valve is not None and valves.count(statement.valve) == statement.low < len(valves)
+
+
+def _of_other_valve(statement: Statement, main: Timeline) -> bool:
+    """As in "Mitral plugs unchanged", where every device of this session lies at the aortic valve."""
+    valves = {d.valve for d in main.today() if d.in_place}
+    return statement.valve is not None and bool(valves) and not valves & {None, statement.valve}
 
 
 def _of_devices(

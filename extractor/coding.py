@@ -234,7 +234,10 @@ def _device_reasons(session: _Session, evidence: Evidence) -> list[Reason]:
 
 def _kept(today: list[TrackedDevice]) -> bool:
     """Whether a device is said to have been let go or to have stayed, and not only to have been opened."""
-    return any(d.in_place and (d.state == "released" or d.listed) for d in today)
+    return any(
+        d.in_place and (d.state == "released" or d.listed or any(event.final for event in d.events))
+        for d in today
+    )
 
 
 def _none_implanted(count: Count, today: list[TrackedDevice]) -> bool:

@@ -201,6 +201,11 @@ def _size(phrase: DevicePhrase, i: int, number: int) -> str | None:
 def distributed(parse: Parse, phrase: DevicePhrase) -> bool:
     """As in "A plug was loaded in each", "two in each of the leaks": for every one, however many."""
     several = phrase.quantity != 1
+    behind = parse.items.get(phrase.last)
+    if behind is not None and behind.kind == "count" and behind.means.word == "each" and not several:
+        after = parse.words.words[behind.last : behind.last + 1]
+        if behind.last >= parse.last or not after[0].isalpha():
+            return True  # "both leaks closed, one plug each"
     for i in [
         *range(max(parse.first, phrase.first - 5), phrase.first),
         *range(phrase.last, min(parse.last, phrase.last + 8)),
@@ -274,5 +279,7 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
     paragraph = telling.parse.sentence.paragraph
     if not phrase.sizes and not phrase.product and len(in_place) == 1:
         return in_place[0].paragraph != paragraph  # "the leak was closed with a small device"
+    if not phrase.sizes and any(d.product == phrase.product for d in in_place):
+        return True  # "PVL closed with AVP II", after one was released
     same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
     return bool(same) and any(d.paragraph != paragraph for d in same)

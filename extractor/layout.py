@@ -289,6 +289,8 @@ class LayoutReader:
             return is_field and not self._names.fields(line.text)
         if role in ("letterhead", "findings"):
             return not is_field
+        if role == "title":
+            return is_field and bool(self._names.fields(line.text))
         return is_field and role in ("summary", "plan", "equipment", "complications", "history")
 
     def _opens_statement(self, lines: list[Line], n: int, label: int) -> bool:

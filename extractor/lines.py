@@ -217,8 +217,9 @@ def _width(pieces: list[Line]) -> int:
         if _BREAKS_FOR_ONE_LONGER * longer <= votes[best]:
             return max(n for p in plain if (n := _length(p)) <= widest)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
-    widest = max(prose, fields)
-    return widest if widest >= _NARROWEST else max((_length(p) for p in pieces), default=0)
+    other = max((_length(p) for p in pieces if p.form != "row"), default=0)
+    # Where every line is short, none was broken for its width.
+    return next((width for width in (max(prose, fields), other) if width >= _NARROWEST), 0)
 
 
 def _hangs(line: Line, piece: Line) -> bool:

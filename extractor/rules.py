@@ -155,6 +155,7 @@ class CueMeans(_Strict):
         "apart", "asked", "succession", "repeat", "turn", "until", "unhandled", "begins",
     ]  # fmt: skip
     reach: Literal["after", "before", "both", "sentence"] = "after"
+    beside: bool = False  # of a landmark: what it names is another thing
     ahead: bool = False  # of a landmark in time: what it leads up to had not happened yet
     sure: bool = False  # of a succession: what was there is gone
 

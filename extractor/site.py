@@ -76,7 +76,7 @@ def heading(parse: Parse) -> Mention | None:
         return None  # "Mitral: no new MR"
     if any(_taken_up(parse, valve) for valve in valves):
         return first
-    if parse.last - parse.first <= _HEADING and not first.means.side:
+    if parse.last - parse.first <= _HEADING and not first.means.side and _bare_heading(parse, valves[-1]):
         return first
     before = range(_begin(parse), first.first)
     turns = [c for c in parse.cues if c.means.cue == "sequence" and c.first in before]
@@ -87,6 +87,15 @@ def heading(parse: Parse) -> Mention | None:
     if any(_says_more(parse, i) and not any(c.first <= i < c.last for c in turns) for i in before):
         return None
     return first if first.means.side or _ends_heading(parse, first) else None
+
+
+def _bare_heading(parse: Parse, valve: Mention) -> bool:
+    """Whether nothing is said of the valve: not "Mitral prosthesis ok.", "Mitral valve without leak."."""
+    behind = range(valve.last, parse.last)
+    said = any(
+        parse.words.words[i].isalpha() and i not in parse.items and parse.roles.get(i) is None for i in behind
+    )
+    return not said and "negation" not in parse.cue_kinds()
 
 
 def _answered_none(parse: Parse, valve: Mention) -> bool:
@@ -232,6 +241,7 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
     valves = spoken_of(parse) or [
         m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
     ]  # "the leak between the CoreValve frame and the annulus"
+    valves = [m for m in valves if not _landmark(parse, m)]
     named = {m.means.valve for m in leaks if m.means.valve}
     if not named and not valves:
         return _places(parse, leaks)
@@ -244,6 +254,14 @@ def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[s
         if beside:
             return beside
     return set()
+
+
+def _landmark(parse: Parse, valve: Mention) -> bool:
+    """As in "the leak lay close to the aortic valve": it says where, and not of which."""
+    item = parse.items.get(valve.first - 1)
+    article = item is not None and item.kind == "count"
+    at = valve.first - article
+    return any(c.means.cue == "landmark" and c.means.beside and c.last == at for c in parse.cues)
 
 
 def _places(parse: Parse, leaks: list[Mention]) -> set[str]:
