@@ -85,6 +85,12 @@ class _Session:
         return handled or (crossed and removed)
 
     @property
+    def access_closed(self) -> bool:
+        """Whether a device was left in the way by which the leak was reached through the apex."""
+        devices = (d for d in self.case.main.devices if d.standing == "today" and d.in_place)
+        return any(d.target == "apical_tract" for d in devices)
+
+    @property
     def told(self) -> bool:
         """Whether the course of events is told, and not only its result."""
         result = ("named", "listed", "implanted")
@@ -135,12 +141,14 @@ def _no_closure(session: _Session) -> bool:
         or any(c.low for c in claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or session.counted))
         or (around.attempted and bool(around.routes.sought))
+        or session.access_closed
     )
     return not occurred or not _begun(session)
 
 
 def _begun(session: _Session) -> bool:
-    return session.tried or session.around.attempted is not None or session.counted
+    attempted = session.around.attempted is not None or session.access_closed
+    return session.tried or attempted or session.counted
 
 
 def _surgical_only(session: _Session) -> bool:

@@ -217,7 +217,8 @@ def _groups(tags: Tags, phrases: list[DevicePhrase]) -> list[list[DevicePhrase]]
                 and tags.role.get(groups[-1][-1].first - 1) in ("of", "preposition")
             )  # "on the medial side of that plug, and a 10 mm plug was deployed"
             joined = not aside and all(
-                tags.role.get(i) == "conjunction" or tags.words.words[i] in (",", ")", "(", ";") for i in gap
+                tags.role.get(i) == "conjunction" or tags.words.words[i] in (",", ")", "(", ";", "then")
+                for i in gap
             )
             if (
                 joined

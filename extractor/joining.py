@@ -151,6 +151,9 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
                     before.ordinal or phrase.ordinal,
                 )
                 phrase.first = before.first
+                if phrase.headless and before.determiner == "indefinite":
+                    phrase.determiner = "indefinite"  # "a second, this one 10 mm"
+                    phrase.words = phrase.words - {"definite"} | before.words
                 kept.pop()
         kept.append(phrase)
     return kept

@@ -74,11 +74,29 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
         telling.loosen(phrase, phrase.number - len(live))
     elif phrase.words & {"another", "more"} and telling.known and not group_negated(telling.parse, phrase):
         telling.loosen(phrase, phrase.number or 1)  # beside a device; "two leaks, and another" is not one
+    elif _next_size(telling, phrase, live):
+        _chosen(telling, phrase)  # "We went up to the 12 mm. This seated better."
     elif _unheard_size(phrase, live):
         telling.loosen(phrase, 1)  # "10 first and then the 8", and no 8 mm is known
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True
+
+
+def _next_size(telling: Telling, phrase: DevicePhrase, live: list[TrackedDevice]) -> bool:
+    """Whether a definite size is one not met before, after a device that was taken out."""
+    out = bool(live) and live[-1].state == "removed"
+    new = bool(phrase.sizes) and phrase.determiner == "definite" and not matching(telling, phrase, live)
+    return out and new and not is_landmark(telling, phrase)
+
+
+def _chosen(telling: Telling, phrase: DevicePhrase) -> None:
+    """Bring in a device that is only named: what became of it is told after."""
+    devices = introduce(telling, phrase)
+    for device in devices:
+        device.pending = device.state == "named"
+    telling.remember(phrase, devices)
+    telling.focus = devices
 
 
 def _unheard_size(phrase: DevicePhrase, live: list[TrackedDevice]) -> bool:

@@ -47,12 +47,22 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
 def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]:
     """The devices in focus; for a release not those that were put away, if another waits for it."""
     focus = [d for d in telling.focus if d.standing == "today"]
+    if event == "release" and not focus and not telling.active():
+        return _taken_up(telling)  # "I favoured a 10 mm ... Released."
     if event == "release" and not by_verb:  # "On release there was no movement."
         waiting = [d for d in telling.active() if d.state != "released"]
         return [d for d in waiting if d.state != "named"] or waiting[-1:] or focus
     if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
+
+
+def _taken_up(telling: Telling) -> list[TrackedDevice]:
+    """The device last intended, which is now told as used."""
+    planned = [d for d in telling.timeline.devices if d.standing == "planned" and d.pending and d.size][-1:]
+    for device in planned:
+        device.standing = "today"
+    return planned
 
 
 def _fill_in(device: TrackedDevice, phrase: DevicePhrase) -> None:
@@ -69,9 +79,18 @@ def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDe
         return _pronoun(telling, phrase, act, live)
     if phrase.determiner == "definite":
         return _definite(telling, phrase, act, live)
+    if _lost_again(telling, phrase, act, live):
+        return []
     if phrase.determiner == "bare":
         return _bare(telling, phrase, act, live)
     return _indefinite(telling, phrase, act, live)
+
+
+def _lost_again(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> bool:
+    """As in "Complications: embolization of a closure device": the loss that the course told of."""
+    lost = act.event in ("embolize", "withdraw", "capture") and not (phrase.sizes or phrase.product)
+    told = any(d.state in ("removed", "embolized") or d.tried for d in live)
+    return lost and told and telling.parse.sentence.section.role == "complications"
 
 
 def _pronoun(

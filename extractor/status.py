@@ -312,6 +312,7 @@ def none_of_them(parse: Parse, action: Mention) -> bool:
     clause = parse.clause.get(action.first)
     return any(
         mention.kind == "count" and mention.means.word == "none" and i < action.first
+        and ")" not in parse.between(i, action.first)
         and parse.clause.get(i) == clause
         and parse.roles.get(i + 1) in ("be", "verb", "modal", "of")
         for i, mention in parse.items.items()

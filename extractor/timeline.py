@@ -322,7 +322,7 @@ class TimelineBuilder:
         """Apply an event to the devices of a group; what is only intended leaves them waiting."""
         intended = cued(self._parse, action, "intent")
         devices = self._resolve(group, event, action)
-        if not group and action.means.all:
+        if action.means.all and (not group or group[0].pronoun):
             devices = [d for d in self.timeline.today() if d.on_cable] or devices
         for device in devices:
             if intended and event in ("open", "load", "select") and device.state == "named":
