@@ -153,7 +153,12 @@ def _announced(
     telling: Telling, phrase: DevicePhrase, number: int, taken: Sequence[TrackedDevice]
 ) -> list[TrackedDevice]:
     """As in "Two plugs were placed. A 10 mm ... and an 8 mm ...": counted before they are described."""
-    announced = [d for d in telling.timeline.today() if d.announced and d not in taken][:number]
+    valve = phrase.valve or telling.site.valve
+    announced = [
+        d for d in telling.timeline.today()
+        if d.announced and d not in taken and same_product(d.product, phrase.product)
+        and (valve is None or d.valve in (None, valve))
+    ][:number]  # fmt: skip
     if len(announced) < number or not (phrase.sizes or phrase.product):
         return []
     for i, device in enumerate(announced):
@@ -279,7 +284,7 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
     paragraph = telling.parse.sentence.paragraph
     if not phrase.sizes and not phrase.product and len(in_place) == 1:
         return in_place[0].paragraph != paragraph  # "the leak was closed with a small device"
-    if not phrase.sizes and any(d.product == phrase.product for d in in_place):
+    if phrase.product and not phrase.sizes and any(d.product == phrase.product for d in in_place):
         return True  # "PVL closed with AVP II", after one was released
     same = [d for d in in_place if phrase.sizes and size_key(d.size) == size_key(phrase.sizes[0])]
     return bool(same) and any(d.paragraph != paragraph for d in same)
