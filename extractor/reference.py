@@ -16,6 +16,7 @@ from extractor.phrases import DevicePhrase, size_key
 from extractor.telling import Telling
 
 _ON_KNOWN = ("withdraw", "pull", "embolize", "capture", "remain", "check", "reposition", "unused", "waste")
+_LOSSES = ("embolize", "withdraw", "capture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,28 @@ def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDe
         return _pronoun(telling, phrase, act, live)
     if phrase.determiner == "definite":
         return _definite(telling, phrase, act, live)
-    if _lost_again(telling, phrase, act, live):
+    if _is_loss(telling, phrase, act, live):
         return []
     if phrase.determiner == "bare":
         return _bare(telling, phrase, act, live)
     return _indefinite(telling, phrase, act, live)
 
 
-def _lost_again(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> bool:
-    """As in "Complications: embolization of a closure device": the loss that the course told of."""
-    lost = act.event in ("embolize", "withdraw", "capture") and not (phrase.sizes or phrase.product)
-    told = any(d.state in ("removed", "embolized") or d.tried for d in live)
-    return lost and told and telling.parse.sentence.section.role == "complications"
+def _is_loss(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> bool:
+    """As in "Complications: device embolization, retrieved": what the course told of, or left out."""
+    if act.event not in _LOSSES or phrase.sizes:
+        return False
+    gone = any(d.state in ("removed", "embolized") for d in live)
+    if phrase.determiner == "bare":
+        telling.timeline.lost_unnamed |= act.event != "withdraw" and not live
+        if act.event == "embolize" and gone:
+            return True
+    if telling.parse.sentence.section.role != "complications" or phrase.product:
+        return False
+    if not gone and not any(d.tried for d in live):
+        for device in [d for d in live if d.in_place][-1:]:
+            device.in_doubt = True  # the course of events does not tell of it
+    return True
 
 
 def _pronoun(
@@ -385,23 +396,6 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
     if phrase.ordinal is not None or phrase.label is not None:
         return _by_ordinal(telling, phrase, act, [d for d in live if d.state != "unused"])
     active = [d for d in live if d.state not in ("removed", "unused")]
-    if (
-        act.event == "embolize"
-        and not phrase.sizes
-        and any(d.state in ("removed", "embolized") for d in live)
-    ):
-        return []  # "device embolization, retrieved": told again
-    lost = act.event in ("embolize", "withdraw", "capture")
-    telling.timeline.lost_unnamed |= act.event in ("embolize", "capture") and not live
-    if (
-        lost
-        and telling.parse.sentence.section.role == "complications"
-        and not (phrase.sizes or phrase.product)
-    ):
-        told = any(d.state in ("removed", "embolized") or d.tried for d in live)
-        for device in [] if told else [d for d in active if d.in_place][-1:]:
-            device.in_doubt = True  # a loss of which the course of events does not tell
-        return []
     if not act.by_verb and not (phrase.sizes or phrase.product or phrase.number) and phrase.head is not None:
         # "device placement", "plug deployment": the act by name, of devices told of elsewhere
         return [d for d in telling.focus if d in active]
