@@ -140,7 +140,8 @@ class _Leftward:
             opens = word in ("article", "definite", "possessive", "another") or (
                 self.tags.words.words[mention.first] in ("a", "an")  # "over this a further plug was set"
             )
-            if opens and not _opens_before(self.tags, mention.first - 1):
+            article = word == "article"
+            if opens and not _opens_before(self.tags, mention.first - 1, article=article):
                 self.committed = mention.first
                 return False
         elif not self._belongs(mention):
@@ -270,17 +271,15 @@ def _starts_phrase_before(tags: Tags, mention: Mention) -> bool:
     return before is not None and before.kind == "device"
 
 
-def _opens_before(tags: Tags, i: int) -> bool:
+def _opens_before(tags: Tags, i: int, *, article: bool = False) -> bool:
     """Whether a phrase goes on to the left of its article: "both the", "one of the", "a 12 mm and a"."""
     if i < tags.first:
         return False
     mention = tags.item.get(i)
     if mention is not None:
-        return (
-            mention.kind == "count"
-            and mention.means.word != "pronoun"
-            and mention.means.word in ("both", "all", "each", "only", "none")
-        )
+        if article:
+            return False  # "on each an 8 mm plug was loaded"
+        return mention.kind == "count" and mention.means.word in ("both", "all", "each", "only", "none")
     return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","
 
 

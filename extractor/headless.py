@@ -325,6 +325,8 @@ def _one_of_several(tags: Tags, phrase: DevicePhrase, behind: _Behind) -> bool:
         return False
     if phrase.number is not None and phrase.number > LARGEST_COUNT and phrase.words & {"another", "more"}:
         return False
+    if behind.role == "conjunction" and tags.noun_at(behind.i + 1):
+        return False  # "a bigger and stiffer choice"
     if behind.noun or behind.verb:
         return not behind.noun
     told_later = "article" in phrase.words and tags.verb_follows(behind.i)

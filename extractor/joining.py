@@ -126,6 +126,16 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             before.sizes, before.last = phrase.sizes, phrase.last  # "its twin, also a 10"
             continue
         again = bool(gap) and gap[0] == "," and set(gap[1:]) <= {"this", "time", "again"}
+        new_one = (
+            phrase.headless
+            and phrase.words == {"another"}
+            and not phrase.sizes
+            and phrase.number in (1, None)
+        )
+        if before is not None and before.head is not None and gap in (["("], [","]) and new_one:
+            before.words.add("another")  # "12 mm AVP II (new one)"
+            before.last = phrase.last
+            continue
         unsized = before is not None and bool(before.product) and not before.sizes and before.quantity == 1
         if before is not None and unsized and again and len(gap) > 1 and phrase.headless and phrase.sizes:
             before.sizes, before.last = phrase.sizes, phrase.last  # "a second AVP III, this time 8 x 4"

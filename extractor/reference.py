@@ -113,7 +113,11 @@ def _pronoun(
     if phrase.plural:  # "they were released": those brought in since, too
         states = ("loaded", "deployed") if act.event == "release" else ("deployed", "released")
         told = [d for d in live if d.state in states] or [d for d in live if d.in_place]
-        return told or [d for d in live if d.state == "named" and not d.tried]
+        told = told or [d for d in live if d.state == "named" and not d.tried]
+        reflexive = telling.parse.words.words[phrase.first].endswith("selves")
+        if not told and act.event in ("open", "release") and act.by_verb and not reflexive:
+            telling.loosen(phrase, 2)  # "They were uncovered together", and no device was told of
+        return told
     named = _named_before(telling, phrase)
     if named is not None:
         devices = _denoted(telling, named, replace(act, event="select"))

@@ -277,8 +277,10 @@ def _places(parse: Parse, leaks: list[Mention]) -> set[str]:
 def _joins(parse: Parse, valve: Mention, other: Mention) -> bool:
     """As in "mitral and aortic paravalvular leaks", "(mitral, aortic)": two joined by nothing but a link."""
     between = range(valve.last, other.first)
-    return 0 < len(between) <= 2 and all(
-        parse.roles.get(i) == "conjunction" or parse.words.words[i] in (",", "/") for i in between
+    articles = {i for i in between if i in parse.items and parse.items[i].kind == "count"}
+    links = [i for i in between if i not in articles]
+    return 0 < len(links) <= 2 and all(
+        parse.roles.get(i) == "conjunction" or parse.words.words[i] in (",", "/") for i in links
     )
 
 

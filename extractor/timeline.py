@@ -324,6 +324,7 @@ class TimelineBuilder:
         devices = self._resolve(group, event, action)
         if action.means.all and (not group or group[0].pronoun):
             devices = [d for d in self.timeline.today() if d.on_cable] or devices
+            self._both_cables(action, devices)
         for device in devices:
             if intended and event in ("open", "load", "select") and device.state == "named":
                 device.pending = True
@@ -332,6 +333,14 @@ class TimelineBuilder:
                 self._telling.apply(device, event, action, group)
         if devices:
             self._telling.focus = devices
+
+    def _both_cables(self, action: Mention, devices: list[TrackedDevice]) -> None:
+        """As in "Both cables disconnected", where one device is known on its cable: another may be back."""
+        both = "both" in self._parse.between(action.first, action.last)
+        if both and len(devices) < 2:
+            start, end = self._telling.span(action.first, action.last)
+            role = self._parse.sentence.section.role
+            self.timeline.loose.append(Loose(None, start, end, role, 2 - len(devices)))
 
     def _event(self, action: Mention) -> str:
         """The event that an action tells here: some words tell another, by what stands around them."""
