@@ -277,9 +277,8 @@ def _opens_before(tags: Tags, i: int, *, article: bool = False) -> bool:
         return False
     mention = tags.item.get(i)
     if mention is not None:
-        if article:
-            return False  # "on each an 8 mm plug was loaded"
-        return mention.kind == "count" and mention.means.word in ("both", "all", "each", "only", "none")
+        words = ("both",) if article else ("both", "all", "each", "only", "none")
+        return mention.kind == "count" and mention.means.word in words  # not "on each an 8 mm plug"
     return tags.role.get(i) in ("of", "conjunction") or tags.words.words[i] == ","
 
 

@@ -67,6 +67,10 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
                 phrase.plural = mention.plural
                 k = mention.last
             break
+        elif phrase.number is not None and mention.value is not None and not phrase.words:
+            phrase.sizes.append(f"{phrase.number} / {mention.value}")  # "ADO2 6-4 was placed"
+            phrase.number = None
+            k = mention.last
         else:
             _count(phrase, mention)
             if mention.means.alone:
