@@ -119,6 +119,7 @@ class _Reading:
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
     begun: Section | None = None  # a history section in which today's narrative has begun
     told: bool = False  # whether any sentence so far says that something was done
+    titled: Section | None = None  # the title that the sentence before stands in
 
     def read(self, parse: Parse) -> None:
         """Take in one sentence."""
@@ -155,6 +156,9 @@ class _Reading:
         if section.role in ("copied", "plan"):
             return "narrative", "prior" if section.role == "copied" else "planned"
         source = _SOURCE_OF_ROLE[section.role]
+        if source == "title" and (self.begun is section or (self.titled is section and _goes_on(parse))):
+            self.begun, source = section, "narrative"
+        self.titled = section if source == "title" else None
         if source == "narrative" and not self.told and _entitles(parse):
             source = "title"
         self.told |= bool(parse.actions)
@@ -188,6 +192,13 @@ def _begins(parse: Parse) -> bool:
     released = any(a.means.event == "release" and a.means.form == "verb" for a in parse.actions)
     kinds = parse.cue_kinds()
     return ("begins" in kinds or released) and "history" not in kinds and not dated
+
+
+def _goes_on(parse: Parse) -> bool:
+    """As in "Procedure: PVL closure with ADO II / ADO II 5x4 opened.": the course, under its title."""
+    acts = ("open", "load", "release", "withdraw", "embolize", "capture")
+    told = any(a.means.event in acts and a.means.form == "verb" for a in parse.actions)
+    return told and any(p.sizes and p.product and not p.prior for p in parse.phrases)
 
 
 def _entitles(parse: Parse) -> bool:
