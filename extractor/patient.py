@@ -279,7 +279,7 @@ class Patients:
                 mention = parse.items.get(i)
                 if action.means.form == "noun" and phrase.pronoun and role is None and mention is None:
                     return None  # "after removal of the loop it was left in place"
-                if word in (",", ";", ".", ":", *ARROWS) and not (
+                if word in (",", ";", ".", ":", "than", *ARROWS) and not (
                     word == ":" and (action.means.form == "noun" or action.means.event in ("unused", "waste"))
                 ):
                     return None

@@ -185,3 +185,41 @@ def test_claims_log_with_the_newest_event_first_is_turned_round(coder: Coder) ->
 def test_claims_field_of_a_form_counts_this_case(coder: Coder) -> None:
     text = "Aortic paravalvular leak closure.\n\nNumber of closure devices placed this case: 1\n"
     assert [(c.low, c.high) for c in coder.analyse(text).case.claims] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "why"),
+    [
+        (
+            "Procedure: Aortic PVL closure with ADO II\nADO II 5x4 opened. ADO II released.",
+            [("title", 1, None), ("narrative", 1, 1)],
+            "the course of events under its title",
+        ),
+        (
+            "Mitral PVL closure with two plugs. A 10 mm AVP II was removed. Two 8 mm AVP II were released.",
+            [("title", 2, 2), ("narrative", 2, 2)],
+            "a title in running text",
+        ),
+        (
+            "Mitral PVL closure.\nIndication: dyspnoea. A transseptal puncture was made. A 9 mm AVP II was released.",
+            [("narrative", 1, 1)],
+            "the course of events behind an indication",
+        ),
+        (
+            "Mitral PVL closure.\nHistory: two plugs in 2020.\n\nA 12 mm AVP II was released.\n\n"
+            "IMPRESSION: Closure with three plugs.",
+            [("narrative", 1, 1), ("summary", 3, 3)],
+            "what this session put in is no lifetime total",
+        ),
+        (
+            "Mitral PVL closure.\nHistory: two plugs in 2020.\n\nA 12 mm AVP II was released.\n\n"
+            "IMPRESSION: Closure with one plug. The patient now has three plugs.",
+            [("narrative", 1, 1), ("summary", 1, 1)],
+            "what the patient now has is one",
+        ),
+    ],
+)
+def test_claims_of_titles_indications_and_lifetimes(
+    coder: Coder, text: str, expected: list[tuple[str, int, int | None]], why: str
+) -> None:
+    assert said(coder, text) == expected, why
