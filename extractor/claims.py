@@ -94,6 +94,7 @@ def build_case(parses: list[Parse], tables: list[Mention]) -> Case:
         tables,
         logs=_logs(parses),
         opening=next((p.first for p in parses if _opens_session(p)), 0),
+        begins=_begun(parses),
     )
     for parse in _as_it_happened(parses):
         reading.read(parse)
@@ -114,10 +115,11 @@ class _Reading:
     tables: list[Mention]
     logs: frozenset[int]  # starts of the sections that are event logs
     opening: int  # the first word of the narrative, where the text says "Today:"
+    begins: dict[int, int]  # by the start of a history section: the word at which today's narrative begins
     case: Case = field(default_factory=Case)
     builders: dict[Source, TimelineBuilder] = field(default_factory=dict)
     rows: list[tuple[Parse, Listing]] = field(default_factory=list)
-    begun: Section | None = None  # a history section in which today's narrative has begun
+    begun: Section | None = None  # a title under which the narrative has begun
     told: bool = False  # whether any sentence so far says that something was done
     titled: Section | None = None  # the title that the sentence before stands in
 
@@ -148,11 +150,8 @@ class _Reading:
         """Which source a sentence is of, and when what it says happened."""
         section = parse.sentence.section
         if section.role == "history":
-            # A narrative that follows without a header begins with consent or access.
-            consent = parse.cue_kinds() & {"today", "history"} == {"today"} and not parse.phrases
-            if consent or _begins(parse):
-                self.begun = section
-            return "narrative", "today" if self.begun is section else "prior"
+            begun = parse.first >= self.begins.get(section.start, parse.last)
+            return "narrative", "today" if begun else "prior"
         if section.role in ("copied", "plan"):
             return "narrative", "prior" if section.role == "copied" else "planned"
         source = _SOURCE_OF_ROLE[section.role]
@@ -184,6 +183,35 @@ class _Reading:
             timelines["implants"] = listed
         self.case.timelines = timelines
         return self.case
+
+
+def _begun(parses: list[Parse]) -> dict[int, int]:
+    """Where the narrative begins that follows a history without a header: with consent, access, or a release.
+
+    By the start of the section, the first word; of what was told before that, all
+    that no date and no word of the past sets apart is of the same day.
+    """
+    begun: dict[int, int] = {}
+    run: list[Parse] = []  # what may be of today, up to here
+    for parse in parses:
+        section = parse.sentence.section
+        if section.role != "history" or section.start in begun:
+            continue
+        if not run or run[-1].sentence.section is not section:
+            run = []
+        if parse.sentence.start <= section.body or _of_the_past(parse):
+            run = []
+            continue
+        run.append(parse)
+        consent = "today" in parse.cue_kinds() and not parse.phrases
+        if consent or _begins(parse):
+            begun[section.start] = run[0].first if not consent else parse.first
+    return begun
+
+
+def _of_the_past(parse: Parse) -> bool:
+    dated = any(m.kind == "size" and m.means.form == "date" for m in parse.items.values())
+    return dated or "history" in parse.cue_kinds()
 
 
 def _begins(parse: Parse) -> bool:
@@ -373,7 +401,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)
     if prior and not narrates and not acted and source != "implants":
         # "he now has three devices in all": a lifetime total
-        claims = [c for c in claims if c.best is None or c.best != left_in + prior]
+        now = {s.low for s in timeline.statements if s.now}
+        claims = [c for c in claims if c.best is None or (c.best != left_in + prior and c.best not in now)]
     final = sum(d.in_place for d in timeline.today())
     known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
@@ -512,4 +541,7 @@ def _of_more_than_devices(known: _Known, statement: Statement) -> bool:
     at = statement.at if known.narrates else known.left_in
     if known.others and at < low <= at + known.others:
         return True  # counts implants of other kinds as well
-    return known.prior > 0 and low == at + known.prior and not statement.acted  # a lifetime total
+    # A lifetime total; "he now has six", where it is more than this session put in, may be one
+    return (
+        known.prior > 0 and not statement.acted and (low == at + known.prior or (statement.now and low > at))
+    )

@@ -68,6 +68,10 @@ def reconcile(case: Case) -> Count:
             low = high = exact.pop()
     if low != high:
         low, high = _agreed(detailed, low, high)
+    if low == high:
+        high = max(
+            [low, *(c.best or 0 for c in detailed if c.source == "implants")]
+        )  # rows told apart by nobody
     for claim in others:
         if low == high and not claim.admits(low):
             witness = next((c for c in detailed if c.admits(low)), detailed[0])

@@ -112,6 +112,7 @@ class Statement:
     at: int = 0  # devices the timeline had in place when this was said
     others: int = 0  # and those it had put elsewhere
     mixed: bool = False  # said in one breath with devices of earlier sessions
+    now: bool = False  # said of what the patient now has
     acted: bool = False  # said of what this session put in: "closure with three plugs"
 
 

@@ -399,13 +399,23 @@ def _again_a_device(tags: Tags, phrase: DevicePhrase, i: int) -> bool:
     placed = i < tags.last and (
         tags.role.get(i) == "preposition" or (tags.item.get(i) is not None and tags.item[i].kind == "size")
     )
-    known = any(tags.item[k].kind == "device" for k in range(tags.first, phrase.first) if k in tags.item)
+    nouns = [
+        tags.item[k] for k in range(tags.first, phrase.first)
+        if k in tags.item and tags.item[k].kind in ("device", "other_device", "leak", "target")
+    ]  # fmt: skip
+    known = any(noun.kind == "device" for noun in nouns)
+    if nouns and ((nouns[-1].kind == "device" and nouns[-1].means.head == "weak") or _is_part(nouns[-1])):
+        return False  # "one lobe on the ventricular side and two on the atrial"
     shared_out = any(
         tags.item[k].kind == "count" and tags.item[k].means.word == "each"
         for k in range(i, min(tags.last, i + 3))
         if k in tags.item
     )  # "two plugs, one in each leak"
     return joined and placed and known and not shared_out
+
+
+def _is_part(noun: Mention) -> bool:
+    return noun.kind == "other_device" and bool(noun.means.role == "part")
 
 
 def _object(tags: Tags, phrase: DevicePhrase) -> bool:

@@ -137,7 +137,8 @@ def attached(tags: Tags, phrases: list[DevicePhrase]) -> list[DevicePhrase]:
             before.last = phrase.last
             continue
         unsized = before is not None and bool(before.product) and not before.sizes and before.quantity == 1
-        if before is not None and unsized and again and len(gap) > 1 and phrase.headless and phrase.sizes:
+        again = again and (len(gap) > 1 or "article" in phrase.words)  # "another AVP 4, a 6 mm"
+        if before is not None and unsized and again and phrase.headless and phrase.sizes:
             before.sizes, before.last = phrase.sizes, phrase.last  # "a second AVP III, this time 8 x 4"
             continue
         if before is not None and gap in ([","], ["was"], ["is"], [":"]):

@@ -89,9 +89,12 @@ def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDe
 
 def _is_loss(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> bool:
     """As in "Complications: device embolization, retrieved": what the course told of, or left out."""
-    if act.event not in _LOSSES or phrase.sizes:
+    if act.event not in _LOSSES or (phrase.sizes and not telling.listing):
         return False
     gone = any(d.state in ("removed", "embolized") for d in live)
+    if telling.listing and phrase.determiner == "indefinite" and live:
+        telling.timeline.lost_unnamed = True  # "three plugs left in. One plug lost": none of the three
+        return True
     if phrase.determiner == "bare":
         telling.timeline.lost_unnamed |= act.event != "withdraw" and not live
         if act.event == "embolize" and gone:
@@ -366,6 +369,9 @@ def _counted(
         if act.event == "release" and len(fresh) >= number:
             return fresh[-number:]
         return pool[-number:]
+    if not pool and phrase.headless and "all" in phrase.words:
+        telling.loosen(phrase, number)  # "all four open and shut properly", and no device was told of
+        return []
     if not pool and act.event in ("open", "load", "release", "select"):
         return introduce(telling, phrase, act.taken)
     together = act.event in ("open", "load") and not phrase.words & {"both", "all"}

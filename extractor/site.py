@@ -203,6 +203,8 @@ def denied(parse: Parse, mention: Mention) -> bool:
             return True
         if any(c.first <= i < c.last and c.means.cue == "negation" for c in parse.cues):
             return True
+        if parse.words.words[i] == "," and _none_listed(parse, i, mention.first):
+            return True  # "No AR, central or paravalvular."
         if (
             parse.words.words[i] in (",", ";", ".")
             or parse.roles.get(i) in ("be", "clause")
@@ -219,6 +221,19 @@ def _answered_no(parse: Parse, mention: Mention) -> bool:
         return False
     chosen = words[words.index("}") + 1 :]
     return chosen[:1] in (["n"], ["no"], ["none"])
+
+
+def _none_listed(parse: Parse, comma: int, mention: int) -> bool:
+    """Whether "no" stands right before a comma, behind which its kinds are listed with "or"."""
+    if not {"or", "nor"} & set(parse.between(comma, mention)):
+        return False
+    for i in range(comma - 1, max(parse.first - 1, comma - 5), -1):
+        item = parse.items.get(i)
+        if item is not None and item.kind == "count" and item.means.word in ("none", "none_more"):
+            return True
+        if parse.roles.get(i) in ("be", "verb", "clause") or parse.words.words[i] in (",", ";", "."):
+            return False
+    return False
 
 
 def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:

@@ -188,8 +188,11 @@ class Telling:
             for a in self.parse.actions
         )
         valve = group[0].valve
+        now = any(
+            c.means.cue == "summary" and self.parse.words.words[c.first] == "now" for c in self.parse.cues
+        )
         self.timeline.statements.append(
-            Statement(low, high, start, end, role, rule, kind, valve, acted=acted)
+            Statement(low, high, start, end, role, rule, kind, valve, acted=acted, now=now)
         )
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:

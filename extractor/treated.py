@@ -57,7 +57,8 @@ class Treated:
 def read_treated(case: Case) -> Treated:
     """The treated valves of a note."""
     out = Treated(titled=_titled(case), leaking=_leaking(case), closed=_closed(case))
-    if not out.titled and not out.leaking:
+    loose = not out.titled and not out.leaking
+    if loose:
         out.leaking = _loose(case)
     prostheses = _prostheses(case)
     out.prosthesis = bool(prostheses)
@@ -76,6 +77,7 @@ def read_treated(case: Case) -> Treated:
         or _found_closed(case, out.titled)
         or _placed_elsewhere(case, out.titled)
         or (_either(out, told, prostheses, case) if sure is None else None)
+        or (_native(out, prostheses) if sure is None and loose else None)
     )
     out.valve_of = _valve_of(case, rows)
     return out
@@ -120,6 +122,14 @@ def _either(
     (valve,) = out.valves
     other = next(mention for name, mention in prostheses.items() if name != valve)
     return out.valves[valve], other
+
+
+def _native(out: Treated, prostheses: Named) -> tuple[Mention, Mention] | None:
+    """As in "the wire went out of the aortic valve", in a patient with a mitral prosthesis alone."""
+    if out.titled or out.closed or len(prostheses) != 1 or len(out.valves) != 1:
+        return None
+    (valve, mention), (replaced, prosthesis) = *out.valves.items(), *prostheses.items()
+    return (mention, prosthesis) if valve != replaced else None
 
 
 def _named_late(case: Case, valves: Named) -> bool:

@@ -201,7 +201,7 @@ def test_claims_field_of_a_form_counts_this_case(coder: Coder) -> None:
             "a title in running text",
         ),
         (
-            "Mitral PVL closure.\nIndication: dyspnoea. A transseptal puncture was made. A 9 mm AVP II was released.",
+            "Mitral PVL closure.\nIndication: AF. Transseptal puncture was made. An 8 mm plug was released.",
             [("narrative", 1, 1)],
             "the course of events behind an indication",
         ),
