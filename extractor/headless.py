@@ -67,7 +67,7 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
                 phrase.plural = mention.plural
                 k = mention.last
             break
-        elif phrase.number is not None and mention.value is not None and not phrase.words:
+        elif _second_half(tags, phrase, mention):
             phrase.sizes.append(f"{phrase.number} / {mention.value}")  # "ADO2 6-4 was placed"
             phrase.number = None
             k = mention.last
@@ -79,6 +79,13 @@ def _run(tags: Tags, first: int, used: set[int]) -> DevicePhrase:
             k = mention.last
     phrase.last = max(k, first + 1)
     return phrase
+
+
+def _second_half(tags: Tags, phrase: DevicePhrase, mention: Mention) -> bool:
+    """As in "6-4": a number right behind another one."""
+    beside = mention.start == tags.words.ends[mention.first - 1] + 1
+    number = phrase.number or 0
+    return beside and mention.value is not None and number >= _LEAST_RANGE and not phrase.words
 
 
 def _demonstrative(phrase: DevicePhrase) -> bool:

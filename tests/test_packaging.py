@@ -113,5 +113,5 @@ def test_packaging_rules_travel_in_the_wheel() -> None:
 
 def test_packaging_gold_notes_are_complete() -> None:
     files = sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))
-    assert len(files) == 44
-    assert sum(path.read_bytes().count(b"\n") for path in files) == 854
+    assert len(files) == 53
+    assert sum(path.read_bytes().count(b"\n") for path in files) == 1014
