@@ -3,12 +3,15 @@
 A Bundle of type ``collection``, tagged with the status, holds
 
 - the note: a ``DocumentReference`` with the text (base64, SHA-1) and all evidence;
-- each line and companion: a ``ChargeItem``, always ``planned``. The value set of R4
-  has nothing nearer to a suggestion; ``billable`` and ``billed`` are for a person to say;
-- each reason: a ``Task``, ``requested`` and a ``proposal``: somebody must decide.
+- for a ``ready`` note each line and companion: a ``ChargeItem``, always ``planned``. The
+  value set of R4 has nothing nearer to a suggestion; ``billable`` is for a person to say;
+- for a ``review`` note no ``ChargeItem`` at all, but a ``Task``, ``requested`` and a
+  ``proposal``, whose inputs are the lines and companions that the note supports, and
+  as a part of it a ``Task`` for each reason: somebody must decide.
   (A ``DetectedIssue`` would be a clinical issue of the patient's care.)
 - the software: a ``Device`` with its version and that of the rules;
-- a ``Provenance`` that names the software as assembler of lines and tasks from the note.
+- a ``Provenance`` that names the software as assembler of charges and tasks from the
+  note, and the places of the note they rest on.
 
 A code stands with the system of CPT and a role name of our own, never a descriptor.
 
@@ -38,6 +41,7 @@ from uuid import UUID, uuid5
 
 from extractor import __version__
 from extractor.export import Annotated, Annotation
+from extractor.suggestion import Companion
 
 if TYPE_CHECKING:
     from extractor.suggestion import Line, Reason
@@ -91,9 +95,11 @@ class _Bundle:
         self.software = f"pvl {__version__}, rules {self.given.rules_version}"
 
     def resource(self, recorded: str | None) -> _Json:
-        charges = [self._line(line) for line in self.given.lines] + self._companions()
-        tasks = [self._task(number, reason) for number, reason in enumerate(self.given.reasons)]
-        made = charges + tasks
+        if self.given.status == "review":
+            reasons = enumerate(self.given.reasons)
+            made = [self._review(), *(self._task(number, reason) for number, reason in reasons)]
+        else:
+            made = [self._charge(part) for part in self._parts()]
         resources = [self._note(), self._device(), *made]
         # A Provenance must be about something, and for this note nothing may have been suggested.
         if made:
@@ -126,6 +132,7 @@ class _Bundle:
             "hash": base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode(),
         }
         evidence = [_evidence(annotation) for annotation in self.item.annotations]
+        unsigned = any(reason.code == "note_not_signed" for reason in self.given.reasons)
         return _without_empty(
             {
                 "resourceType": "DocumentReference",
@@ -133,6 +140,7 @@ class _Bundle:
                 "extension": evidence,
                 "identifier": [self._identifier()],
                 "status": "current",
+                **({"docStatus": "preliminary"} if unsigned else {}),
                 "content": [{"attachment": attachment}],
             }
         )
@@ -149,42 +157,71 @@ class _Bundle:
             ],
         }
 
-    def _line(self, line: Line) -> _Json:
-        interval = {"low": {"value": line.low}, "high": {"value": line.high}}
+    def _parts(self) -> list[Line | Companion]:
+        return [*self.given.lines, *self.given.companions]
+
+    def _extensions(self, part: Line | Companion) -> list[_Json]:
+        """Interval, modifiers and evidence of a line or companion."""
+        if isinstance(part, Companion):
+            # The contract does not say which of several companions a span of evidence is for.
+            return [_evidence(item) for item in self.item.annotations if item.label == "companion"]
+        interval = {"low": {"value": part.low}, "high": {"value": part.high}}
         extensions: list[_Json] = [{"url": "urn:pvl:interval", "valueRange": interval}]
-        extensions += [{"url": "urn:pvl:modifier", "valueCode": modifier} for modifier in line.modifiers]
-        extensions += [
+        extensions += [{"url": "urn:pvl:modifier", "valueCode": modifier} for modifier in part.modifiers]
+        return extensions + [
             _evidence(annotation)
             for annotation in self.item.annotations
-            if set(annotation.devices).intersection(line.devices)
+            if set(annotation.devices).intersection(part.devices)
         ]
-        notes = [
+
+    def _notes(self, codes: set[str]) -> list[_Json]:
+        """The edits that concern one of the codes."""
+        return [
             {"text": _string(f"{edit.table} {edit.edition}, {edit.setting}, {edit.severity}: {edit.message}")}
             for edit in self.given.edits
-            if line.code in edit.codes
-        ]
-        return self._charge(line.code, line.units, line.role, extensions, notes)
-
-    def _companions(self) -> list[_Json]:
-        # The contract does not say which of several companions a span of evidence is for.
-        evidence = [_evidence(item) for item in self.item.annotations if item.label == "companion"]
-        return [
-            self._charge(item.code, item.units, item.message, evidence, []) for item in self.given.companions
+            if codes.intersection(edit.codes)
         ]
 
-    def _charge(self, code: str, units: int, role: str, extensions: list[_Json], notes: list[_Json]) -> _Json:
+    def _charge(self, part: Line | Companion) -> _Json:
         return _without_empty(
             {
                 "resourceType": "ChargeItem",
-                "id": self._id("ChargeItem", code),
-                "extension": extensions,
+                "id": self._id("ChargeItem", part.code),
+                "extension": self._extensions(part),
                 "status": "planned",
-                "code": {"coding": [{"system": CPT, "code": code}], "text": _string(role)},
+                "code": _code(part),
                 "subject": _UNKNOWN,
-                "quantity": {"value": units},
+                "quantity": {"value": part.units},
                 "enterer": self._reference("Device", self.software),
-                "note": notes,
+                "note": self._notes({part.code}),
                 "supportingInformation": [self._reference("DocumentReference", self.given.note_id)],
+            }
+        )
+
+    def _review(self) -> _Json:
+        """What a person is asked to decide: the note as a whole."""
+        supported = [
+            _without_empty(
+                {
+                    "extension": self._extensions(part),
+                    "type": _code(part),
+                    "valueQuantity": {"value": part.units},
+                }
+            )
+            for part in self._parts()
+        ]
+        return _without_empty(
+            {
+                "resourceType": "Task",
+                "id": self._id("Task"),
+                "status": "requested",
+                "intent": "proposal",
+                "code": {"coding": [{"system": "urn:pvl:status", "code": "review"}]},
+                "description": "A person must decide what is coded.",
+                "focus": self._reference("DocumentReference", self.given.note_id),
+                "requester": self._reference("Device", self.software),
+                "note": self._notes({part.code for part in self._parts()}),
+                "input": supported,
             }
         )
 
@@ -200,6 +237,7 @@ class _Bundle:
                 "resourceType": "Task",
                 "id": self._id("Task", number, reason.code),
                 "extension": evidence,
+                "partOf": [self._reference("Task", "review")],
                 "status": "requested",
                 "intent": "proposal",
                 "code": {"coding": [{"system": "urn:pvl:reason", "code": reason.code}]},
@@ -211,6 +249,11 @@ class _Bundle:
         )
 
     def _provenance(self, made: list[_Json], recorded: str | None) -> _Json:
+        source = {
+            "extension": [_evidence(annotation) for annotation in self.item.annotations],
+            "role": "source",
+            "what": self._reference("DocumentReference", self.given.note_id),
+        }
         time: _Json = {"_recorded": _UNKNOWN} if recorded is None else {"recorded": recorded}
         return {
             "resourceType": "Provenance",
@@ -225,8 +268,14 @@ class _Bundle:
                     "who": self._reference("Device", self.software),
                 }
             ],
-            "entity": [{"role": "source", "what": self._reference("DocumentReference", self.given.note_id)}],
+            "entity": [_without_empty(source)],
         }
+
+
+def _code(part: Line | Companion) -> _Json:
+    # A role in our own words, never the descriptor of the code.
+    text = part.message if isinstance(part, Companion) else part.role
+    return {"coding": [{"system": CPT, "code": part.code}], "text": _string(text)}
 
 
 def _evidence(annotation: Annotation) -> _Json:

@@ -3,11 +3,13 @@
 The spans overlap, so they are for the recipes of span categorization
 (``spans.manual``); ``ner.manual`` allows none that do. Tokens are written with
 them, cut so that every span begins and ends with one: Prodigy skips or refuses
-spans that do not fit its tokens.
+spans that do not fit its tokens. ``_input_hash`` is of the text and ``_task_hash``
+of text and spans, so that a note that comes again is known again, by any tool.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
@@ -24,7 +26,7 @@ def lines(items: Iterable[Annotated]) -> Iterator[str]:
     >>> note = "Mitral paravalvular leak closure. A 12 mm AVP II was deployed and released."
     >>> task = json.loads(next(lines([annotate(note, Coder().suggest(note, "A17"))])))
     >>> sorted(task), task["meta"]["codes"]
-    (['meta', 'spans', 'text', 'tokens'], '93590 x1')
+    (['_input_hash', '_task_hash', 'meta', 'spans', 'text', 'tokens'], '93590 x1')
     >>> span = task["spans"][-1]
     >>> note[span["start"] : span["end"]], span["label"]
     ('A 12 mm AVP II', 'implanted')
@@ -36,7 +38,10 @@ def lines(items: Iterable[Annotated]) -> Iterator[str]:
 def _task(item: Annotated) -> dict[str, object]:
     tokens = tokens_of(item.text, item.annotations)
     first, last = token_places(tokens)
+    places = [(annotation.start, annotation.end, annotation.label) for annotation in item.annotations]
     return {
+        "_input_hash": _hash(item.text),
+        "_task_hash": _hash(json.dumps([item.text, places])),
         "text": item.text,
         "tokens": [
             {"text": token.text, "start": token.start, "end": token.end, "id": index, "ws": token.space}
@@ -59,3 +64,8 @@ def _task(item: Annotated) -> dict[str, object]:
         # Prodigy prints these below the text; empty ones would only be noise.
         "meta": {name: value for name, value in item.summary.items() if value},
     }
+
+
+def _hash(text: str) -> int:
+    """A signed number of 32 bits, as the hashes of Prodigy are."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big", signed=True)
