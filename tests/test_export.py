@@ -12,6 +12,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from extractor.export import (
     tokens_of,
 )
 from extractor.export import prodigy as prodigy_format
-from extractor.readers import read
+from extractor.readers import Note, read
 from extractor.suggestion import Proof, Suggestion
 
 ROOT = Path(__file__).parent.parent
@@ -47,8 +48,8 @@ ODD = {
     "emoji": "\U0001f600 Mitral paravalvular leak closure. \U0001f469\u200d\u2695\ufe0f A 12 mm AVP II was "
     "deployed and released. \U0001d538 A second 8 mm AVP II was deployed, then recaptured and removed.",
     "crlf": "PROCEDURE: Aortic paravalvular leak closure.\r\n\r\nThe leak was crossed retrograde "
-    "from the aorta with a wire and a 12 mm\r\nAVP II was deployed next to the valve with a good result and then two\r\n"
-    "8 mm AVP II plugs were deployed beside it. All three of the plugs were\r\nreleased.\r\n",
+    "from the aorta with a wire and a 12 mm\r\nAVP II was deployed next to the valve with a good result "
+    "and then two\r\n8 mm AVP II plugs were deployed beside it. All three of the plugs were\r\nreleased.\r\n",
     "lone-cr": "Aortic paravalvular leak closure.\rA 12 mm AVP II\rwas deployed and released.\r",
     "breaks": "Aortic paravalvular leak closure.\u2028A 12 mm\tAVP II was\x0bdeployed\x0cand released.\x85",
     "../x": "Mitral paravalvular leak closure. A 10 mm plug\n    was deployed\n\n and released.",
@@ -285,7 +286,7 @@ def test_export_brat_writes_nothing_outside(pvl: Any, tmp_path: Path) -> None:
     source.parent.mkdir()
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     before = set(tmp_path.rglob("*"))
-    assert pvl(source, "--format", "brat", "--out", tmp_path / "in" / "out").exit_code == 0
+    assert pvl(source, "--to", "brat", "--out", tmp_path / "in" / "out").exit_code == 0
     new = set(tmp_path.rglob("*")) - before
     assert all(path == tmp_path / "in" / "out" or path.parent == tmp_path / "in" / "out" for path in new)
     assert sum(path.suffix == ".txt" for path in new) == len(rows)
@@ -351,7 +352,21 @@ def test_export_prodigy_reads_back(items: list[Annotated]) -> None:
             assert tokens[span["token_end"]]["end"] == span["end"]
         assert {(s["start"], s["end"], s["label"]) for s in task["spans"]} == set(expected(item.suggestion))
         assert [span["start"] for span in task["spans"]] == sorted(span["start"] for span in task["spans"])
+        assert all(-(2**31) <= task[key] < 2**31 for key in ("_input_hash", "_task_hash"))
         assert task["meta"]["note_id"] == item.suggestion.note_id
+
+
+def test_export_prodigy_hashes_are_of_text_and_of_spans(coder: Coder) -> None:
+    def hashes(text: str, note_id: str) -> tuple[int, int]:
+        task = json.loads(next(prodigy_format.lines([annotate(text, coder.suggest(text, note_id))])))
+        return task["_input_hash"], task["_task_hash"]
+
+    text = ODD["emoji"]
+    assert hashes(text, "a") == hashes(text, "b")
+    assert hashes(text, "a")[0] != hashes(text + " ", "a")[0]
+    bare = json.loads(next(prodigy_format.lines([annotate(text, coder.suggest(ODD["plain"]))])))
+    assert bare["_input_hash"] == hashes(text, "a")[0]
+    assert bare["_task_hash"] != hashes(text, "a")[1]
 
 
 # -- displaCy -------------------------------------------------------------------------
@@ -440,23 +455,37 @@ def test_export_fhir_validates_against_the_standard(
         assert not empty
 
 
-def test_export_fhir_charges_are_planned_and_carry_codes_without_descriptors(items: list[Annotated]) -> None:
+def offered(bundle: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
+    """What is offered for coding: its element, its code and its units."""
+    charges = [(c, c["code"], c["quantity"]["value"]) for c in resources(bundle, "ChargeItem")]
+    inputs = [part for task in resources(bundle, "Task") for part in task.get("input", [])]
+    return charges + [(i, i["type"], i["valueQuantity"]["value"]) for i in inputs if "valueQuantity" in i]
+
+
+def test_export_fhir_charges_are_planned_and_only_of_ready_notes(items: list[Annotated]) -> None:
+    seen = set()
     for line, item in zip(fhir.lines(items), items, strict=True):
         given = item.suggestion
         charges = resources(json.loads(line), "ChargeItem")
+        assert len(charges) == (len(given.lines) + len(given.companions)) * (given.status == "ready")
         assert {charge["status"] for charge in charges} <= {"planned"}
-        assert [
-            (charge["code"]["coding"], charge["code"]["text"], charge["quantity"]["value"])
-            for charge in charges
-        ] == [
+        seen.add((given.status, bool(given.lines)))
+    assert {("ready", True), ("review", True), ("none", False)} <= seen
+
+
+def test_export_fhir_carries_codes_without_descriptors(items: list[Annotated]) -> None:
+    for line, item in zip(fhir.lines(items), items, strict=True):
+        given = item.suggestion
+        offers = offered(json.loads(line))
+        assert [(code["coding"], code["text"], units) for _, code, units in offers] == [
             ([{"system": "http://www.ama-assn.org/go/cpt", "code": code}], role, units)
             for code, role, units in (
                 *((part.code, part.role, part.units) for part in given.lines),
                 *((part.code, part.message, part.units) for part in given.companions),
             )
         ]
-        for charge, part in zip(charges, given.lines, strict=False):
-            (interval,) = (e["valueRange"] for e in charge["extension"] if e["url"] == "urn:pvl:interval")
+        for (offer, _, _), part in zip(offers, given.lines, strict=False):
+            (interval,) = (e["valueRange"] for e in offer["extension"] if e["url"] == "urn:pvl:interval")
             assert (interval["low"]["value"], interval["high"]["value"]) == (part.low, part.high)
             spans = {
                 (span.start, span.end)
@@ -464,13 +493,14 @@ def test_export_fhir_charges_are_planned_and_carry_codes_without_descriptors(ite
                 if device.number in part.devices
                 for span in device.evidence
             }
-            assert {(e["start"][0], e["end"][0]) for e in evidence_of(charge)} == spans
+            assert {(e["start"][0], e["end"][0]) for e in evidence_of(offer)} == spans
 
 
-def test_export_fhir_reasons_are_tasks_with_their_evidence(items: list[Annotated]) -> None:
+def test_export_fhir_review_is_a_task_with_one_for_each_reason(items: list[Annotated]) -> None:
     seen = 0
     for line, item in zip(fhir.lines(items), items, strict=True):
-        tasks = resources(json.loads(line), "Task")
+        review, *tasks = resources(json.loads(line), "Task") or [None]
+        assert (review is not None) == (item.suggestion.status == "review")
         assert [task["code"]["coding"][0]["code"] for task in tasks] == [
             reason.code for reason in item.suggestion.reasons
         ]
@@ -478,18 +508,32 @@ def test_export_fhir_reasons_are_tasks_with_their_evidence(items: list[Annotated
             seen += 1
             assert (task["status"], task["intent"]) == ("requested", "proposal")
             assert task["description"] == reason.message
+            assert [part["reference"] for part in task["partOf"]] == [f"urn:uuid:{review['id']}"]
             spans = {(span.start, span.end) for span in reason.evidence}
             assert {(e["start"][0], e["end"][0]) for e in evidence_of(task)} == spans
     assert seen
 
 
 def test_export_fhir_edits_and_queries_travel_along(explanation: Any, note: str) -> None:
-    bundle = json.loads(next(fhir.lines([annotate(note, explanation.suggestion)])))
-    notes = {c["code"]["coding"][0]["code"]: c.get("note", []) for c in resources(bundle, "ChargeItem")}
-    assert notes["93592"] == [{"text": "mue 2024-07-01, practitioner, warning: more than the table allows"}]
-    assert notes["93591"] == []
-    (task,) = resources(bundle, "Task")
-    assert [part["valueString"] for part in task["input"]] == [explanation.suggestion.queries[0].text]
+    given = explanation.suggestion
+    told = [{"text": "mue 2024-07-01, practitioner, warning: more than the table allows"}]
+    review, reason = resources(json.loads(next(fhir.lines([annotate(note, given)]))), "Task")
+    assert review["note"] == told
+    assert [part["valueString"] for part in reason["input"]] == [given.queries[0].text]
+    ready = given.model_copy(update={"status": "ready", "reasons": ()})
+    charges = resources(json.loads(next(fhir.lines([annotate(note, ready)]))), "ChargeItem")
+    notes = {charge["code"]["coding"][0]["code"]: charge.get("note") for charge in charges}
+    assert notes == {"93591": None, "93592": told, "93462": None}
+
+
+def test_export_fhir_says_that_a_note_is_not_signed(coder: Coder) -> None:
+    text = ODD["emoji"]
+    for standing, status in (("preliminary", "preliminary"), ("final", None), ("addendum", None)):
+        suggestion = coder.suggest(text, "a", standing)  # type: ignore[arg-type]
+        bundle = json.loads(next(fhir.lines([annotate(text, suggestion)])))
+        (document,) = resources(bundle, "DocumentReference")
+        assert document.get("docStatus") == status
+        assert len(resources(bundle, "ChargeItem")) == (suggestion.status == "ready")
 
 
 def test_export_fhir_references_lead_somewhere(items: list[Annotated]) -> None:
@@ -511,6 +555,12 @@ def test_export_fhir_names_the_software_and_when(items: list[Annotated]) -> None
     assert {part["type"]["text"] for part in device["version"]} == {"software", "rules"}
     assert ready.suggestion.rules_version in [part["value"] for part in device["version"]]
     (provenance,) = resources(bundle, "Provenance")
+    (entity,) = provenance["entity"]
+    assert {(e["start"][0], e["end"][0], e["label"][0]) for e in evidence_of(entity)} == set(
+        expected(ready.suggestion)
+    )
+    assert provenance["agent"][0]["who"]["reference"] == f"urn:uuid:{device['id']}"
+    assert ready.suggestion.rules_version in provenance["agent"][0]["who"]["display"]
     assert provenance["_recorded"]["extension"][0]["valueCode"] == "unknown"
     (provenance,) = resources(json.loads(next(fhir.lines([ready], "2024-07-01T12:00:00Z"))), "Provenance")
     assert provenance["recorded"] == "2024-07-01T12:00:00Z"
@@ -543,7 +593,7 @@ def written(pvl: Any, form: str, source: Path, out: Path) -> dict[str, bytes]:
     """Every file an export writes, by its name."""
     out.mkdir()
     target = out / {"brat": "folder", "label-studio": "tasks.json"}.get(form, "file")
-    result = pvl(source, "--format", form, "--out", target)
+    result = pvl(source, "--to", form, "--out", target)
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -568,7 +618,7 @@ def test_export_command_writes_the_same_bytes_again(
 
 @pytest.mark.parametrize("form", ["fhir", "prodigy", "displacy", "displacy-html"])
 def test_export_command_writes_to_standard_output(pvl: Any, form: str, notes: Path, tmp_path: Path) -> None:
-    result = pvl(notes, "--format", form)
+    result = pvl(notes, "--to", form)
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout_bytes == written(pvl, form, notes, tmp_path / "out")["file"]
@@ -580,16 +630,26 @@ def test_export_command_is_the_same_for_any_number_of_workers(tmp_path: Path) ->
     outputs = []
     for workers in ("1", "2"):
         command = [sys.executable, "-c", "from extractor.cli import app; app()", "export", str(notes)]
-        command += ["--format", "fhir", "--workers", workers]
+        command += ["--to", "fhir", "--workers", workers]
         outputs.append(subprocess.run(command, capture_output=True, check=True).stdout)
     assert outputs[0] == outputs[1]
     assert outputs[0].count(b"\n") == 12
 
 
+def test_export_command_holds_what_is_not_signed(pvl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Note("draft", "Mitral paravalvular leak closure. A 12 mm AVP II was deployed and released.")
+    for standing, kinds in (("final", {"ChargeItem"}), ("preliminary", {"Task"})):
+        given = replace(note, standing=standing)  # type: ignore[arg-type]
+        monkeypatch.setattr("extractor.readers.read", lambda *_, given=given: iter([given]))
+        bundle = json.loads(pvl("draft", "--to", "fhir").stdout)
+        found = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
+        assert found & {"ChargeItem", "Task"} == kinds
+
+
 def test_export_command_costs_a_bad_input_only_itself(pvl: Any, notes: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"id": "x"}\n{"id": "good", "text": "Nothing."}\n', encoding="utf-8")
-    result = pvl(bad, notes, "--format", "prodigy", "--out", tmp_path / "tasks.jsonl")
+    result = pvl(bad, notes, "--to", "prodigy", "--out", tmp_path / "tasks.jsonl")
     assert result.exit_code == 1
     assert "[I012]" in result.stderr
     assert result.stderr.endswith("1 input failed\n")
@@ -600,7 +660,11 @@ def test_export_command_costs_a_bad_input_only_itself(pvl: Any, notes: Path, tmp
     ("arguments", "words"),
     [
         (["brat"], "folder to make"),
-        (["brat", "--out", "full"], "not empty"),
+        (["brat", "--out", "full"], "[O002]"),
+        (["brat", "--out", "full", "--force"], "[O003]"),
+        (["brat", "--out", "."], "holds the input"),
+        (["displacy-html", "--out", "page.html"], "[O001]"),
+        (["label-studio", "--out", "page.json"], "[O001]"),
         (["brat", "--out", "notes.jsonl"], "is a file"),
         (["brat", "--out", "missing/out"], "does not exist"),
         (["label-studio"], ".json file"),
@@ -610,7 +674,7 @@ def test_export_command_costs_a_bad_input_only_itself(pvl: Any, notes: Path, tmp
         (["fhir", "--recorded", "2024-07-01"], "no instant"),
         (["fhir", "--recorded", "2024-13-01T00:00:00Z"], "no instant"),
         (["fhir", "--recorded", "2024-07-01T12:00:00"], "no instant"),
-        (["brat", "--out", "new", "--recorded", "2024-07-01T12:00:00Z"], "for --format fhir"),
+        (["brat", "--out", "new", "--recorded", "2024-07-01T12:00:00Z"], "for --to fhir"),
         (["word"], "fhir"),
     ],
 )
@@ -619,9 +683,11 @@ def test_export_command_says_what_is_wrong_with_its_use(
 ) -> None:
     monkeypatch.chdir(notes.parent)
     Path("full").mkdir()
+    Path("page.html").touch()
+    Path("page.xml").touch()
     Path("full", "corrected.ann").write_text("T1\timplanted 0 4\tplug\n")
     before = {path: path.read_bytes() for path in notes.parent.rglob("*") if path.is_file()}
-    result = pvl("notes.jsonl", "--format", *arguments)
+    result = pvl("notes.jsonl", "--to", *arguments)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.replace("│", " ").split())
     assert {path: path.read_bytes() for path in notes.parent.rglob("*") if path.is_file()} == before
@@ -629,8 +695,52 @@ def test_export_command_says_what_is_wrong_with_its_use(
 
 def test_export_command_fills_an_empty_folder(pvl: Any, notes: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    assert pvl(notes, "--format", "brat", "--out", tmp_path / "out").exit_code == 0
+    assert pvl(notes, "--to", "brat", "--out", tmp_path / "out").exit_code == 0
     assert (tmp_path / "out" / "annotation.conf").is_file()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_export_command_replaces_an_earlier_export_only_by_force(
+    pvl: Any, form: str, notes: Path, tmp_path: Path
+) -> None:
+    first = written(pvl, form, notes, tmp_path / "out")
+    changed = next(path for path in sorted((tmp_path / "out").rglob("*")) if path.is_file())
+    corrected = changed.read_bytes() + b"\n"
+    changed.write_bytes(corrected)
+    target = tmp_path / "out" / {"brat": "folder", "label-studio": "tasks.json"}.get(form, "file")
+    refused = pvl(notes, "--to", form, "--out", target)
+    assert refused.exit_code == 2
+    assert re.search(r"\[O00[12]\] .*--force", refused.stderr)
+    assert changed.read_bytes() == corrected
+    assert pvl(notes, "--to", form, "--out", target, "--force").exit_code == 0
+    files = (path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert {str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in files} == first
+
+
+def test_export_command_never_removes_what_it_did_not_write(pvl: Any, notes: Path, tmp_path: Path) -> None:
+    assert pvl(notes, "--to", "brat", "--out", tmp_path / "out").exit_code == 0
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    refused = pvl(notes, "--to", "brat", "--out", tmp_path / "out", "--force")
+    assert refused.exit_code == 2
+    assert "[O003]" in refused.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_export_command_says_what_cannot_be_written(
+    pvl: Any, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    before = set(tmp_path.rglob("*"))
+    result = pvl(notes, "--to", "brat", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "[O004]" in result.stderr
+    assert "No space left" in result.stderr
+    assert "Mitral" not in result.stderr
+    assert set(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -645,7 +755,7 @@ def test_export_command_leaves_nothing_unfinished(
     monkeypatch.setattr(fake_coder, "pipe", fail)
     before = set(notes.parent.iterdir())
     result = CliRunner().invoke(
-        app, ["export", str(notes), "--format", form, "--out", str(notes.parent / "out.json")]
+        app, ["export", str(notes), "--to", form, "--out", str(notes.parent / "out.json")]
     )
     assert isinstance(result.exception, RuntimeError)
     assert set(notes.parent.iterdir()) == before
@@ -655,6 +765,6 @@ def test_export_command_reads_a_note_from_standard_input(
     coder: Coder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("extractor.cli.make_coder", lambda: coder)
-    result = CliRunner().invoke(app, ["export", "-", "--format", "prodigy"], input=ODD["crlf"].encode())
+    result = CliRunner().invoke(app, ["export", "-", "--to", "prodigy"], input=ODD["crlf"].encode())
     (line,) = io.StringIO(result.stdout_bytes.decode("utf-8"), newline="\n").readlines()
     assert json.loads(line)["text"] == ODD["crlf"]

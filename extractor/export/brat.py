@@ -51,6 +51,21 @@ def write(items: Iterable[Annotated], folder: Path) -> None:
     _write(folder / "visual.conf", _visual_conf(most))
 
 
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds an export and nothing else but what brat itself adds to one."""
+    if not (folder / "annotation.conf").is_file():
+        return False
+    try:
+        names = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(names, dict):
+        return False
+    known = {f"{name}.{ending}" for name in names for ending in ("txt", "ann")}
+    known |= {"annotation.conf", "visual.conf", "notes.json", ".stats_cache"}
+    return all(path.name in known and path.is_file() for path in folder.iterdir())
+
+
 def document(text: str) -> str:
     r"""The text as brat is given it: as long as the note, without a carriage return.
 
