@@ -246,19 +246,7 @@ def export(
     errors = _Errors()
     statuses: Counter[str] = Counter()
     items = _annotated(read(paths, errors), workers, statuses)
-    if form is ExportFormat.brat and out is not None:
-        from extractor.export import brat
-
-        with _new_folder(out, force) as folder:
-            brat.write(items, folder)
-    else:
-        with _destination(out, exact=True) as stream:
-            stream.writelines(_exported(form, items, recorded))
-        if form is ExportFormat.label_studio and out is not None:
-            from extractor.export import label_studio
-
-            with _destination(out.with_suffix(".xml"), exact=True) as stream:
-                stream.write(label_studio.config())
+    _write_export(form, items, out, recorded, force)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
     if errors.count:
@@ -436,6 +424,24 @@ def rules_impact(
         typer.echo(f"{totals.notes} notes compared, {errors.count} inputs failed", err=True)
     if errors.count or (fail_on_loss and totals.worse):
         raise typer.Exit(FAILED)
+
+
+def _write_export(
+    form: ExportFormat, items: Iterator[AnnotatedNote], out: Path | None, recorded: str | None, force: bool
+) -> None:
+    if form is ExportFormat.brat and out is not None:
+        from extractor.export import brat
+
+        with _new_folder(out, force) as folder:
+            brat.write(items, folder)
+        return
+    with _destination(out, exact=True) as stream:
+        stream.writelines(_exported(form, items, recorded))
+    if form is ExportFormat.label_studio and out is not None:
+        from extractor.export import label_studio
+
+        with _destination(out.with_suffix(".xml"), exact=True) as stream:
+            stream.write(label_studio.config())
 
 
 def _exported(form: ExportFormat, items: Iterator[AnnotatedNote], recorded: str | None) -> Iterator[str]:
