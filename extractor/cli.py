@@ -227,9 +227,7 @@ def export(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option(
-            "--force", help="Replace an earlier export of the same name, with what was corrected in it."
-        ),
+        typer.Option("--force", help="Replace an earlier export, with what was corrected in it."),
     ] = False,
 ) -> None:
     """Write suggestions with their evidence for other tools, to be checked and corrected there."""
