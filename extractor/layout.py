@@ -236,6 +236,8 @@ class LayoutReader:
                     role = self._role(title)
                     if starts and starts[-1][2] in _TOLD and _told_on(title, role, line.text[end:]):
                         continue  # "... TEE: leaflets free": a sentence of the narrative
+                    if role == "summary" and text.count(f"{title}:") > 1:
+                        continue  # "Attempt 1: 8 mm plug. Result: removed.": a field of each entry
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
@@ -617,6 +619,8 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
+        if match.group().startswith("..") and text[begin : match.start()][-1:].isspace():
+            continue  # "10 mm ... explanted": a leader
         if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):

@@ -49,6 +49,8 @@ class DeviceMeans(_Strict):
     round: bool = False
     # "its twin", "the neighbour": named by another device, and not that one.
     relative: bool = False
+    # "PVL device": names the leak as well.
+    leak: bool = False
     # May also stand for a valve, a clip or a vascular closure device named before.
     vague: bool = False
 

@@ -340,3 +340,11 @@ def test_implants_two_blanks_behind_a_full_stop_make_no_row(coder: Coder) -> Non
 def test_implants_field_that_says_none_counts_none(coder: Coder) -> None:
     text = "A 10 mm AVP II was opened and recaptured. An 8 mm AVP II was brought out.\n\n"
     assert count(coder, text + "Implants: none\n") == (0, 0)
+
+
+def test_implants_dots_lead_to_what_became_of_an_article(coder: Coder) -> None:
+    note = (
+        "Mitral PVL closure.\n\nImplant log\n 1. AVP II 10 mm ... Explanted\n 2. AVP II 14 mm ... Implanted\n"
+    )
+    devices = coder.analyse(note).case.timelines["implants"].devices
+    assert [(d.size, d.state) for d in devices] == [("10 mm", "removed"), ("14 mm", "released")]
