@@ -451,6 +451,11 @@ TOLD_PLAINLY = [
 ]  # fmt: skip
 
 
+def test_timeline_device_named_before_a_colon_is_the_one_told_of(coder: Coder) -> None:
+    told = "A 12 mm AVP II was released. ADO II 5/4: the device was too long and was withdrawn."
+    assert outcomes(coder, LEAK + told) == [("12 mm", "implanted"), ("5 / 4", "removed")]
+
+
 def test_timeline_act_by_name_releases_no_device_that_only_was_chosen(coder: Coder) -> None:
     told = (
         "We had chosen an 8 mm AVP 4. A 10 mm AVP II was deployed and released.\n\nStatement: I performed "
