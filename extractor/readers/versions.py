@@ -230,7 +230,7 @@ class Versions:
             "ORDER BY standing = 'preliminary', length(revision) DESC, revision DESC, number DESC",
             (note_id,),
         )
-        versions = [Version(*row[:-1], _unpacked(row[-1])) for row in rows]
+        versions = [replace(Version(*row[:-1]), unreadable=_unpacked(row[-1])) for row in rows]
         if not versions or versions[0].text is not None or versions[0].unreadable:
             return versions[:1] + [one for one in versions[1:] if one.text is not None or one.unreadable]
         told, *rest = versions
