@@ -20,9 +20,9 @@ Signed = Literal["final", "preliminary", "cancelled"]
 # The first name that a table has is taken.
 _NAMES = {
     "id": (
-        "note_id note_key note_number note_num document_id doc_id document_key document_number "
-        "tiu_document_sid tiu_document_ien report_id event_id clinical_event_id record_id "
-        "accession_number accession note_csn_id note_csn contact_serial_num id key row_id"
+        "note_id hno_note_id hno_id note_key note_number note_num document_id doc_id document_key "
+        "document_number tiu_document_sid tiu_document_ien report_id event_id clinical_event_id record_id "
+        "accession_number accession id key row_id"
     ),
     "text": (
         "note_text full_note full_text plain_text report_text document_text doc_text clinical_text "

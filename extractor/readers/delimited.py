@@ -25,6 +25,8 @@ _BLOCK = 1 << 20
 _HEAD = 8192
 # A row has its note once, with quotes doubled, and other columns.
 _MAX_ROW_CHARS = 4 * MAX_CHARS
+_DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[^\W\d_]")
+_MOST_SHAPES = 1000
 _EXCEL = re.compile('"?sep=."?')  # what Excel may write above the names of the columns
 _QUOTES = 'put text with quotes, delimiters or line ends in quotes, and write " in it as ""'
 _Record = tuple[int, list[str] | None]
@@ -113,8 +115,12 @@ def _rows(path: str, records: Iterator[_Record], columns: Columns, width: int) -
     """Rows with what they hold; those next to each other that cannot be read are told as one."""
     run: list[int] = []  # first and last row of those that cannot be read
     broken = False
+    seen: set[str] = set()  # shapes of ids
     for number, record in records:
-        if record is None or not _fits(record, width):
+        shape = _shape(record[columns.id]) if record is not None and len(record) > columns.id else ""
+        # Behind what cannot be read, pieces of a text may look like rows.
+        likely = not run or shape in seen or not (" " in shape or not shape or (broken and seen))
+        if record is None or not _fits(record, width) or not likely:
             broken = broken or record is None
             run = [*run[:1], number]
             if record is None:
@@ -125,9 +131,16 @@ def _rows(path: str, records: Iterator[_Record], columns: Columns, width: int) -
         if run:
             yield _unread(path, run, width, broken)
             run, broken = [], False
+        if len(seen) < _MOST_SHAPES:
+            seen.add(shape)
         yield number, tuple(None if at is None else record[at] for at in columns.positions)
     if run:
         yield _unread(path, run, width, broken)
+
+
+def _shape(note_id: str) -> str:
+    """What ids of one kind have in common: ``demo-003`` and ``demo-17`` are alike, ``three`` is not."""
+    return _LETTER.sub("a", _DIGITS.sub("0", note_id.strip()))
 
 
 def _fits(record: list[str], width: int) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
+from typing import Any
 
 from extractor.errors import InputError, InputNotice
 from extractor.readers.columns import standing_of
@@ -143,10 +144,10 @@ an extract in several files has to be put into one
         self._base.execute("CREATE INDEX by_note ON part (note_id, revision, status, line, number)")
         (notes,) = self._base.execute("SELECT count(DISTINCT note_id) FROM part").fetchone()
         if self._lost and self._runs > notes:  # rows of a note do not stand together: it may be any one
-            self._base.execute(
-                "INSERT OR IGNORE INTO spoiled SELECT DISTINCT note_id, ? FROM part", (_IN_DOUBT,)
-            )
+            self._spoil_all(_IN_DOUBT)
         self._first, self._width = self._first_line(), self._full_width()
+        if self._ids_are_of_rows(notes):
+            self._spoil_all("every row has an id of its own, which is then not that of a note (--id-column)")
         ids = "SELECT note_id FROM part GROUP BY note_id ORDER BY min(number)"
         with closing(self._base.execute(ids)) as rows:
             for (note_id,) in rows:
@@ -154,6 +155,9 @@ an extract in several files has to be put into one
 
     def _spoil(self, note_id: str, problem: str) -> None:
         self._base.execute("INSERT OR IGNORE INTO spoiled VALUES (?, ?)", (note_id, problem))
+
+    def _spoil_all(self, problem: str) -> None:
+        self._base.execute("INSERT OR IGNORE INTO spoiled SELECT DISTINCT note_id, ? FROM part", (problem,))
 
     def _problem(self, note_id: str) -> str | None:
         row = self._base.execute("SELECT problem FROM spoiled WHERE note_id = ?", (note_id,)).fetchone()
@@ -163,6 +167,13 @@ an extract in several files has to be put into one
         """The number that the first line of a note has in this table: 0 where any line has it."""
         (least,) = self._base.execute("SELECT min(line) FROM part").fetchone()
         return 0 if least == 0 else 1
+
+    def _ids_are_of_rows(self, notes: int) -> bool:
+        """Whether no two rows have one id, and yet most are no first lines."""
+        (rows, later) = self._base.execute(
+            "SELECT count(*), sum(line > ?) FROM part", (self._first,)
+        ).fetchone()
+        return bool(rows == notes and rows < 2 * (later or 0))
 
     def _full_width(self) -> int | None:
         """The length at which text is broken into lines, if it is at a fixed one."""
@@ -202,7 +213,7 @@ an extract in several files has to be put into one
             "WHERE note_id = ? ORDER BY revision, status, line, number",
             (note_id,),
         )
-        parts = (replace(Part(*row[:-1]), wrong=_unpacked(row[-1])) for row in rows)
+        parts = (_part(row) for row in rows)
         found = [
             self._candidate(list(_without_excess(group)))
             for _, group in groupby(parts, key=lambda part: (part.revision, part.status))
@@ -259,8 +270,9 @@ an extract in several files has to be put into one
         return "".join(lines.values())
 
 
-def _unpacked(wrong: str | None) -> Wrong | None:
-    return None if wrong is None else Wrong(*json.loads(wrong))
+def _part(row: tuple[Any, ...]) -> Part:
+    part = Part(*row[:-1])
+    return part if row[-1] is None else replace(part, wrong=Wrong(*json.loads(row[-1])))
 
 
 def _without_excess(parts: Iterator[Part]) -> Iterator[Part]:
@@ -310,6 +322,8 @@ def _revision(revision: str) -> tuple[str, str]:
     ('', 'second')
     """
     text = revision.strip()
+    if not text:
+        return "", ""
     try:
         number = Decimal(text) if text.isascii() else Decimal("NaN")
         if number.is_finite() and 0 <= number < 10**30:

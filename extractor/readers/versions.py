@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from extractor.errors import InputError, InputNotice
 from extractor.readers.note import Found, Note, checked, place
@@ -230,7 +230,7 @@ class Versions:
             "ORDER BY standing = 'preliminary', length(revision) DESC, revision DESC, number DESC",
             (note_id,),
         )
-        versions = [replace(Version(*row[:-1]), unreadable=_unpacked(row[-1])) for row in rows]
+        versions = [_version(row) for row in rows]
         if not versions or versions[0].text is not None or versions[0].unreadable:
             return versions[:1] + [one for one in versions[1:] if one.text is not None or one.unreadable]
         told, *rest = versions
@@ -267,8 +267,9 @@ def _packed(error: InputError | None) -> str | None:
     return None if error is None else json.dumps([error.code, error.where, error.problem, error.remedy])
 
 
-def _unpacked(packed: str | None) -> InputError | None:
-    return None if packed is None else InputError(*json.loads(packed))
+def _version(row: tuple[Any, ...]) -> Version:
+    version = Version(*row[:-1])
+    return version if row[-1] is None else replace(version, unreadable=InputError(*json.loads(row[-1])))
 
 
 def _notice(code: str, version: Version, problem: str, remedy: str) -> InputNotice:
