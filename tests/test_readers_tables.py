@@ -262,6 +262,14 @@ def test_readers_tables_addendum_that_cannot_be_read_costs_its_note(tmp_path: Pa
 
 
 @every_format
+def test_readers_tables_addendum_without_an_id_costs_its_note(tmp_path: Path, kind: str) -> None:
+    rows = [("a", None, "One plug."), ("x", None, "x"), ("y", None, "y"), ("", "a", SECRET), ("z", None, "z")]
+    texts, errors = given(kind, tmp_path, "id parent_id text", *rows)
+    assert texts == {"x": "x", "y": "y", "z": "z"}
+    assert failures(errors) == ["I026", "I023"]
+
+
+@every_format
 def test_readers_tables_what_is_not_signed_is_marked(tmp_path: Path, kind: str) -> None:
     rows = [("a", "x", "Signed"), ("b", "y", "Incomplete"), ("c", "z", SECRET), ("d", None, "Deleted")]
     notes, errors = collect(write(kind, tmp_path, ["id", "text", "note_status"], rows))

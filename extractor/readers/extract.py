@@ -111,7 +111,7 @@ an extract in several files has to be put into one
             self._last = part.note_id
         if self._next_is_in_doubt:
             self._next_is_in_doubt = False
-            self._spoil(part.note_id, _IN_DOUBT)
+            self.spoil(part.note_id, _IN_DOUBT)
         wrong = part.wrong
         self._base.execute(
             f"INSERT INTO part ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -127,16 +127,14 @@ an extract in several files has to be put into one
             ),
         )
 
-    def spoil(self, note_id: str, parent: str | None = None) -> None:
-        """A row of this note could not be read; that has been told."""
-        self._spoil(note_id, "a row of this note cannot be read")
-        if parent is not None:
-            self._spoil(parent, "an addendum to this note cannot be read")
+    def spoil(self, note_id: str, problem: str) -> None:
+        """Give no text of this note; what is wrong is told with its place when it is found."""
+        self._base.execute("INSERT OR IGNORE INTO spoiled VALUES (?, ?)", (note_id, problem))
 
     def lose(self) -> None:
         """Rows were lost here, nobody knows of which notes: of those around them, at best."""
         if self._last is not None:
-            self._spoil(self._last, _IN_DOUBT)
+            self.spoil(self._last, _IN_DOUBT)
         self._lost = self._next_is_in_doubt = True
 
     def found(self) -> Iterator[Version | InputNotice]:
@@ -152,9 +150,6 @@ an extract in several files has to be put into one
         with closing(self._base.execute(ids)) as rows:
             for (note_id,) in rows:
                 yield from self._note(note_id)
-
-    def _spoil(self, note_id: str, problem: str) -> None:
-        self._base.execute("INSERT OR IGNORE INTO spoiled VALUES (?, ?)", (note_id, problem))
 
     def _spoil_all(self, problem: str) -> None:
         self._base.execute("INSERT OR IGNORE INTO spoiled SELECT DISTINCT note_id, ? FROM part", (problem,))

@@ -87,7 +87,7 @@ def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputErr
     number, cells = row
     note_id = _id(cells[0])
     if note_id is None:
-        _leave_out(extract, columns, None)
+        _leave_out(extract, columns, cells)
         return InputError(
             "I026", place(source, number), "no id in this row", "give every row the id of its note"
         )
@@ -100,10 +100,14 @@ def _leave_out(extract: Extract, columns: Columns, cells: Cells | None) -> None:
     if columns.whole:
         return  # it was a note of its own
     note_id = _id(cells[0]) if cells else None
-    if cells is None or note_id is None or (columns.line is not None and _line(cells[2]) is None):
+    parent = _id(cells[5]) if cells else None
+    known = note_id is not None and (columns.line is None or (cells and _line(cells[2]) is not None))
+    if parent is not None:
+        extract.spoil(parent, "an addendum to this note cannot be read")
+    if note_id is not None and known:
+        extract.spoil(note_id, "a row of this note cannot be read")
+    elif columns.line is not None or columns.revision is not None:
         extract.lose()
-    else:
-        extract.spoil(note_id, _id(cells[5]))
 
 
 def _part(note_id: str, number: int, columns: Columns, cells: Cells) -> Part:
