@@ -247,9 +247,11 @@ def test_readers_tables_id_of_a_row_is_no_id_of_a_note(tmp_path: Path, kind: str
 
 @every_format
 def test_readers_tables_full_last_line_may_have_lost_the_next(tmp_path: Path, kind: str) -> None:
-    full = "x" * 250
-    texts, errors = given(kind, tmp_path, "id line text", ("a", 1, full), ("a", 2, "."), ("b", 1, full))
-    assert list(texts) == ["a"]
+    full, longer = "x" * 250, "x" * 251
+    rows = [("a", 1, full), ("a", 2, full), ("a", 3, "."), ("b", 1, full), ("c", 1, longer), ("d", 1, "y")]
+    texts, errors = given(kind, tmp_path, "id line text", *rows)
+    assert list(texts) == ["a", "c", "d"]
+    assert [error.where[-6:] for error in errors] == ["note b"]
     assert failures(errors) == ["I023"]
 
 
@@ -297,6 +299,29 @@ def test_readers_tables_columns_may_be_named(tmp_path: Path, kind: str) -> None:
     _, errors = collect(source, id_column="Number", text_column="Wortlaut")
     assert "--id-column" in errors[0].remedy
     assert "Nr, Zeile, Wortlaut" in errors[0].problem
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_readers_tables_never_give_a_part_of_a_note(tmp_path: Path, seed: int) -> None:
+    """Rows taken out, doubled, emptied; the file cut, quotes and line ends put anywhere."""
+    names, rows = lines()
+    chance = random.Random(seed)
+    chance.shuffle(rows) if seed % 2 else None
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(rows))
+        note_id, line, text = rows[at]
+        rows[at : at + 1] = chance.choice(
+            [[], [rows[at]] * 2, [(None, line, text)], [(note_id, None, text)], [(note_id, line, None)]]
+        )
+    path = Path(write("csv", tmp_path, names, rows))
+    data = path.read_bytes().decode()
+    if seed % 4 > 1:
+        at = chance.randrange(len(data))
+        path.write_bytes((data[:at] + chance.choice(['"', 'x"', '"\n', ""]) + data[at + 1 :]).encode())
+    notes, errors = collect(path)
+    assert errors
+    whole = {note_id: len(text) for note_id, text in demo().items()}
+    assert all(len(note.text) >= whole[note.note_id] - 2 for note in notes if note.note_id in whole)
 
 
 def test_readers_tables_extract_in_several_files_is_never_half_a_note(tmp_path: Path) -> None:
@@ -370,7 +395,7 @@ def test_readers_delimited_bad_file_is_one_error(tmp_path: Path, data: bytes | s
         f'c,"{SECRET}"{SECRET}',
         f'c,"{SECRET}\nthree,\n{SECRET}',
         f'c,"{SECRET}" , x\n\n{SECRET}\n"',
-        f"c,one\n{SECRET}\n{SECRET},{SECRET},{SECRET}",
+        f"c,one\n{SECRET} two.\n{SECRET},{SECRET},{SECRET}",
         "c," + "x" * 4_100_000,
         'c,"' + "x" * 4_100_000 + '"',
         "c," + "x" * 1_000_001,
@@ -379,10 +404,25 @@ def test_readers_delimited_bad_file_is_one_error(tmp_path: Path, data: bytes | s
 )
 def test_readers_delimited_bad_row_costs_only_itself(tmp_path: Path, bad: str) -> None:
     texts, errors = raw(tmp_path, f'id,text\na,x\n{bad}\nb,"y\nz"\n')
-    texts.pop("c", None) if bad.startswith("c,one\n") else None  # whole, as nobody can see what follows
     assert texts == {"a": "x", "b": "y\nz"}
-    assert len(errors) == 1
-    assert errors[0].where.startswith(str(tmp_path / "notes.csv") + (":3" if "one" not in bad else ":4"))
+    if bad.startswith("c,one"):  # what follows on it is a piece of its text
+        assert [(error.code, error.where[-9:]) for error in errors] == [
+            ("I026", "notes.csv:4"[-9:]),
+            ("I023", "3, note c"),
+        ]
+    else:
+        assert len(errors) == 1
+        assert errors[0].where.startswith(f"{tmp_path / 'notes.csv'}:3")
+
+
+def test_readers_delimited_piece_of_a_text_is_no_row(tmp_path: Path) -> None:
+    first = f'n1,1,x\nn2,1,"An 8 F{chr(34)}\nsheath {SECRET}, then two, plugs"\nn3,1,y\n'
+    texts, errors = raw(tmp_path, "id,line,text\n" + first)
+    assert texts == {"n1": "x"}
+    assert [error.code for error in errors] == ["I026", "I023", "I023"]
+    texts, errors = raw(tmp_path, "id,text\n" + first.replace(",1,", ",").replace(", plugs", " plugs"))
+    assert texts == {"n1": "x", "n3": "y"}
+    assert [error.code for error in errors] == ["I026", "I023"]
 
 
 def test_readers_delimited_ragged_row_costs_its_note_in_an_extract(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ _BLOCK = 1 << 20
 _HEAD = 8192
 # A row has its note once, with quotes doubled, and other columns.
 _MAX_ROW_CHARS = 4 * MAX_CHARS
+_ID = re.compile(r"\S*\w")
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[^\W\d_]")
 _MOST_SHAPES = 1000
 _EXCEL = re.compile('"?sep=."?')  # what Excel may write above the names of the columns
 _QUOTES = 'put text with quotes, delimiters or line ends in quotes, and write " in it as ""'
-_Record = tuple[int, list[str] | None]
+_Record = tuple[int, list[str], bool]
+"""The line where a row begins, its cells, and whether it ends."""
 
 
 def read_csv(path: str, options: Options) -> Iterator[Found | Version]:
@@ -115,32 +117,55 @@ def _rows(path: str, records: Iterator[_Record], columns: Columns, width: int) -
     """Rows with what they hold; those next to each other that cannot be read are told as one."""
     run: list[int] = []  # first and last row of those that cannot be read
     broken = False
-    seen: set[str] = set()  # shapes of ids
-    for number, record in records:
-        shape = _shape(record[columns.id]) if record is not None and len(record) > columns.id else ""
-        # Behind what cannot be read, pieces of a text may look like rows.
-        likely = not run or shape in seen or not (" " in shape or not shape or (broken and seen))
-        if record is None or not _fits(record, width) or not likely:
-            broken = broken or record is None
+    ids = _Ids()
+    for number, record, ends in records:
+        note_id = record[columns.id] if len(record) > columns.id else ""
+        fits = ends and _fits(record, width) and ids.may_be(note_id)
+        if fits and columns.line is not None and not record[columns.line].strip().isdigit():
+            fits = ids.alike(note_id)
+        if not fits or (broken and not ids.alike(note_id)):
+            if not ends or not broken:
+                torn = not ids.may_be(note_id)
+                yield Unread(_before_text(record, columns) if ends and not torn else None, torn)
+            broken = broken or not ends
             run = [*run[:1], number]
-            if record is None:
-                yield Unread()
-            elif not broken:
-                yield Unread(_before_text(record, columns))
             continue
         if run:
             yield _unread(path, run, width, broken)
             run, broken = [], False
-        if len(seen) < _MOST_SHAPES:
-            seen.add(shape)
+        ids.add(note_id)
         yield number, tuple(None if at is None else record[at] for at in columns.positions)
     if run:
         yield _unread(path, run, width, broken)
 
 
-def _shape(note_id: str) -> str:
-    """What ids of one kind have in common: ``demo-003`` and ``demo-17`` are alike, ``three`` is not."""
-    return _LETTER.sub("a", _DIGITS.sub("0", note_id.strip()))
+class _Ids:
+    """What the ids of a table look like: pieces of a text that stand in their place do not."""
+
+    def __init__(self) -> None:
+        self._shapes: set[str] = set()
+        self._words = False  # whether they may be words with blanks between
+
+    def add(self, note_id: str) -> None:
+        if len(self._shapes) < _MOST_SHAPES:
+            self._shapes.add(self._shape(note_id))
+        self._words = self._words or not _ID.fullmatch(note_id.strip())
+
+    def may_be(self, note_id: str) -> bool:
+        """Whether this may be an id; it may lack."""
+        plain = note_id.strip()
+        return not self._shapes or self._words or not plain or bool(_ID.fullmatch(plain))
+
+    def alike(self, note_id: str) -> bool:
+        """Whether this is as the ids before; where there are none, as ids are."""
+        if not self._shapes:
+            return bool(_ID.fullmatch(note_id.strip()))
+        return self._shape(note_id) in self._shapes
+
+    @staticmethod
+    def _shape(note_id: str) -> str:
+        # demo-003 and demo-17 are alike, three is not.
+        return _LETTER.sub("a", _DIGITS.sub("0", note_id.strip()))
 
 
 def _fits(record: list[str], width: int) -> bool:
@@ -161,7 +186,7 @@ def _unread(path: str, run: list[int], width: int, broken: bool) -> InputError:
     if broken:
         problem = f"the quotes of a row do not close, or stand in text without quotes around it{until}"
     else:
-        problem = f"not {width} cells as in the first row{until}"
+        problem = f"not {width} cells as in the first row, or no id in its place{until}"
     return InputError("I026", place(path, run[0]), problem, _QUOTES)
 
 
@@ -190,7 +215,7 @@ class _Records:
         return ""
 
     def rows(self, delimiter: str) -> Iterator[_Record]:
-        """Each row; ``None`` for one that does not end."""
+        """Each row; of one that does not end, the cells of its first line."""
         csv.field_size_limit(max(csv.field_size_limit(), _MAX_ROW_CHARS + 1))
         going = True
         while going:
@@ -199,12 +224,12 @@ class _Records:
             try:
                 for record in csv.reader(self._lines(), delimiter=delimiter, strict=True):
                     if record:
-                        yield first, record
+                        yield first, record, True
                     self._row.clear()
                     first = self._number + 1
                 going = False
             except (csv.Error, _TooLongError):
-                yield first, None
+                yield first, next(csv.reader(self._row[:1], delimiter=delimiter), []), False
                 self._number -= len(self._row) - 1
                 self._again += reversed(self._row[1:])
 

@@ -131,10 +131,14 @@ an extract in several files has to be put into one
         """Give no text of this note; what is wrong is told with its place when it is found."""
         self._base.execute("INSERT OR IGNORE INTO spoiled VALUES (?, ?)", (note_id, problem))
 
-    def lose(self) -> None:
-        """Rows were lost here, nobody knows of which notes: of those around them, at best."""
+    def doubt_last(self) -> None:
+        """Give no text of the note of the row before."""
         if self._last is not None:
             self.spoil(self._last, _IN_DOUBT)
+
+    def lose(self) -> None:
+        """Rows were lost here, nobody knows of which notes: of those around them, at best."""
+        self.doubt_last()
         self._lost = self._next_is_in_doubt = True
 
     def found(self) -> Iterator[Version | InputNotice]:
@@ -143,7 +147,7 @@ an extract in several files has to be put into one
         (notes,) = self._base.execute("SELECT count(DISTINCT note_id) FROM part").fetchone()
         if self._lost and self._runs > notes:  # rows of a note do not stand together: it may be any one
             self._spoil_all(_IN_DOUBT)
-        self._first, self._width = self._first_line(), self._full_width()
+        self._first, self._widths = self._first_line(), self._full_widths()
         if self._ids_are_of_rows(notes):
             self._spoil_all("every row has an id of its own, which is then not that of a note (--id-column)")
         ids = "SELECT note_id FROM part GROUP BY note_id ORDER BY min(number)"
@@ -170,17 +174,19 @@ an extract in several files has to be put into one
         ).fetchone()
         return bool(rows == notes and rows < 2 * (later or 0))
 
-    def _full_width(self) -> int | None:
-        """The length at which text is broken into lines, if it is at a fixed one."""
-        (width,) = self._base.execute("SELECT max(length(text)) FROM part WHERE line IS NOT NULL").fetchone()
-        if width is None or width < _NARROWEST:
-            return None
+    def _full_widths(self) -> set[int]:
+        """Lengths at which text is broken into lines: the greatest, and the one that most lines have."""
         goes_on = (
-            "SELECT 1 FROM part AS one WHERE length(text) = ? AND EXISTS (SELECT 1 FROM part AS next WHERE "
-            "next.note_id = one.note_id AND next.revision = one.revision AND next.status = one.status AND "
-            "next.line = one.line + 1) LIMIT 1"
+            "SELECT length(text), count(*) FROM part AS one WHERE length(text) >= ? AND EXISTS ("
+            "SELECT 1 FROM part AS next WHERE next.note_id = one.note_id AND next.revision = one.revision "
+            "AND next.status = one.status AND next.line = one.line + 1) GROUP BY 1"
         )
-        return width if self._base.execute(goes_on, (width,)).fetchone() else None
+        lines = dict(self._base.execute(goes_on, (_NARROWEST,)).fetchall())
+        (greatest,) = self._base.execute(
+            "SELECT max(length(text)) FROM part WHERE line IS NOT NULL"
+        ).fetchone()
+        most = sum(lines.values()) / 2
+        return {width for width, count in lines.items() if width == greatest or count > most}
 
     def _note(self, note_id: str) -> Iterator[Version | InputNotice]:
         """The versions of a note; only the one that cannot be read where that is the one to read."""
@@ -257,10 +263,9 @@ an extract in several files has to be put into one
         for expected, number in enumerate(numbers, self._first):
             if number != expected:
                 return InputError("I024", where, f"line {expected} of the note is missing", _AGAIN)
-        if numbers and len(parts[-1].text) == self._width:
-            problem = (
-                f"the last line is full ({self._width} characters), so that lines after it may be missing"
-            )
+        width = len(parts[-1].text)
+        if numbers and width in self._widths:
+            problem = f"the last line is full ({width} characters), so that lines after it may be missing"
             return InputError("I023", where, problem, "look whether the note ends there; " + _AGAIN)
         return "".join(lines.values())
 

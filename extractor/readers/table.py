@@ -32,9 +32,12 @@ class Unread:
     ----------
     cells
         What it holds, as far as that is certain: it may be of the wrong length.
+    torn
+        It may be no row at all but a piece of the text of the row before.
     """
 
     cells: Cells | None = None
+    torn: bool = False
 
 
 Row = tuple[int, Cells] | Unread | InputError
@@ -82,6 +85,8 @@ def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputErr
     if isinstance(row, InputError):
         return row
     if isinstance(row, Unread):
+        if row.torn:
+            extract.doubt_last()
         _leave_out(extract, columns, row.cells)
         return None
     number, cells = row
