@@ -7,7 +7,7 @@ text are turned into one text, and offsets refer to that. What cannot be read
 becomes an ``InputError`` that costs that note only. No message quotes a note.
 """
 
-from extractor.readers.database import shown
+from extractor.readers.address import shown
 from extractor.readers.note import MAX_CHARS, Note, Standing, place
 from extractor.readers.options import Options
 from extractor.readers.source import SUFFIXES, read

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from extractor.errors import InputError
+from extractor.readers.address import parsed_url, shown
 from extractor.readers.columns import Columns, choose
 from extractor.readers.note import Found, place
 from extractor.readers.options import Options
@@ -19,7 +20,7 @@ from extractor.readers.table import Row, Unread, table_notes
 from extractor.readers.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
 _ROWS = 256
 _URL = "write it as dialect://user:password@host/database, with @ : / in a password as %40 %3A %2F"
@@ -60,36 +61,6 @@ def read_database(url: str, options: Options) -> Iterator[Found | Version]:
         engine.dispose()
 
 
-def shown(source: str) -> str:
-    """A source as messages and notes name it: of the URL of a database, what is no secret.
-
-    Examples
-    --------
-    >>> shown("postgresql+psycopg://ada:secret@db.example/epic?sslpassword=secret")
-    'postgresql://db.example/epic'
-    >>> shown("postgresql://ada:p@ss@db.example/epic"), shown("notes.csv")
-    ('postgresql://...', 'notes.csv')
-    """
-    if "://" not in source:
-        return source
-    url = _parsed(source)
-    dialect = source.partition("://")[0].partition("+")[0]
-    named = dialect if dialect.isalnum() and len(dialect) < 20 else "database"
-    if url is None or source.count("@") > (url.username is not None) or "@" in (url.host or ""):
-        return f"{named}://..."
-    port = f":{url.port}" if url.port else ""
-    return f"{named}://{url.host or ''}{port}/{url.database or ''}"
-
-
-def _parsed(url: str) -> URL | None:
-    try:
-        from sqlalchemy import make_url
-
-        return make_url(url)
-    except Exception:
-        return None
-
-
 def _engine(url: str, where: str) -> Engine | InputError:
     try:
         import sqlalchemy
@@ -97,7 +68,7 @@ def _engine(url: str, where: str) -> Engine | InputError:
         return InputError(
             "I029", where, "reading a database needs SQLAlchemy", "install it: pip install sqlalchemy"
         )
-    parsed = _parsed(url)
+    parsed = parsed_url(url)
     if parsed is None:
         return InputError("I029", where, "not the URL of a database", _URL)
     file = parsed.database if parsed.get_backend_name() == "sqlite" else None
