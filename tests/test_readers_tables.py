@@ -606,10 +606,11 @@ def test_readers_tables_command_takes_columns_and_query(tmp_path: Path, fake_cod
     table = [write("csv", tmp_path, names, rows), *options]
     base = [write("sqlite", tmp_path, names, rows), "--query", "SELECT * FROM note", *options]
     for source in (table, base):
-        for command in (["code"], ["explain"], ["rules", "impact"], ["rules", "check", "--notes"]):
+        export = ["export", "--to", "prodigy"]
+        for command in (["code"], ["explain"], export, ["rules", "impact"], ["rules", "check", "--notes"]):
             result = CliRunner().invoke(app, [*command, *source])
             assert (result.exit_code, result.stderr) == (0, "")
-    assert [note.text for note in fake_coder.seen] == ["Two plugs.\n\nADDENDUM:\nx"] * 2
+    assert [note.text for note in fake_coder.seen] == ["Two plugs.\n\nADDENDUM:\nx"] * 4
 
 
 # Memory
