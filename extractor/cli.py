@@ -17,7 +17,7 @@ from enum import StrEnum
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.evaluate import Gold
     from extractor.export import Annotated as AnnotatedNote
-    from extractor.readers import Note
+    from extractor.readers import Note, Options
     from extractor.rules import RuleBook
     from extractor.suggestion import Suggestion
 
@@ -90,10 +90,29 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH",
-        help="A .txt file (one note), a .jsonl file (one object per line with id and text), "
-        "a folder of them, or - for one note from standard input.",
+        help="A .txt file (one note), a .jsonl file (one object per line with id and text), a table "
+        "(.csv, .tsv, .parquet), a folder of them, the URL of a database with --query, "
+        "or - for one note from standard input.",
         show_default=False,
     ),
+]
+_TABLES = "Tables and databases"
+
+
+def _column(option: str, what: str) -> Any:
+    help_text = f"Column with {what}, where the guess does not fit."
+    return typer.Option(option, metavar="NAME", help=help_text, rich_help_panel=_TABLES)
+
+
+IdColumn = Annotated[str | None, _column("--id-column", "the id of a note")]
+TextColumn = Annotated[str | None, _column("--text-column", "the text of a note, or of a line of it")]
+LineColumn = Annotated[str | None, _column("--line-column", "the number of a line, where a note has many")]
+RevisionColumn = Annotated[str | None, _column("--revision-column", "the number or time of a version")]
+StatusColumn = Annotated[str | None, _column("--status-column", "whether a note is signed")]
+ParentColumn = Annotated[str | None, _column("--parent-column", "the note that an addendum belongs to")]
+Query = Annotated[
+    str | None,
+    typer.Option("--query", metavar="SQL", help="Rows to read from a database.", rich_help_panel=_TABLES),
 ]
 Patterns = Annotated[
     Path | None,
@@ -162,14 +181,24 @@ def code(
             "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
         ),
     ] = 1,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Suggest codes for notes, in the order they are given."""
-    from extractor.readers import read
+    from extractor.readers import Options, read
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     _check_out(out, paths)
     errors = _Errors()
     statuses: Counter[str] = Counter()
-    suggestions = _counted(_suggestions(read(paths, errors), workers), statuses)
+    suggestions = _counted(_suggestions(read(paths, errors, options), workers), statuses)
     with _destination(out, exact=form is not Format.table) as stream:
         if form is Format.table:
             from extractor.output import print_table
@@ -229,11 +258,21 @@ def export(
         bool,
         typer.Option("--force", help="Replace an earlier export, with what was corrected in it."),
     ] = False,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Write suggestions with their evidence for other tools, to be checked and corrected there."""
     from extractor.output import summary
-    from extractor.readers import read
+    from extractor.readers import Options, read
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     if recorded is not None:
         _check_instant(form, recorded)
     try:
@@ -243,7 +282,7 @@ def export(
         raise typer.Exit(MISUSED) from None
     errors = _Errors()
     statuses: Counter[str] = Counter()
-    items = _annotated(read(paths, errors), workers, statuses)
+    items = _annotated(read(paths, errors, options), workers, statuses)
     _write_export(form, items, out, recorded, force)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
@@ -256,7 +295,9 @@ def explain(
     path: Annotated[
         str,
         typer.Argument(
-            metavar="PATH", help="A note: .txt, .jsonl, folder, or - for standard input.", show_default=False
+            metavar="PATH",
+            help="A note: a file, a folder, the URL of a database with --query, or - for standard input.",
+            show_default=False,
         ),
     ],
     note_id: Annotated[
@@ -266,10 +307,22 @@ def explain(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing."),
     ] = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Show why: the note with its evidence, the proof of every unit, every mention."""
+    from extractor.readers import Options
+
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     _check_out(html, [path])
-    note = _one_note(path, note_id)
+    note = _one_note(path, note_id, options)
     explanation = make_coder().explain(note.text, note.note_id, note.standing)
     if html is not None:
         from extractor.page import render_page
@@ -332,13 +385,23 @@ def rules_check(
         ),
     ] = None,
     patterns: Patterns = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Run every rule's own examples, and report phrases that two rules claim."""
-    from extractor.readers import read
+    from extractor.readers import Options, read
     from extractor.workbench import check
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     errors = _Errors()
-    report = check(_rules(patterns), read(notes or [], errors))
+    report = check(_rules(patterns), read(notes or [], errors, options))
     for failure in report.failures:
         _echo(f"{failure.rule}: {failure.list} example does not hold: {failure.example}")
         _echo(f"    {failure.problem}")
@@ -395,6 +458,13 @@ def rules_impact(
     fail_on_loss: Annotated[
         bool, typer.Option("--fail-on-loss", help="Exit with status 1 when a labelled note got worse.")
     ] = False,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Show which notes a change of the rules changes, from what to what and by which rule.
 
@@ -402,16 +472,20 @@ def rules_impact(
     Notes with gold labels also show whether they went from right to wrong or from wrong to right.
     """
     from extractor import impact
+    from extractor.readers import Options
     from extractor.revisions import complete, other_rules
     from extractor.rules import patterns_dir
     from extractor.terminal import console
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     errors = _Errors()
     folder = patterns or patterns_dir()
     with _reported():
         new = complete(_rules(patterns), str(folder))
         old = other_rules(against, folder)
-    totals = impact.total(impact.compare(_labelled(corpus, errors), old, new, workers))
+    totals = impact.total(impact.compare(_labelled(corpus, errors, options), old, new, workers))
     edited = impact.edited_rules(old, new)
     with _destination(None, exact=form is ImpactFormat.jsonl) as stream:
         if form is ImpactFormat.jsonl:
@@ -476,11 +550,11 @@ def _annotated(notes: Iterator[Note], workers: int, statuses: Counter[str]) -> I
         yield annotate(texts.popleft(), suggestion)
 
 
-def _labelled(paths: list[str], errors: _Errors) -> Iterator[tuple[Note, Gold | None]]:
+def _labelled(paths: list[str], errors: _Errors, options: Options) -> Iterator[tuple[Note, Gold | None]]:
     """Notes with their labels; one that is not usable is reported, and its note compared without."""
     from extractor.evaluate import notes_with_labels
 
-    for note, gold in notes_with_labels(paths, errors):
+    for note, gold in notes_with_labels(paths, errors, options):
         if isinstance(gold, InputError):
             errors(gold)
             gold = None
@@ -517,12 +591,12 @@ def _counted(suggestions: Iterable[Suggestion], statuses: Counter[str]) -> Itera
         yield suggestion
 
 
-def _one_note(path: str, note_id: str | None) -> Note:
+def _one_note(path: str, note_id: str | None, options: Options) -> Note:
     """Find the one note meant: errors of other notes do not matter once it is found."""
-    from extractor.readers import read
+    from extractor.readers import place, read, shown
 
     failed: list[InputError] = []
-    notes = read([path], failed.append)
+    notes = read([path], failed.append, options)
     if note_id is None:
         found = [note for _, note in zip(range(_SHOWN_IDS + 1), notes, strict=False)]
         if len(found) > 1:
@@ -532,12 +606,8 @@ def _one_note(path: str, note_id: str | None) -> Note:
     else:
         found = [note for note in notes if note.note_id == note_id][:1]
         if not found:
-            place = "standard input" if path == "-" else path
-            failed.append(
-                InputError(
-                    "I017", f"{place}, note {note_id}", "no such note", "check the id; it must be exact"
-                )
-            )
+            where = place(shown(path), note_id=note_id)
+            failed.append(InputError("I017", where, "no such note", "check the id; it must be exact"))
     if not found:
         errors = _Errors()
         for error in failed:

@@ -41,7 +41,7 @@ def text_note(source: str, note_id: str, data: bytes) -> Found:
     where = place(source)
     if len(data) > MAX_TEXT_BYTES:
         return too_large(where, f"more than {MAX_CHARS:,} characters")
-    binary = _binary(where, data)
+    binary = binary_error(where, data)
     if binary:
         return binary
     text = _decode(where, data)
@@ -58,7 +58,7 @@ def _records(path: str, file: BinaryIO) -> Iterator[Found]:
         number += 1
         start, offset = offset, offset + len(data)
         if number == 1:
-            binary = _binary(path, data)
+            binary = binary_error(path, data)
             if binary:
                 yield binary
                 return
@@ -118,7 +118,8 @@ def _record_id(record: dict[str, Any]) -> str | None:
     return None
 
 
-def _binary(where: str, data: bytes) -> InputError | None:
+def binary_error(where: str, data: bytes) -> InputError | None:
+    """The error of a file that by its first bytes is no UTF-8 text."""
     head = data[:8192]
     if head.startswith(_UTF16_BOMS):
         return InputError(

@@ -22,7 +22,11 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 _READERS = {
     ".txt": "plain:read_text",
     ".jsonl": "plain:read_jsonl",
+    ".csv": "delimited:read_csv",
+    ".tsv": "delimited:read_tsv",
+    ".parquet": "parquet:read_parquet",
 }
+_DATABASE = "database:read_database"
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
 
@@ -39,12 +43,13 @@ def read(
     ----------
     paths
         Files, folders (all files in them and below whose kind is known, sorted by path,
-        hidden ones left out), or ``-`` for one note from standard input.
+        hidden ones left out), the URL of a database (``postgresql://host/database``, with
+        a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
         ``InputNotice`` tells of something that was left out as it should.
     options
-        Names of columns and fields, where the guesses do not fit.
+        Names of columns and fields, where the guesses do not fit, and the query of a database.
     unique
         Of two notes with one id, keep the first. Needs memory for every id; a caller
         that looks for repetitions itself says ``False``.
@@ -109,6 +114,8 @@ def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
 def _source(path: str, options: Options) -> Iterator[Found | Version]:
     if path == "-":
         yield text_note("-", "stdin", sys.stdin.buffer.read(MAX_TEXT_BYTES + 1))
+    elif "://" in path:
+        yield from _reader(_DATABASE)(path, options)
     elif os.path.isdir(path):
         yield from _folder(path, options)
     elif not os.path.lexists(path):
