@@ -22,6 +22,7 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 _READERS = {
     ".txt": "plain:read_text",
     ".jsonl": "plain:read_jsonl",
+    ".hl7": "hl7v2:read_hl7",
 }
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
