@@ -21,7 +21,10 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 # Imported when first needed: a text file waits for no PDF library.
 _READERS = {
     ".txt": "plain:read_text",
-    ".jsonl": "plain:read_jsonl",
+    ".jsonl": "content:read_lines",
+    ".ndjson": "content:read_lines",
+    ".json": "content:read_json",
+    ".xml": "ccda:read_xml",
     ".hl7": "hl7v2:read_hl7",
 }
 SUFFIXES = tuple(_READERS)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from extractor.errors import InputError, InputNotice
+from extractor.readers.attachment import told_once
 from extractor.readers.note import Found, Note, checked, place
 
 ADDENDUM = "\n\nADDENDUM:\n"
@@ -190,8 +191,19 @@ class Versions:
             )
             return
         draft = any(part.standing == "preliminary" for part in parts)
-        text = ADDENDUM.join(part.text or "" for part in parts)
-        note = Note(newest.shown, text, newest.source, newest.line, "preliminary" if draft else standing)
+        # Some systems send the whole note again with its addendum.
+        texts = [part.text or "" for part in parts]
+        once = texts if len(texts) == 1 else told_once(texts, place(newest.source, newest.line, newest.shown))
+        if isinstance(once, InputError):
+            yield once
+            return
+        note = Note(
+            newest.shown,
+            ADDENDUM.join(once),
+            newest.source,
+            newest.line,
+            "preliminary" if draft else standing,
+        )
         yield checked(note)
 
     def _addenda(self, note: Version) -> Iterator[Version]:

@@ -1,0 +1,164 @@
+"""Narrative blocks of C-CDA: paragraphs, lists and tables as lines of text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_BLOCKS = ("paragraph", "list", "table", "item", "caption", "footnote")
+_ROWS = ("thead", "tbody", "tfoot")
+_LEFT_OUT = ("renderMultiMedia", "col", "colgroup", "footnoteRef")
+_INDENT = re.compile(r"[ \t]*")
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MOST_COLUMNS = 100
+
+
+class NarrativeError(ValueError):
+    """What is wrong with a document, by the code of its error; it quotes nothing."""
+
+    def __init__(self, code: str, problem: str) -> None:
+        self.code = code
+        super().__init__(problem)
+
+
+def narrative(block: Element) -> str:
+    r"""The text of a narrative block.
+
+    Lines in it stay lines, without the indentation that the writing of the XML gave
+    them. What is marked as deleted is left out.
+
+    Examples
+    --------
+    >>> from xml.etree.ElementTree import fromstring
+    >>> narrative(fromstring(
+    ...     "<text><paragraph>Devices:</paragraph><table><tr><td>AVP II</td><td>12 mm</td></tr></table>"
+    ...     "<list listType='ordered'><item>No leak.</item></list></text>"))
+    'Devices:\nAVP II\t12 mm\n1. No leak.'
+    """
+    lines = _lines(block)
+    return "\n".join(lines).strip("\n")
+
+
+def _lines(element: Element) -> list[str]:
+    """The lines of an element: those of running text, and those of the blocks in it."""
+    out: list[str] = []
+    running: list[str] = []
+
+    def end() -> None:
+        out.extend(_dedented("".join(running)))
+        running.clear()
+
+    def take(part: Element) -> None:
+        running.append(part.text or "")
+        for child in part:
+            name = _name(child)
+            if name in _BLOCKS:
+                end()
+                out.extend(_block(child, name))
+            elif name == "br":
+                running.append("\n")
+            elif name == "sup":
+                running.append("".join(child.itertext()).translate(_SUPERSCRIPT))
+            elif child.get("revised") != "delete" and name not in _LEFT_OUT:
+                take(child)
+            running.append(child.tail or "")
+
+    take(element)
+    end()
+    return out
+
+
+def _name(element: Element) -> str:
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else "renderMultiMedia"
+
+
+def _block(element: Element, name: str) -> list[str]:
+    if element.get("revised") == "delete":
+        return []
+    if name == "list":
+        return _list(element)
+    return _table(element) if name == "table" else _lines(element)
+
+
+def _list(element: Element) -> list[str]:
+    out: list[str] = []
+    number = 0
+    for child in element:
+        lines = _block(child, _name(child))
+        if _name(child) != "item":
+            out += lines
+            continue
+        number += 1
+        mark = f"{number}. " if element.get("listType") == "ordered" else "- "
+        out += [f"{mark}{lines[0]}", *lines[1:]] if lines else []
+    return out
+
+
+def _table(element: Element) -> list[str]:
+    out: list[str] = []
+    for child in element:
+        name = _name(child)
+        if name in _ROWS:
+            out += _rows([row for row in child if _name(row) == "tr"])
+        elif name == "caption":
+            out += _lines(child)
+    return out + _rows([row for row in element if _name(row) == "tr"])
+
+
+def _rows(rows: list[Element]) -> list[str]:
+    """Rows as lines; a cell that spans rows is written in the first of them."""
+    out: list[str] = []
+    taken: dict[int, int] = {}  # rows that a column is taken for from above
+    for row in rows:
+        cells: list[str] = []
+        for cell in row if row.get("revised") != "delete" else ():
+            while taken.get(len(cells), 0):
+                taken[len(cells)] -= 1
+                cells.append("")
+            wide, high = _span(cell, "colspan"), _span(cell, "rowspan")
+            for column in range(len(cells), len(cells) + wide):
+                taken[column] = high - 1
+            cells += [_cell(cell), *[""] * (wide - 1)]
+        for column in [column for column in taken if column >= len(cells) and taken[column]]:
+            taken[column] -= 1
+        if any(cells):
+            # Where the first cell is empty, bars keep its place.
+            out.append(("\t" if cells[0] else " | ").join(cells).rstrip("\t |"))
+    return out
+
+
+def _span(cell: Element, name: str) -> int:
+    value = cell.get(name) or ""
+    return max(1, min(int(value), _MOST_COLUMNS)) if value.isascii() and value.isdigit() else 1
+
+
+def _cell(cell: Element) -> str:
+    text = ""
+    for line in _lines(cell) if cell.get("revised") != "delete" else ():
+        line = " ".join(line.split())
+        if line:
+            text += (" " if text[-1:] in ".,;:/-" else ", ") + line if text else line
+    return text
+
+
+def _dedented(text: str) -> list[str]:
+    """Lines without blank ones at both ends and without the indentation that they share."""
+    if not text.strip():
+        return []
+    lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
+    while lines and not lines[0]:
+        lines.pop(0)
+    while lines and not lines[-1]:
+        lines.pop()
+    # The first line of a text may follow its mark, and have no indentation of its own.
+    indents = [len(_indent(line)) for line in lines[1:] if line]
+    shared = min(indents, default=0)
+    return [lines[0].lstrip(" \t"), *(line[shared:] for line in lines[1:])]
+
+
+def _indent(line: str) -> str:
+    found = _INDENT.match(line)
+    return found[0] if found else ""
