@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _BLOCKS = ("paragraph", "list", "table", "item", "caption", "footnote")
 _ROWS = ("thead", "tbody", "tfoot")
 _LEFT_OUT = ("renderMultiMedia", "col", "colgroup", "footnoteRef")
+_WRAP, _WRAPPED = re.compile(r"\A[ \t]*\n[ \t]*"), re.compile(r"\n[ \t]*\Z")
+_BREAK = "\0"  # which XML cannot hold
 _INDENT = re.compile(r"[ \t]*")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_COLUMNS = 100
@@ -42,29 +44,37 @@ def narrative(block: Element) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def _lines(element: Element) -> list[str]:
-    """The lines of an element: those of running text, and those of the blocks in it."""
+def _lines(element: Element, flat: bool = False) -> list[str]:
+    """The lines of an element: those of running text, and those of the blocks in it.
+
+    Where it is ``flat``, as in a cell, line ends in the XML are spaces.
+    """
     out: list[str] = []
-    running: list[str] = []
+    running = [""]
 
     def end() -> None:
-        out.extend(_dedented("".join(running)))
-        running.clear()
+        out.extend(_dedented("".join(running).replace(_BREAK, "\n")))
+        running[:] = [""]
+
+    def write(text: str | None) -> None:
+        running.append(" ".join((text or "").split("\n")) if flat else text or "")
 
     def take(part: Element) -> None:
-        running.append(part.text or "")
+        write(part.text)
         for child in part:
             name = _name(child)
             if name in _BLOCKS:
                 end()
-                out.extend(_block(child, name))
+                out.extend(_block(child, name, flat))
             elif name == "br":
-                running.append("\n")
+                # Where the XML has a line end beside it too, it is one.
+                running[-1] = _WRAPPED.sub("", running[-1])
+                running.append(_BREAK)
             elif name == "sup":
                 running.append("".join(child.itertext()).translate(_SUPERSCRIPT))
             elif child.get("revised") != "delete" and name not in _LEFT_OUT:
                 take(child)
-            running.append(child.tail or "")
+            write(_WRAP.sub("", child.tail or "") if name == "br" else child.tail)
 
     take(element)
     end()
@@ -75,19 +85,19 @@ def _name(element: Element) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else "renderMultiMedia"
 
 
-def _block(element: Element, name: str) -> list[str]:
+def _block(element: Element, name: str, flat: bool) -> list[str]:
     if element.get("revised") == "delete":
         return []
     if name == "list":
-        return _list(element)
-    return _table(element) if name == "table" else _lines(element)
+        return _list(element, flat)
+    return _table(element) if name == "table" else _lines(element, flat)
 
 
-def _list(element: Element) -> list[str]:
+def _list(element: Element, flat: bool) -> list[str]:
     out: list[str] = []
     number = 0
     for child in element:
-        lines = _block(child, _name(child))
+        lines = _block(child, _name(child), flat)
         if _name(child) != "item":
             out += lines
             continue
@@ -137,7 +147,7 @@ def _span(cell: Element, name: str) -> int:
 
 def _cell(cell: Element) -> str:
     text = ""
-    for line in _lines(cell) if cell.get("revised") != "delete" else ():
+    for line in _lines(cell, flat=True) if cell.get("revised") != "delete" else ():
         line = " ".join(line.split())
         if line:
             text += (" " if text[-1:] in ".,;:/-" else ", ") + line if text else line
