@@ -13,7 +13,6 @@ _ROWS = ("thead", "tbody", "tfoot")
 _LEFT_OUT = ("renderMultiMedia", "col", "colgroup", "footnoteRef")
 _WRAP, _WRAPPED = re.compile(r"\A[ \t]*\n[ \t]*"), re.compile(r"\n[ \t]*\Z")
 _BREAK = "\0"  # which XML cannot hold
-_INDENT = re.compile(r"[ \t]*")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_COLUMNS = 100
 
@@ -53,7 +52,7 @@ def _lines(element: Element, flat: bool = False) -> list[str]:
     running = [""]
 
     def end() -> None:
-        out.extend(_dedented("".join(running).replace(_BREAK, "\n")))
+        out.extend(_dedented("".join(running)))
         running[:] = [""]
 
     def write(text: str | None) -> None:
@@ -155,20 +154,20 @@ def _cell(cell: Element) -> str:
 
 
 def _dedented(text: str) -> list[str]:
-    """Lines without blank ones at both ends and without the indentation that they share."""
-    if not text.strip():
+    """Lines without blank ones at both ends and without the indentation that those of the XML share."""
+    if not text.replace(_BREAK, "").strip():
         return []
-    lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
-    while lines and not lines[0]:
-        lines.pop(0)
-    while lines and not lines[-1]:
-        lines.pop()
-    # The first line of a text may follow its mark, and have no indentation of its own.
-    indents = [len(_indent(line)) for line in lines[1:] if line]
-    shared = min(indents, default=0)
-    return [lines[0].lstrip(" \t"), *(line[shared:] for line in lines[1:])]
+    # Behind a break a line begins as its author meant it; the first may follow its mark.
+    parts = re.split(f"(\n|{_BREAK})", text.replace("\xa0", " "))
+    lines, ends = [part.rstrip() for part in parts[::2]], [_BREAK, *parts[1::2]]
+    shared = min(
+        (_indent(line) for line, end in zip(lines, ends, strict=True) if line and end == "\n"), default=0
+    )
+    lines = [line[shared:] if end == "\n" else line for line, end in zip(lines, ends, strict=True)]
+    kept = [n for n, line in enumerate(lines) if line]
+    lines = lines[kept[0] : kept[-1] + 1]
+    return [lines[0].lstrip(), *lines[1:]]
 
 
-def _indent(line: str) -> str:
-    found = _INDENT.match(line)
-    return found[0] if found else ""
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
