@@ -252,8 +252,8 @@ def test_messages_hl7_document_beside_other_lines_is_an_error(tmp_path: Path) ->
 
 
 def test_messages_hl7_raw_line_ends_inside_a_text(tmp_path: Path) -> None:
-    path = hl7(tmp_path, mdm(["OBX|1|TX|||One plug.\n\nAVP II\nA second.||||||F"]))
-    assert collect(path)[0][0].text == "One plug.\n\nAVP II\nA second."
+    path = hl7(tmp_path, mdm(["OBX|1|TX|||One plug.\n\nREL\nAVP II\nA second.||||||F"]))
+    assert collect(path)[0][0].text == "One plug.\n\nREL\nAVP II\nA second."
 
 
 def test_messages_hl7_charsets(tmp_path: Path) -> None:
@@ -300,6 +300,8 @@ BAD_HL7: dict[str, tuple[Sequence[str], str]] = {
     "bare separator": ([f"OBX|1|TX|||One plug | {SECRET}||||||F"], "I041"),
     "line behind the fields": ([f"OBX|1|TX|||One plug.||||||F\n{SECRET}"], "I041"),
     "line behind another segment": ([f"ROL|1\n{SECRET}", *tx("One plug.")], "I041"),
+    "continued segment": ([*tx("One plug."), f"ADD|{SECRET}"], "I041"),
+    "continued message": ([*tx("One plug."), "DSC|1234"], "I044"),
     "missing line": ([tx("a\nb\nc")[0], tx("a\nb\nc")[2]], "I045"),
     "missing first line": (tx("a\nb")[1:], "I045"),
     "no text": ([], "I037"),

@@ -43,6 +43,7 @@ _NAMES = (
     "SFT SHP SPM TQ1 TQ2 TXA UAC UB1 UB2 VAR"
 )
 _SEGMENTS = frozenset(_NAMES.split())
+_TEXTS = ("OBX", "NTE")
 _LOCAL = re.compile(r"Z[A-Z0-9]{2}")
 _SIGNED = ("AU", "LA")
 _REPLACING, _EDITING, _ADDING = ("T09", "T10"), ("T07", "T08"), ("T05", "T06")
@@ -151,18 +152,29 @@ def _fill(message: _Message, raw: RawMessage) -> None:
         for (number, data), text in zip(raw.segments, texts, strict=True)
     ]
     joined = _continued(lines, message.marks.field)
+    # Texts are parted at their fields only: what else is in them stands for itself.
+    heads = [(number, text) for number, text in joined if text[:3] not in _TEXTS]
     try:
-        parted = hl7.parse("\r".join(text for _, text in joined))
+        parted = hl7.parse("\r".join(text for _, text in heads))
     except (hl7.HL7Exception, IndexError, AssertionError):
         message.broken = InputError("I040", message.place(), "the header of the message (MSH) is cut", AGAIN)
         return
-    for (number, text), segment in zip(joined, parted, strict=False):
-        message.segments.append(_Segment(number, text[:3], [str(one) for one in segment]))
-        if "\n" in text and text[:3] not in ("OBX", "NTE"):
-            problem = "a line that is no segment"
-            message.broken = message.broken or InputError(
-                "I041", place(message.source, number), problem, AGAIN
-            )
+    fields = {
+        number: [str(one) for one in segment] for (number, _), segment in zip(heads, parted, strict=True)
+    }
+    for number, text in joined:
+        parts = fields.get(number) or text.split(message.marks.field)
+        message.segments.append(_Segment(number, text[:3], parts))
+        wrong = "a line that is no segment" if "\n" in text and text[:3] not in _TEXTS else ""
+        wrong = "a segment that goes on in another one (ADD)" if text[:3] == "ADD" else wrong
+        if wrong:
+            message.broken = message.broken or InputError("I041", message.place(), wrong, AGAIN)
+    dsc = message.first("DSC")
+    if message.segments[0][14] or (dsc and dsc[1]):
+        problem = "the message is continued in another one (MSH-14, DSC)"
+        message.broken = message.broken or InputError(
+            "I044", message.place(), problem, "export it in one piece"
+        )
 
 
 def _continued(lines: Sequence[tuple[int, str]], separator: str) -> list[tuple[int, str]]:
@@ -174,7 +186,7 @@ def _continued(lines: Sequence[tuple[int, str]], separator: str) -> list[tuple[i
         if not text.strip():
             blank += 1
             continue
-        if mark in ("", separator) and (name in _SEGMENTS or (mark and _LOCAL.fullmatch(name))):
+        if mark == separator and (name in _SEGMENTS or _LOCAL.fullmatch(name)):
             out.append((number, text))
         else:
             first, above = out.pop()
