@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape as xml_escape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extractor.errors import InputError, InputNotice
@@ -302,6 +303,7 @@ BAD_HL7: dict[str, tuple[Sequence[str], str]] = {
     "line behind another segment": ([f"ROL|1\n{SECRET}", *tx("One plug.")], "I041"),
     "continued segment": ([*tx("One plug."), f"ADD|{SECRET}"], "I041"),
     "continued message": ([*tx("One plug."), "DSC|1234"], "I044"),
+    "line that breaks off": ([*tx("One plug.\na")[:1], f"OBX|2|TX|||{SECRET}"], "I044"),
     "missing line": ([tx("a\nb\nc")[0], tx("a\nb\nc")[2]], "I045"),
     "missing first line": (tx("a\nb")[1:], "I045"),
     "no text": ([], "I037"),
@@ -759,6 +761,37 @@ def test_messages_ccda_bad_document_is_one_clear_error(tmp_path: Path, data: str
     notes, codes = collect(path)
     assert [note.note_id for note in notes] == ["d2"]
     assert codes == [code]
+
+
+def test_messages_ccda_inside_another_message(tmp_path: Path) -> None:
+    inside = b64(ccda(sections("One plug.<br/>No leak.")))
+    content = attached(contentType="application/hl7-v3+xml", data=inside)
+    cut = attached(contentType="application/hl7-v3+xml", data=b64(ccda(sections(SECRET))[:-40]))
+    hl7(tmp_path, mdm(ed(inside, "^multipart^x-hl7-cda-level-one^Base64")))
+    fhir(tmp_path, docref(content=content, number="d2"), docref(content=cut, number="d3"), name="b.ndjson")
+    notes, codes = collect(tmp_path)
+    assert [(note.note_id, note.text) for note in notes] == [(f"d{n}", "One plug.\nNo leak.") for n in (1, 2)]
+    assert codes == ["I043"]
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_messages_damaged_files_are_errors_and_nothing_worse(data: st.DataObject) -> None:
+    wholes = [
+        ("a.hl7", mdm(tx(TEXT)) + mdm(ed(b64(TEXT)), "d2", "T06", parent="d1")),
+        ("a.json", json.dumps(bundle(docref(), report(number="d2")))),
+        ("a.ndjson", json.dumps(docref(content=attached(url="Binary/b1"))) + "\n" + json.dumps(BINARY)),
+        ("a.xml", as_ccda(TEXT)),
+    ]
+    name, whole = data.draw(st.sampled_from(wholes))
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 30)))
+    put = data.draw(st.text(st.sampled_from('|^~\\&\r\n"[]{}<>/=0nA\x0b\x1cé'), max_size=5))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes((whole[:start] + put + whole[end:]).encode())
+        notes, codes = collect(path)
+    assert notes or codes
 
 
 # --- The same note in every format ---

@@ -33,36 +33,51 @@ _SIGNED = ("AU", "LA")
 
 def read_xml(path: str, _options: Options) -> Iterator[Found | Version]:
     """The version of a note that a C-CDA document is."""
+    with open(path, "rb") as file:
+        root = _root(file.read(_LARGEST + 1), path)
+    yield root if isinstance(root, InputError) else _version(root, path)
+
+
+def clinical_text(data: bytes, where: str) -> str | InputError:
+    """The text of a C-CDA document that came inside another message."""
+    root = _root(data, where)
+    return root if isinstance(root, InputError) else _safe_text(root, where)
+
+
+def _root(data: bytes, where: str) -> Element | InputError:
+    """The clinical document that these bytes are."""
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
     from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
-    with open(path, "rb") as file:
-        data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        yield too_large(path, f"more than {_LARGEST:,} bytes of XML")
-        return
+        return too_large(where, f"more than {_LARGEST:,} bytes of XML")
     if not data.strip():
-        yield InputError("I005", path, "the file is empty", "give a clinical document")
-        return
+        return InputError("I005", where, "the file is empty", "give a clinical document")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
         problem = "the XML declares a document type or entities, which can reach files or fill the memory"
-        yield InputError("I042", path, problem, "export it without a DOCTYPE")
-        return
+        return InputError("I042", where, problem, "export it without a DOCTYPE")
     except ParseError as error:
-        yield InputError("I043", place(path, error.position[0]), "not well-formed XML, or cut", AGAIN)
-        return
+        problem = f"not well-formed XML, or cut (line {error.position[0]})"
+        return InputError("I043", where, problem, AGAIN)
     except (LookupError, ValueError, RecursionError, MemoryError):
-        yield InputError("I043", path, "XML in an unknown encoding, or nested too deeply", AGAIN)
-        return
+        return InputError("I043", where, "XML in an unknown encoding, or nested too deeply", AGAIN)
     if root.tag != _CLINICAL:
         remedy = "give C-CDA; export FHIR as JSON"
-        yield InputError("I048", path, "XML, but no clinical document (CDA)", remedy)
-        return
-    yield _version(root, path)
+        return InputError("I048", where, "XML, but no clinical document (CDA)", remedy)
+    return root
+
+
+def _safe_text(root: Element, where: str) -> str | InputError:
+    try:
+        return _text(root, where)
+    except NarrativeError as error:
+        return InputError(error.code, where, str(error), AGAIN)
+    except RecursionError:
+        return InputError("I043", where, "XML that is nested too deeply", AGAIN)
 
 
 def _version(root: Element, path: str) -> Found | Version:
@@ -77,12 +92,7 @@ def _version(root: Element, path: str) -> Found | Version:
     standing = _standing(root)
     text: str | InputError | None = None
     if standing != "cancelled":
-        try:
-            text = _text(root, place(path, None, name))
-        except NarrativeError as error:
-            text = InputError(error.code, place(path, None, name), str(error), AGAIN)
-        except RecursionError:
-            text = InputError("I043", place(path, None, name), "XML that is nested too deeply", AGAIN)
+        text = _safe_text(root, place(path, None, name))
     return Version(
         whole,
         None if isinstance(text, InputError) else text,

@@ -154,11 +154,15 @@ def _no_document(path: str) -> InputNotice:
 
 
 def _versions(resource: Resource, around: _Around) -> Iterator[Found | Version]:
-    kind = resource.get("resourceType")
+    kind = _string(resource, "resourceType")
     if kind == "Bundle":
         yield from _of_bundle(resource, around)
     elif kind in _ENDS:
         yield from _of_resource(resource, around)
+    elif not kind:
+        yield InputError(
+            "I048", place(around.source, around.line), "an entry that is no FHIR resource", AGAIN
+        )
 
 
 def _of_bundle(bundle: Resource, around: _Around) -> Iterator[Found | Version]:
@@ -243,7 +247,8 @@ def _standing(resource: Resource) -> Literal["final", "preliminary", "cancelled"
     states = [_string(resource, "status"), _string(resource, "docStatus")]
     if any(state in _BACK for state in states):
         return "cancelled"
-    return "final" if all(state in _SIGNED for state in states) else "preliminary"
+    told = [resource[name] for name in ("status", "docStatus") if resource.get(name) is not None]
+    return "final" if all(state in _SIGNED for state in told) else "preliminary"
 
 
 def _revision(resource: Resource) -> str:

@@ -19,6 +19,7 @@ _CHUNK = 1 << 20
 _LONGEST = 80_000_000  # bytes of a segment: a document of 50 MB in base64, and some more
 _END = re.compile(rb"\r\n|\r|\n")
 _FRAME = re.compile(rb"(\x0b(?=MSH|FHS|BHS)|\x1c(?=\s*$|\x0b))")
+_NUMBER = re.compile(rb"[0-9]{1,9}")
 _BOM = b"\xef\xbb\xbf"
 _EXPORT = "export the file again"
 
@@ -138,7 +139,7 @@ class _Reader:
             told = piece.split(b"|")[1].strip() if piece.count(b"|") else b""
             # Some count the messages in the file's trailer where it holds no batch.
             counted = found is not None and (found > 0 or name == b"BTS")
-            if counted and told.isdigit() and int(told) != found:
+            if counted and _NUMBER.fullmatch(told) and int(told) != found:
                 problem = f"the batch holds {found} of the {int(told)} that its trailer tells of"
                 yield InputError("I044", place(self._path, number), problem, _EXPORT)
             if name == b"BTS":

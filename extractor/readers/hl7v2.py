@@ -45,6 +45,7 @@ _NAMES = (
 _SEGMENTS = frozenset(_NAMES.split())
 _TEXTS = ("OBX", "NTE")
 _LOCAL = re.compile(r"Z[A-Z0-9]{2}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _SIGNED = ("AU", "LA")
 _REPLACING, _EDITING, _ADDING = ("T09", "T10"), ("T07", "T08"), ("T05", "T06")
 _UNTOLD = ("T07", "T09")  # they tell that there is another text, and not which
@@ -198,6 +199,9 @@ def _continued(lines: Sequence[tuple[int, str]], separator: str) -> list[tuple[i
 def _of_document(message: _Message) -> Iterator[Found | Version]:
     """The version that a message of the MDM family tells of."""
     txa = message.first("TXA")
+    if sum(segment.name == "TXA" for segment in message.segments) > 1:
+        yield InputError("I041", message.place(), "more than one document header (TXA)", AGAIN)
+        return
     if txa is None:
         yield message.broken or InputError("I036", message.place(), "no document header (TXA)", AGAIN)
         return
@@ -340,11 +344,14 @@ def _observations(
             out.extend(observations_of(segment.name, segment.fields, message.marks, message.charsets))
         except ObservationError as error:
             return InputError(error.code, f"{where}, line {segment.line}", str(error), AGAIN)
-        if segment.name == "OBX" and segment[1].strip().isdigit():
-            numbers.append(int(segment[1]))
+        if segment.name == "OBX" and _NUMBER.fullmatch(segment[1].strip()):
+            numbers.append(int(segment[1].strip()))
     gap = next((a + 1 for a, b in pairwise(numbers) if b > a + 1), None)
     if numbers and numbers[0] > 1 and message.kind == "MDM":
         gap = 1
+    above, last = (None, None, *(segment for segment in segments if segment.name == "OBX"))[-2:]
+    if above and last and above[2] == last[2] and above[11].strip() and not last[11].strip():
+        return InputError("I044", where, "the last observation (OBX) breaks off before its end", AGAIN)
     if gap is not None:
         return InputError("I045", where, f"observation {gap} (OBX-1) is missing", AGAIN)
     return out

@@ -14,7 +14,7 @@ _LEFT_OUT = ("renderMultiMedia", "col", "colgroup", "footnoteRef")
 _WRAP, _WRAPPED = re.compile(r"\A[ \t]*\n[ \t]*"), re.compile(r"\n[ \t]*\Z")
 _BREAK = "\0"  # which XML cannot hold
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MOST_COLUMNS = 100
+_MOST_SPANNED = 100  # columns or rows
 
 
 class NarrativeError(ValueError):
@@ -141,7 +141,7 @@ def _rows(rows: list[Element]) -> list[str]:
 
 def _span(cell: Element, name: str) -> int:
     value = cell.get(name) or ""
-    return max(1, min(int(value), _MOST_COLUMNS)) if value.isascii() and value.isdigit() else 1
+    return max(1, min(int(value), _MOST_SPANNED)) if re.fullmatch(r"[0-9]{1,9}", value) else 1
 
 
 def _cell(cell: Element) -> str:

@@ -247,5 +247,5 @@ def _attached(one: Observation, where: str, charsets: list[str]) -> str | InputE
                 "I031", where, "the hexadecimal text of the document is damaged", "export the message again"
             )
     else:
-        data = one.value.encode("utf-8")
+        data, charsets = one.value.encode("utf-8"), ["utf-8"]
     return data if isinstance(data, InputError) else attached_text(data, one.media_type, where, charsets)
