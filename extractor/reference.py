@@ -408,7 +408,7 @@ def _expand(telling: Telling, pool: list[TrackedDevice], number: int) -> list[Tr
 
 
 def _topic(telling: Telling, phrase: DevicePhrase) -> DevicePhrase | None:
-    """As in "ADO II 5/4: the device slipped": the device that is named before a colon, and told of behind it."""
+    """As in "ADO II 5/4: the device slipped": the device that is named before a colon."""
     if phrase.sizes or phrase.product or phrase.headless or phrase.plural:
         return None
     words = telling.parse.words.words

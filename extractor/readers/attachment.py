@@ -14,6 +14,7 @@ from extractor.readers.document import document_text, kind_of
 _BOM = "\ufeff"
 _MAGIC = ((b"%PDF-", "pdf"), (b"{\\rtf", "rtf"), (b"PK\x03\x04", "docx"))
 _MARKUP = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.I)
+_CLINICAL, _HEAD = re.compile(rb"<(?:\w+:)?ClinicalDocument\b"), 4_096
 _WORD = re.compile(r"\w+")
 _RUN = 4  # words
 # Of the runs of words: page numbers and letterheads break some.
@@ -68,6 +69,10 @@ def attached_text(
     'Größe'
     """
     kind = sniffed(data, kind_of(media_type))
+    if kind is None and _CLINICAL.search(data[:_HEAD]):
+        from extractor.readers.ccda import clinical_text
+
+        return clinical_text(data, where)
     if kind is None:
         problem = "the document is of a kind that is not read"
         return InputError("I032", where, problem, "export it as text, HTML, RTF, PDF or Word (docx)")

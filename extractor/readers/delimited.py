@@ -17,7 +17,7 @@ from extractor.errors import InputError, InputNotice
 from extractor.readers.columns import Cells, Columns, choose
 from extractor.readers.note import MAX_CHARS, Found, place
 from extractor.readers.options import Options
-from extractor.readers.plain import binary_error
+from extractor.readers.plain import binary
 from extractor.readers.table import Row, Unread, table_notes
 from extractor.readers.versions import Version
 
@@ -78,9 +78,9 @@ def _encoding(path: str) -> str | InputError:
             return InputError("I005", path, "the file is empty", "give a table with a note in it")
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
-        binary = binary_error(path, head)
-        if binary:
-            return binary
+        no_text = binary(path, head)
+        if no_text:
+            return no_text
         file.seek(0)
         while block := file.read(_BLOCK):
             text = decoder.decode(block)

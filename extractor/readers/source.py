@@ -21,10 +21,14 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 # Imported when first needed: a text file waits for no PDF library.
 _READERS = {
     ".txt": "plain:read_text",
-    ".jsonl": "plain:read_jsonl",
+    ".jsonl": "content:read_lines",
+    ".ndjson": "content:read_lines",
+    ".json": "content:read_json",
     ".csv": "delimited:read_csv",
     ".tsv": "delimited:read_tsv",
     ".parquet": "parquet:read_parquet",
+    ".hl7": "hl7v2:read_hl7",
+    ".xml": "ccda:read_xml",
 }
 _DATABASE = "database:read_database"
 SUFFIXES = tuple(_READERS)

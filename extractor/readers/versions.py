@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from extractor.errors import InputError, InputNotice
+from extractor.readers.attachment import told_once
 from extractor.readers.note import Found, Note, checked, place
 
 ADDENDUM = "\n\nADDENDUM:\n"
@@ -46,6 +47,8 @@ class Version:
         Id of the note that this one stands in for.
     alias
         Another id by which addenda and replacements may name this version.
+    name
+        The id that the note gets, where ``note_id`` holds more to tell it from others.
     unreadable
         Why its text cannot be read. It costs the note that it is the newest version of,
         or an addendum to: without it that note would not be whole.
@@ -60,10 +63,16 @@ class Version:
     parent: str | None = None
     replaces: str | None = None
     alias: str | None = None
+    name: str | None = None
     unreadable: InputError | None = None
 
+    @property
+    def shown(self) -> str:
+        """The id that users see."""
+        return self.name or self.note_id
 
-_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, unreadable"
+
+_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, name, unreadable"
 
 
 class Versions:
@@ -92,7 +101,7 @@ class Versions:
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
             "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
-            "unreadable TEXT)"
+            "name TEXT, unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -108,7 +117,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.note_id,
                 version.text,
@@ -119,6 +128,7 @@ class Versions:
                 version.parent,
                 version.replaces,
                 version.alias,
+                version.name,
                 _packed(version.unreadable),
             ),
         )
@@ -151,7 +161,8 @@ class Versions:
         if newest.standing == "cancelled":
             yield _notice("N002", newest, "the source takes this note back", "it is not read")
         elif replacing:
-            yield _notice("N001", newest, f"note {replacing} of this source replaces it", "that one is read")
+            by = self._replacing(note_id, "coalesce(name, note_id)")
+            yield _notice("N001", newest, f"note {by} of this source replaces it", "that one is read")
         elif newest.unreadable:
             yield newest.unreadable
         elif newest.text is None:
@@ -174,14 +185,25 @@ class Versions:
         if missing:
             yield InputError(
                 "I030",
-                place(newest.source, newest.line, newest.note_id),
-                f"its addendum {missing[0].note_id} cannot be read, and without it the note is not whole",
+                place(newest.source, newest.line, newest.shown),
+                f"its addendum {missing[0].shown} cannot be read, and without it the note is not whole",
                 "export the addendum again, with its text",
             )
             return
         draft = any(part.standing == "preliminary" for part in parts)
-        text = ADDENDUM.join(part.text or "" for part in parts)
-        note = Note(newest.note_id, text, newest.source, newest.line, "preliminary" if draft else standing)
+        # Some systems send the whole note again with its addendum.
+        texts = [part.text or "" for part in parts]
+        once = texts if len(texts) == 1 else told_once(texts, place(newest.source, newest.line, newest.shown))
+        if isinstance(once, InputError):
+            yield once
+            return
+        note = Note(
+            newest.shown,
+            ADDENDUM.join(once),
+            newest.source,
+            newest.line,
+            "preliminary" if draft else standing,
+        )
         yield checked(note)
 
     def _addenda(self, note: Version) -> Iterator[Version]:
@@ -244,9 +266,9 @@ class Versions:
             *(one for one in rest if one is not meant),
         ]
 
-    def _replacing(self, note_id: str) -> str | None:
+    def _replacing(self, note_id: str, column: str = "note_id") -> str | None:
         row = self._base.execute(
-            "SELECT note_id FROM version WHERE note_id != ? AND standing = 'final' AND (replaces = ? OR "
+            f"SELECT {column} FROM version WHERE note_id != ? AND standing = 'final' AND (replaces = ? OR "
             "replaces IN (SELECT alias FROM version WHERE note_id = ? AND alias IS NOT NULL))",
             (note_id, note_id, note_id),
         ).fetchone()
@@ -273,4 +295,4 @@ def _version(row: tuple[Any, ...]) -> Version:
 
 
 def _notice(code: str, version: Version, problem: str, remedy: str) -> InputNotice:
-    return InputNotice(code, place(version.source, version.line, version.note_id), problem, remedy)
+    return InputNotice(code, place(version.source, version.line, version.shown), problem, remedy)
