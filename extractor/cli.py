@@ -193,7 +193,7 @@ def explain(
     """Show why: the note with its evidence, the proof of every unit, every mention."""
     _check_out(html, [path])
     note = _one_note(path, note_id)
-    explanation = make_coder().explain(note.text, note.note_id)
+    explanation = make_coder().explain(note.text, note.note_id, note.standing)
     if html is not None:
         from extractor.page import render_page
 

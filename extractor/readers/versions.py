@@ -131,6 +131,7 @@ class Versions:
             yield _notice(
                 "N001", version, "another version of this note is signed or newer", "that one is read"
             )
+        self._tell(note_id)
         replacing = self._replacing(note_id)
         if newest.standing == "cancelled":
             yield _notice("N002", newest, "the source takes this note back", "it is not read")
@@ -138,7 +139,6 @@ class Versions:
             yield _notice("N001", newest, f"note {replacing} of this source replaces it", "that one is read")
         else:
             yield self._whole(newest, "final" if root else "addendum")
-        self._tell(note_id)
 
     def _whole(self, newest: Version, standing: Literal["final", "addendum"]) -> Found:
         """A version with the addenda to it, and to what it replaces, beneath it."""
