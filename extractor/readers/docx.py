@@ -22,7 +22,10 @@ from extractor.readers.symbols import symbol
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_MAX_XML = 40_000_000  # bytes of all parts read; a note of the largest size needs less
+_MAX_XML = 40_000_000  # bytes of all parts that are read; a note of the largest size needs less
+_MAX_UNPACKED = 200_000_000  # bytes of all parts, pictures and all
+_MOST_PARTS = 5_000
+_RATIO = 300  # of unpacked to packed; the XML of documents has 10 to 50
 _OLD_WORD = b"\xd0\xcf\x11\xe0"
 _PAGE = (5_400_000, 7_200_000)  # 6 by 8 inches, in the units of drawings
 _WORD = (
@@ -80,7 +83,9 @@ class _Archive:
     def __init__(self, data: bytes) -> None:
         if data.startswith(_OLD_WORD):
             raise CannotReadError(
-                "I053", "a locked document, or one of an old Word (.doc)", "save it as .docx, without a password"
+                "I053",
+                "a locked document, or one of an old Word (.doc)",
+                "save it as .docx, without a password",
             )
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
@@ -91,10 +96,17 @@ class _Archive:
                 else ("I050", "not a Word document")
             )
             raise CannotReadError(code, problem, "export the note again") from error
+        parts = self._zip.infolist()
+        if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MAX_UNPACKED:
+            raise _too_much()
+        if any(part.file_size > _RATIO * max(part.compress_size, 1_000) for part in parts):
+            raise _too_much()
         self._left = _MAX_XML
         names = self._zip.namelist()
         if len(set(names)) < len(names):
-            raise CannotReadError("I058", "the Word document has two parts of one name", "export the note again")
+            raise CannotReadError(
+                "I058", "the Word document has two parts of one name", "export the note again"
+            )
 
     def parse(self, name: str) -> Element:
         """The XML of a part."""
@@ -118,7 +130,9 @@ class _Archive:
             with self._zip.open(name) as part:
                 data = part.read(self._left + 1)
         except KeyError as error:
-            raise CannotReadError("I058", "a part of the Word document is missing", "export it again") from error
+            raise CannotReadError(
+                "I058", "a part of the Word document is missing", "export it again"
+            ) from error
         except RuntimeError as error:  # a password is needed
             raise CannotReadError(
                 "I053", "the Word document is locked", "save it without a password"
@@ -127,9 +141,7 @@ class _Archive:
             raise CannotReadError("I058", "the Word document is damaged", "export the note again") from error
         self._left -= len(data)
         if self._left < 0:
-            raise CannotReadError(
-                "I056", f"the Word document unpacks to more than {_MAX_XML:,} bytes", "export the note as text"
-            )
+            raise _too_much()
         return data
 
     def main(self) -> str:
@@ -138,7 +150,9 @@ class _Archive:
             found = self.related("").get("officeDocument", [])
         except CannotReadError as error:
             if error.problem.endswith("missing"):
-                raise CannotReadError("I050", "not a Word document", "check how the note was exported") from error
+                raise CannotReadError(
+                    "I050", "not a Word document", "check how the note was exported"
+                ) from error
             raise
         if len(found) != 1:
             raise CannotReadError("I050", "not a Word document", "check how the note was exported")
@@ -251,7 +265,7 @@ def _seen(element: Element, styles: _Styles, style: str = "") -> Iterator[str]:
     if name == "r" and _run_unseen(element, styles, style):
         return
     if name == "t":
-        yield superscript(element.text or "") if False else element.text or ""
+        yield element.text or ""
     elif name == "sym":
         yield _symbol(element)
     for child in element:
@@ -395,6 +409,10 @@ class _Writer:
     def _check_field(self, text: str) -> None:
         if UNREADABLE_FIELD.match(text):
             raise _refused("a box to tick or to choose from, or a symbol made by a field")
+
+
+def _too_much() -> CannotReadError:
+    return CannotReadError("I056", "the Word document unpacks to too much", "export the note as text")
 
 
 def _refused(what: str) -> CannotReadError:

@@ -22,6 +22,11 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 _READERS = {
     ".txt": "plain:read_text",
     ".jsonl": "plain:read_jsonl",
+    ".rtf": "document:read_document",
+    ".docx": "document:read_document",
+    ".pdf": "document:read_document",
+    ".html": "document:read_document",
+    ".htm": "document:read_document",
 }
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
