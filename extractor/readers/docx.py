@@ -110,8 +110,8 @@ class _Archive:
 
     def parse(self, name: str) -> Element:
         """The XML of a part."""
-        from defusedxml.common import DefusedXmlException
-        from defusedxml.ElementTree import ParseError, fromstring
+        from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
+        from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
 
         try:
             root: Element = fromstring(self._bytes(name), forbid_dtd=True)

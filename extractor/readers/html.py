@@ -22,20 +22,25 @@ _CHARSET = re.compile(
 )
 _DEEPEST = 5_000  # tags inside one another
 
-_VOID = frozenset("area base basefont br col frame hr img input link meta param source track wbr".split())
-_GAPS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table hr fieldset figure".split())
-_LINES = frozenset(
+
+def _tags(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_VOID = _tags("area base basefont br col frame hr img input link meta param source track wbr")
+_GAPS = _tags("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table hr fieldset figure")
+_LINES = _tags(
     "html body div li dt dd address article aside section header footer main nav center form details summary "
-    "caption figcaption legend hgroup menu dir thead tbody tfoot tr optgroup option search".split()
+    "caption figcaption legend hgroup menu dir thead tbody tfoot tr optgroup option search"
 )
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code colgroup data del dfn em font i ins kbd label map mark math meter "
+_INLINE = _tags(
+    "a abbr acronym b bdi bdo big cite code colgroup data del dfn em font i ins kbd label map mark meter "
     "nobr output picture progress q rp rt ruby s samp small span strike strong sub sup svg tt time u var "
-    "td th head title style script noscript template textarea button text g path".split()
+    "td th head title style script noscript template textarea button text g path"
 )
 _TAGS = _VOID | _GAPS | _LINES | _INLINE
-_NO_TEXT = frozenset("head title script style noscript template".split())
-_TAKEN_BACK = frozenset("del s strike".split())
+_NO_TEXT = _tags("title script style noscript template")
+_TAKEN_BACK = _tags("del s strike")
 _REFUSED = {
     "select": "a box to choose from",
     "iframe": "another page inside",
@@ -45,8 +50,8 @@ _REFUSED = {
     "canvas": "a drawing",
     "math": "a formula",
 }
-_PARTS = frozenset("td th caption tr thead tbody tfoot".split())
-# A tag that begins ends these where they are open, up to the last tag behind the colon.
+_PARTS = _tags("td th caption tr thead tbody tfoot")
+# A tag that begins ends these (first) where they stand open inside the nearest of those (second).
 _ENDS = {
     **dict.fromkeys(_GAPS | _LINES - {"tr", "thead", "tbody", "tfoot", "caption"}, ({"p"}, _PARTS | {"div"})),
     "li": ({"li", "p"}, {"ul", "ol", "table"}),
@@ -55,7 +60,7 @@ _ENDS = {
     "tr": ({"tr", "caption"}, {"table"}),
     **dict.fromkeys(("thead", "tbody", "tfoot"), ({"thead", "tbody", "tfoot", "tr", "caption"}, {"table"})),
 }
-_MUST_END = frozenset("table div span ul ol pre".split())
+_MUST_END = _tags("table div span ul ol pre")
 _HIDES = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.I)
 _STRUCK = re.compile(r"text-decoration(?:-line)?\s*:[^;]*line-through", re.I)
 _SPACED = re.compile(r"white-space\s*:\s*(?:pre|break-spaces)", re.I)
@@ -66,7 +71,7 @@ _BLANKS = re.compile(r"[ \t\n\r\f]+")
 
 
 def html_text(data: bytes) -> str:
-    """The text of a page.
+    r"""The text of a page.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def html_text(data: bytes) -> str:
     Examples
     --------
     >>> html_text(b"<p>One plug,&nbsp;12 mm<table><tr><td>AVP II<td>12 mm</table>")
-    'One plug, 12 mm\\n\\nAVP II\\t12 mm'
+    'One plug, 12 mm\n\nAVP II\t12 mm'
     """
     page = _Page()
     page.feed(_decoded(data).replace("\r\n", "\n").replace("\r", "\n"))
