@@ -90,7 +90,7 @@ def _one_line(lines: Sequence[str]) -> str:
 
 def _joined(cells: Sequence[str]) -> str:
     """Cells on one line; where the first is empty, bars keep its place."""
-    texts = [" ".join(cell.split()) for cell in cells]
+    texts = ["\t".join(" ".join(part.split()) for part in cell.split("\t")) for cell in cells]
     return ("\t" if texts[0] else " | ").join(texts).rstrip("\t |")
 
 

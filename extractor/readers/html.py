@@ -289,6 +289,7 @@ class _Page(HTMLParser):
                 self._flow.close_table()
                 self._spans.pop()
                 self._columns.pop()
+                self._break("table")
 
     def _end_row(self) -> None:
         self._flow.close_row()

@@ -92,6 +92,8 @@ def _text(data: bytes) -> str:
     count = len(reader.pages)
     if not count:
         raise CannotReadError("I051", "the PDF has no pages", "export the note again")
+    if _get(reader.root_object, "/Pages", "/Count") != count:
+        raise _damaged()
     if count > _MOST_PAGES:
         raise CannotReadError("I056", f"more than {_MOST_PAGES} pages", "split the document")
     _check_catalog(reader)
