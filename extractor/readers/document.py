@@ -100,6 +100,9 @@ def document_text(data: bytes, kind: str, where: str) -> str | InputError:
         return InputError(
             "I056", where, "the document is nested too deeply or unpacks to too much", "export it as text"
         )
+    except Exception as error:  # libraries raise what they like where bytes are damaged
+        problem = f"the document is damaged ({type(error).__name__})"
+        return InputError("I058", where, problem, "export the note again")
     found = checked(Note("", text, where))
     return found if isinstance(found, InputError) else found.text
 

@@ -133,6 +133,10 @@ class _Archive:
             raise CannotReadError(
                 "I058", "a part of the Word document is missing", "export it again"
             ) from error
+        except NotImplementedError as error:
+            raise CannotReadError(
+                "I058", "the Word document is packed in a way that is not known", "save it again"
+            ) from error
         except RuntimeError as error:  # a password is needed
             raise CannotReadError(
                 "I053", "the Word document is locked", "save it without a password"

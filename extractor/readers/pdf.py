@@ -54,28 +54,12 @@ def pdf_text(data: bytes) -> str:
     CannotReadError
         Where the file is cut, locked or damaged, or a page holds what is no text.
     """
-    from pypdf.errors import PyPdfError
-
     if b"%PDF-" not in data[:1024]:
         raise CannotReadError("I050", "not a PDF document", "check how the note was exported")
     if b"%%EOF" not in data[-1024:]:
         raise CannotReadError("I051", "the PDF ends early", "export the note again; it was cut")
     with _warnings() as told:
-        try:
-            text = _text(data)
-        except CannotReadError:
-            raise
-        except (
-            PyPdfError,
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            OSError,
-            TypeError,
-            ValueError,
-        ) as error:
-            # From None: the message of the library may quote the document.
-            raise _damaged() from (None if str(error) else error)
+        text = _text(data)
     if any(not _HARMLESS.search(one) for one in told):
         raise _damaged()
     return text
