@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 from extractor.readers.flow import CannotReadError
@@ -27,6 +29,11 @@ _MAX_CONTENT = 20_000_000  # bytes of drawing of one page
 _PICTURE = 0.5  # of a page
 _FEW_LETTERS = 400  # beside a picture of a page: a stamp or a line of a fax, not its text layer
 _MANY_LINES = 40  # drawn on a page without a letter
+# Of the height of a letter: beside one another, between words, between columns.
+_SAME_LINE, _WORD_ROOM, _CELL_ROOM = 0.4, 0.12, 1.2
+_PARAGRAPH = 1.5  # of the usual step from line to line
+_COLUMN = "   "
+_NARROW, _WIDE = re.compile(r"(?<=\S) {2,3}(?=\S)"), re.compile(r"(?<=\S) {4,}(?=\S)")
 _PAINTS = frozenset((b"f", b"F", b"f*", b"S", b"s", b"B", b"B*", b"b", b"b*", b"sh"))
 _REFUSED = {
     "/Widget": "a form that is filled in",
@@ -43,7 +50,8 @@ _REFUSED = {
 _HARMLESS = re.compile(r"Rotated text|Multiple definitions in dictionary|Ignoring wrong pointing object")
 _BULLET = re.compile(r"^(\s*)([\uf0b7\uf0a7\uf0d8\uf076\uf06e])(?=\s|$)", re.M)
 _UNKNOWN = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]")
-_WORDS = re.compile(r"\w")
+_LETTER = re.compile(r"\w")
+_WORD = re.compile(r"\w+")
 
 
 def pdf_text(data: bytes) -> str:
@@ -134,10 +142,52 @@ def _page_text(page: PageObject, number: int) -> str:
             f"page {number} is a picture (a scan), without its text",
             "export the note as text, or type it",
         )
-    text = page.extract_text(extraction_mode="layout", layout_mode_strip_rotated=False) if letters else ""
-    if _letters(text) != letters:
-        text = plain  # parts that are drawn as pictures, or on a slope
+    text = _as_printed(page) if letters else ""
+    if _words(text) != _words(plain):
+        text = plain  # its lines may lose the columns of a table, but none of its words
     return _known("\n".join(_moved_left(text)), number)
+
+
+def _as_printed(page: PageObject) -> str:
+    """The lines of a page as they stand on it, with the gaps between the columns of its tables.
+
+    The layout of the library draws a page on a grid of letters; where letters differ in
+    width, words run together there. Only its measures of the pieces of text are used.
+    """
+    from pypdf._text_extraction import _layout_mode
+    from pypdf.generic import ContentStream
+
+    contents = page.get("/Contents")
+    if contents is None:
+        return ""
+    operations = iter(ContentStream(contents.get_object(), page.pdf, "bytes").operations)
+    pieces = _layout_mode.text_show_operations(operations, page._layout_mode_fonts(), False)
+    pieces.sort(key=lambda piece: -piece["ty"] * piece["flip_sort"])
+    rows: list[list[Any]] = []
+    for piece in pieces:
+        if rows and abs(piece["ty"] - rows[-1][0]["ty"]) < _SAME_LINE * piece["font_height"]:
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+    steps = [abs(above[0]["ty"] - row[0]["ty"]) for above, row in pairwise(rows)]
+    usual = median_low(steps) if steps else 0.0
+    lines = []
+    for row, step in zip(rows, [0.0, *steps], strict=True):
+        if step > _PARAGRAPH * usual:
+            lines.append("")
+        lines.append(_line(sorted(row, key=lambda piece: piece["tx"])))
+    return "\n".join(lines)
+
+
+def _line(row: list[Any]) -> str:
+    """The pieces of a line, with blanks where the page has room between them."""
+    text, end = "", row[0]["tx"]
+    for piece in row:
+        room = (piece["tx"] - end) / max(piece["font_height"], 0.1)
+        gap = "" if not text or room < _WORD_ROOM else " " if room < _CELL_ROOM else _COLUMN
+        text += gap + _WIDE.sub(_COLUMN, _NARROW.sub(" ", piece["text"]))
+        end = piece["displaced_tx"]
+    return text.rstrip()
 
 
 def _known(text: str, number: int) -> str:
@@ -158,8 +208,12 @@ def _moved_left(text: str) -> Iterator[str]:
     return (line[margin:] for line in lines)
 
 
+def _words(text: str) -> Counter[str]:
+    return Counter(_WORD.findall(text))
+
+
 def _letters(text: str) -> Counter[str]:
-    return Counter(_WORDS.findall(text))
+    return Counter(_LETTER.findall(text))
 
 
 def _check_fonts(resources: Any, number: int, depth: int) -> None:
