@@ -156,6 +156,7 @@ def pdf_of(
     of_page: bytes = b"",
     resources: bytes = b"",
     trailer: bytes = b"",
+    font: bytes = b"Courier",
 ) -> bytes:
     """A PDF of pages by what draws them."""
     count = len(pages)
@@ -163,7 +164,7 @@ def pdf_of(
         b"<< /Type /Catalog /Pages 2 0 R " + catalog + b" >>",
         b"<< /Type /Pages /Count %d /Kids [%s] >>"
         % (count, b" ".join(b"%d 0 R" % (5 + 2 * n) for n in range(count))),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /" + font + b" /Encoding /WinAnsiEncoding >>",
         b"<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray "
         b"/BitsPerComponent 8 /Length 1 >>\nstream\n\0\nendstream",
     ]
@@ -184,6 +185,64 @@ def pdf_of(
         b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n"
         % (len(objects) + 1, table, len(objects) + 1, trailer, len(out))
     )
+
+
+WIDTHS = {
+    **dict.fromkeys("ijl", 222),
+    **dict.fromkeys("It.,:;/[] ft", 278),
+    **dict.fromkeys("r()-", 333),
+    **dict.fromkeys("ckJsvxyz", 500),
+    **dict.fromkeys("FTZ", 611),
+    **dict.fromkeys("ABEKPSVXY&", 667),
+    **dict.fromkeys("CDHNRUw", 722),
+    **dict.fromkeys("GOQ", 778),
+    **dict.fromkeys("mM", 833),
+    **dict.fromkeys("+=<>", 584),
+    "W": 944,
+    "*": 389,
+    "%": 889,
+}
+
+
+def wide(words: str) -> float:
+    """Width of words in Helvetica of 10 points."""
+    return sum(WIDTHS.get(char, 556) for char in words) / 100
+
+
+def set_pdf(text: str) -> bytes:
+    """As a text processor sets it: each word in its place, lines justified, no blank anywhere."""
+    pages, height = [b""], 800
+
+    def put(x: float, words: str) -> None:
+        shown = words.encode("cp1252").replace(b"\\", rb"\\").replace(b"(", rb"\(").replace(b")", rb"\)")
+        pages[-1] += b"BT /F1 10 Tf 1 0 0 1 %.2f %d Tm (%s) Tj ET\n" % (x, height, shown)
+
+    def step() -> None:
+        nonlocal height
+        height -= 14
+        if height < 60:
+            pages.append(b"")
+            height = 800
+
+    for is_table, rows in blocks(text):
+        for cells in rows:
+            for n, cell in enumerate(cells if is_table else ()):
+                put(50 + 160 * n, cell)
+            line: list[str] = []
+            for word in [] if is_table else [*cells[0].split(), ""]:
+                room = 500 - wide("".join([*line, word]))
+                if line and (not word or room < 2.78 * len(line)):
+                    gap = (500 - wide("".join(line))) / max(len(line) - 1, 1) if word else 2.78
+                    x = 50.0
+                    for one in line:
+                        put(x, one)
+                        x += wide(one) + gap
+                    line = []
+                    if word:
+                        step()
+                line.append(word)
+            step()
+    return pdf_of(pages, font=b"Helvetica")
 
 
 WRITERS: dict[str, Callable[[str], bytes]] = {"rtf": rtf, "docx": docx, "html": html, "pdf": pdf}
@@ -221,6 +280,12 @@ def test_readers_documents_say_what_the_text_says(kind: str, coder: Coder, tmp_p
         assert [(d.valve, d.product, d.size, d.outcome) for d in got.devices] == [
             (d.valve, d.product, d.size, d.outcome) for d in expected.devices
         ], name
+
+
+def test_readers_pdf_of_set_type_says_what_the_text_says(coder: Coder) -> None:
+    for name, text in NOTES.items():
+        expected, got = coder.pipe([Note(name, text), Note(name, told(set_pdf(text), "pdf"))])
+        assert (got.status, got.lines) == (expected.status, expected.lines), name
 
 
 @pytest.mark.parametrize("kind", WRITERS)

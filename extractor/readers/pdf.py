@@ -142,13 +142,13 @@ def _page_text(page: PageObject, number: int) -> str:
             f"page {number} is a picture (a scan), without its text",
             "export the note as text, or type it",
         )
-    text = _as_printed(page) if letters else ""
+    text = _as_printed(page, plain) if letters else ""
     if _words(text) != _words(plain):
         text = plain  # its lines may lose the columns of a table, but none of its words
     return _known("\n".join(_moved_left(text)), number)
 
 
-def _as_printed(page: PageObject) -> str:
+def _as_printed(page: PageObject, plain: str) -> str:
     """The lines of a page as they stand on it, with the gaps between the columns of its tables.
 
     The layout of the library draws a page on a grid of letters; where letters differ in
@@ -175,17 +175,20 @@ def _as_printed(page: PageObject) -> str:
     for row, step in zip(rows, [0.0, *steps], strict=True):
         if step > _PARAGRAPH * usual:
             lines.append("")
-        lines.append(_line(sorted(row, key=lambda piece: piece["tx"])))
+        lines.append(_line(sorted(row, key=lambda piece: piece["tx"]), plain))
     return "\n".join(lines)
 
 
-def _line(row: list[Any]) -> str:
+def _line(row: list[Any], plain: str) -> str:
     """The pieces of a line, with blanks where the page has room between them."""
     text, end = "", row[0]["tx"]
     for piece in row:
         room = (piece["tx"] - end) / max(piece["font_height"], 0.1)
         gap = "" if not text or room < _WORD_ROOM else " " if room < _CELL_ROOM else _COLUMN
-        text += gap + _WIDE.sub(_COLUMN, _NARROW.sub(" ", piece["text"]))
+        words = piece["text"]
+        if words.strip() not in plain:  # its blanks are measured, not typed
+            words = _WIDE.sub(_COLUMN, _NARROW.sub(" ", words))
+        text += gap + words
         end = piece["displaced_tx"]
     return text.rstrip()
 
