@@ -31,6 +31,7 @@ _FEW_LETTERS = 400  # beside a picture of a page: a stamp or a line of a fax, no
 _MANY_LINES = 40  # drawn on a page without a letter
 # Of the height of a letter: beside one another, between words, between columns.
 _SAME_LINE, _WORD_ROOM, _CELL_ROOM = 0.4, 0.12, 1.2
+_BLANK_LINE = 2.7
 _PARAGRAPH = 1.5  # of the usual step from line to line
 _COLUMN = "   "
 _NARROW, _WIDE = re.compile(r"(?<=\S) {2,3}(?=\S)"), re.compile(r"(?<=\S) {4,}(?=\S)")
@@ -173,7 +174,7 @@ def _as_printed(page: PageObject, plain: str) -> str:
     usual = median_low(steps) if steps else 0.0
     lines = []
     for row, step in zip(rows, [0.0, *steps], strict=True):
-        if step > _PARAGRAPH * usual:
+        if step > min(_PARAGRAPH * usual, _BLANK_LINE * row[0]["font_height"]):
             lines.append("")
         lines.append(_line(sorted(row, key=lambda piece: piece["tx"]), plain))
     return "\n".join(lines)
