@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -133,6 +134,7 @@ class _Page(HTMLParser):
         self._columns: list[int] = []
         self._hidden: set[str] = set()  # selectors of a style sheet
         self._any_tag = False
+        self._counts: Counter[str] = Counter()  # of open tags, by name
 
     def end(self) -> str:
         """The text, after the last tag."""
@@ -168,6 +170,7 @@ class _Page(HTMLParser):
                 "I056", f"more than {_DEEPEST:,} tags inside one another", "export it as text"
             )
         self._open.append(self._opened(tag, said))
+        self._counts[tag] += 1
         if not self._open[-1].unseen:
             self._begin(tag, said)
 
@@ -180,6 +183,8 @@ class _Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "br":
             self._new_line()
+        if not self._counts[tag]:
+            return
         stop = (
             {"td", "th", "table"}
             if tag not in ("table", "tr", "tbody", "thead", "tfoot", "html", "body")
@@ -274,6 +279,7 @@ class _Page(HTMLParser):
         """End all tags from number ``at`` on."""
         while len(self._open) > max(at, 1):
             one = self._open.pop()
+            self._counts[one.tag] -= 1
             if one.unseen:
                 continue
             self._break(one.tag)
@@ -350,13 +356,14 @@ class _Page(HTMLParser):
     def _style_sheet(self, sheet: str) -> None:
         """Learn what a style sheet hides, where its selectors are simple enough to be sure."""
         sheet = _COMMENT.sub("", sheet)
+        depth = position = 0
         for rule in _RULE.finditer(sheet):
+            depth += sheet.count("{", position, rule.start()) - sheet.count("}", position, rule.start())
+            position = rule.end()
             if not (_HIDES.search(rule[2]) or _STRUCK.search(rule[2])):
                 continue
-            before = sheet[: rule.start()]
             selectors = [one.strip() for one in rule[1].split(",")]
-            nested = before.count("{") > before.count("}")
-            if nested or not all(_SELECTOR.fullmatch(one) and one for one in selectors):
+            if depth > 0 or not all(_SELECTOR.fullmatch(one) and one for one in selectors):
                 raise CannotReadError(
                     "I057",
                     "a style sheet of the page hides some of it, and which part cannot be told",
