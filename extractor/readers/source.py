@@ -29,6 +29,11 @@ _READERS = {
     ".parquet": "parquet:read_parquet",
     ".hl7": "hl7v2:read_hl7",
     ".xml": "ccda:read_xml",
+    ".rtf": "document:read_document",
+    ".docx": "document:read_document",
+    ".pdf": "document:read_document",
+    ".html": "document:read_document",
+    ".htm": "document:read_document",
 }
 _DATABASE = "database:read_database"
 SUFFIXES = tuple(_READERS)
