@@ -8,39 +8,37 @@ narrower than its rule, so the screen lets every note pass that the pipeline wou
 call anything but ``none``.
 
 The terms run on the UTF-8 bytes of the text, in ASCII lower case. Of the characters
-outside ASCII only the Kelvin sign has a small letter inside it; it passes.
+outside ASCII only the Kelvin sign has a small letter inside it; it is read as "k".
+First comes one search for the few signs of which each condition needs one; only where
+one of them is found is every sign of a condition asked for.
 
-Measured on 2,376 transcribed medical reports of 3.2 kB (one core): see
-``tests/benchmarks/screen_speed.py``.
+``hyperscan`` makes the searches where it is installed, and the standard library
+where it is not, with the same answers. ``tests/benchmarks/screen_speed.py`` measures
+them side by side.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib.util import find_spec
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from extractor.lines import SPOKEN_MARKS
 from extractor.mentions import Mention, split_words
 from extractor.rules import Rule, RuleBook, spellings
 from extractor.suggestion import Proof, Suggestion
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 # -- what a note must name ----------------------------------------------------------
 
 SIGNS: dict[str, Callable[[Rule], bool]] = {
     "paravalvular": lambda r: r.kind == "leak" and r.means.term in ("paravalvular", "closure"),
     "ring": lambda r: (
-        (r.kind == "leak" and r.means.term == "ring")
-        or (r.kind == "other_device" and r.means.role == "ring")
+        (r.kind == "leak" and r.means.term == "ring") or (r.kind == "other_device" and r.means.role == "ring")
     ),
     "leak": lambda r: r.kind == "leak" and r.means.term == "leak" and not r.means.common,
     "common": lambda r: r.kind == "leak" and r.means.term == "leak" and r.means.common,
@@ -99,7 +97,7 @@ _PIECE = re.compile(r"[^\W_]+")
 # White space, hyphens, marks of bold type, and anything outside ASCII.
 _GAP = rb"[\x00-\x20\x7f-\xff_*-]"
 _MARKS = rb"(?:[^a-z0-9]|" + "|".join(SPOKEN_MARKS).encode() + rb")+"
-_EDGE = rb"[^a-z0-9]"
+_BEFORE, _AFTER = rb"(?:^|[^a-z0-9])", rb"(?:[^a-z0-9]|$)"
 _KELVIN = "\u212a".encode()
 
 
@@ -110,6 +108,10 @@ class Terms:
     whole: tuple[_Term, ...]
     fragments: tuple[str, ...]
 
+    def __bool__(self) -> bool:
+        """Whether there are any: no text shows a sign that no rule speaks of."""
+        return bool(self.whole or self.fragments)
+
 
 def terms_of(rules: Iterable[Rule]) -> Terms | None:
     """The terms of some rules; None where a rule may match a text without any known word.
@@ -117,9 +119,8 @@ def terms_of(rules: Iterable[Rule]) -> Terms | None:
     Examples
     --------
     >>> from extractor.rules import load_rules
-    >>> terms_of(r for r in load_rules().rules if r.id == "device.pivsd").whole[:3]
-    (('p', '', 'i', '', 'muscular', 'vsd', 'occluder'), ('p', '', 'i', '', 'vsd', 'device'),\
- ('p', '', 'i', '', 'vsd', 'devices'))
+    >>> terms_of(r for r in load_rules().rules if r.id == "leak.regurgitation").whole
+    (('regurgitation',), ('residual', 'insufficiency'))
     """
     whole: set[_Term] = set()
     fragments: set[str] = set()
@@ -173,7 +174,8 @@ def _required_pieces(regex: str, known: frozenset[str]) -> _Pieces:
     """Pieces of which every match of a regular expression holds one; none if that cannot be told."""
     from re import _parser  # type: ignore[attr-defined]
 
-    return _of_sequence(list(_parser.parse(regex)), known)
+    parsed = _parser.parse(regex)
+    return set() if parsed.state.flags & re.IGNORECASE else _of_sequence(list(parsed), known)
 
 
 def _of_sequence(nodes: list[tuple[Any, Any]], known: frozenset[str]) -> _Pieces:
@@ -187,7 +189,7 @@ def _of_sequence(nodes: list[tuple[Any, Any]], known: frozenset[str]) -> _Pieces
         if end > start:
             run = "".join(chr(value).lower() for _, value in nodes[start:end])
             parted = (_parts(node) for node in (*nodes[max(0, start - 1) : start], *nodes[end : end + 1]))
-            choices.append({(run, 0 < start and end < len(nodes) and all(parted))})
+            choices.append({(run, start > 0 and end < len(nodes) and all(parted))})
             start = end
             continue
         name, value = str(nodes[start][0]), nodes[start][1]
@@ -216,15 +218,19 @@ def _parts(node: tuple[Any, Any]) -> bool:
     return (name == "LITERAL" and not chr(value).isalnum()) or (name == "AT" and str(value) == "AT_BOUNDARY")
 
 
-def _expression(terms: Terms) -> bytes:
-    """Terms as one regular expression over lower-cased UTF-8, which every engine can read."""
+def _expression(terms: Terms, *, edges: bool = True) -> bytes:
+    """Terms as one regular expression over lower-cased UTF-8, which every engine can read.
+
+    Without ``edges`` a term may also stand inside a word: more passes, and faster.
+    """
     groups: dict[tuple[bool, bool], list[_Term]] = {}
     for term in terms.whole:
         # "12mm" is two words to the tokenizer, and so are a number and its unit in "plug 2mm".
-        groups.setdefault((_may_be_glued(term[0]), term[-1][-1].isdigit()), []).append(term)
+        open_ends = (_may_be_glued(term[0]), term[-1][-1].isdigit()) if edges else (True, True)
+        groups.setdefault(open_ends, []).append(term)
     parts = [
-        (b"" if unit else rb"(?:^|" + _EDGE + rb")") + _tree(group) + (b"" if number else rb"(?:" + _EDGE + rb"|$)")
-        for (unit, number), group in groups.items()
+        (b"" if before else _BEFORE) + _tree(group) + (b"" if after else _AFTER)
+        for (before, after), group in groups.items()
     ]
     return b"|".join([*parts, *map(_escaped, terms.fragments)])
 
@@ -272,50 +278,20 @@ def _escaped(word: str) -> bytes:
 
 # -- engines --------------------------------------------------------------------------
 
-_Terms = dict[str, Terms]
-_Passes = Callable[[Any], bool]  # of the bytes of a text
+Search = Callable[[bytes], bool]  # whether an expression is found in bytes
+Compile = Callable[[bytes], Search]
 
 
-@lru_cache(maxsize=4)
-def _derive(book: RuleBook) -> tuple[_Terms, tuple[tuple[str, ...], ...]]:
-    """The terms of each sign, and the conditions without the signs that have none."""
-    terms: _Terms = {}
-    anywhere: set[str] = set()
-    for sign, says in SIGNS.items():
-        found = terms_of(rule for rule in book.rules if says(rule))
-        if found is None:
-            anywhere.add(sign)
-        else:
-            terms[sign] = found
-    return terms, tuple(tuple(s for s in signs if s not in anywhere) for signs in CONCERNS)
-
-
-def _never(data: Any) -> bool:
-    return False
-
-
-def _always(data: Any) -> bool:
-    return True
-
-
-def _by_hyperscan(terms: _Terms, concerns: tuple[tuple[str, ...], ...]) -> _Passes:
-    """All signs and conditions in one automaton; it calls back once, for a text that passes."""
+def by_hyperscan(expression: bytes) -> Search:
+    """Search by hyperscan, an automaton of all terms at once (an optional dependency)."""
     import hyperscan as hs  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-    number = {sign: n for n, sign in enumerate(terms)}
-    kelvin, verdict = len(number), len(number) + 1
-    expressions = [_expression(terms[sign]) for sign in terms]
-    either = " | ".join(f"({' & '.join(str(number[sign]) for sign in signs)})" for signs in concerns)
-    quiet = hs.HS_FLAG_CASELESS | hs.HS_FLAG_SINGLEMATCH | hs.HS_FLAG_QUIET
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[*expressions, _KELVIN, f"{either} | {kelvin}".encode()],
-        ids=[*range(verdict + 1)],
-        flags=[*[quiet] * verdict, hs.HS_FLAG_COMBINATION | hs.HS_FLAG_SINGLEMATCH],
-    )
+    flags = hs.HS_FLAG_CASELESS | hs.HS_FLAG_SINGLEMATCH
+    database.compile(expressions=[expression], ids=[0], flags=[flags])
     scan, own = database.scan, threading.local()
 
-    def passes(data: Any) -> bool:
+    def search(data: bytes) -> bool:
         try:
             scratch = own.scratch
         except AttributeError:  # scratch space serves one scan at a time
@@ -324,31 +300,93 @@ def _by_hyperscan(terms: _Terms, concerns: tuple[tuple[str, ...], ...]) -> _Pass
         scan(data, lambda *match: found.append(0), 0, None, scratch)
         return bool(found)
 
-    return passes
+    return search
 
 
-def _by_stages(
-    terms: _Terms,
-    concerns: tuple[tuple[str, ...], ...],
-    search: Callable[[bytes], Callable[[bytes], Any]],
-) -> _Passes:
-    """First a few signs of which each condition needs one; then, where one is shown, each condition."""
-    first = min((set(chosen) for chosen in product(*concerns)), key=lambda chosen: (len(chosen), *sorted(chosen)))
-    expressions = {sign: _expression(terms[sign]) for sign in terms}
-    gate = search(b"|".join([*(expressions[sign] for sign in sorted(first)), _KELVIN]))
-    kelvin = search(_KELVIN)
-    shows = {sign: search(expression) for sign, expression in expressions.items()}
+def by_re(expression: bytes) -> Search:
+    """Search by the standard library, on the text in lower case."""
+    search = re.compile(expression).search
+    return lambda data: search(data.lower()) is not None
 
-    def passes(data: bytes) -> bool:
-        if gate(data) is None:
-            return False
+
+ENGINES: dict[str, Compile] = {"hyperscan": by_hyperscan, "re": by_re}
+
+
+def best_engine() -> str:
+    """The fastest engine that is installed."""
+    return "hyperscan" if find_spec("hyperscan") else "re"
+
+
+class Screen:
+    """Tells from the raw text of a note whether it can concern a closure.
+
+    Parameters
+    ----------
+    book
+        The rules from which the terms are derived.
+    search
+        What makes a search of an expression; by default the fastest engine that is installed.
+
+    Examples
+    --------
+    >>> from extractor.rules import load_rules
+    >>> passes = Screen(load_rules())
+    >>> passes("Closure of a PARA- valvular leak"), passes("Mitral regurgitation, no device")
+    (True, True)
+    >>> passes("Mitral regurgitation, mild."), passes("The jet skied to the channel.")
+    (False, False)
+    """
+
+    def __init__(self, book: RuleBook, search: Compile | None = None) -> None:
+        make = search or ENGINES[best_engine()]
+        terms = {sign: terms_of(rule for rule in book.rules if says(rule)) for sign, says in SIGNS.items()}
+        self._concerns = _askable(terms)
+        self._search = {s: _Later(make, _expression(t)) for s, t in terms.items() if t is not None}
+        self._gate = make(b"|".join([*_gate(terms, self._concerns), _KELVIN]))
+
+    def __call__(self, text: str) -> bool:
+        """Whether the note must be read; no means that its suggestion is ``unconcerned``."""
+        data = text.encode("utf-8", "surrogatepass")
+        return self._gate(data) and self._shows(data.replace(_KELVIN, b"k"))
+
+    def _shows(self, data: bytes) -> bool:
+        """Whether a text that passed the gate shows every sign of a closure."""
         shown: dict[str, bool] = {}
+        for signs in self._concerns:
+            for sign in signs:
+                if sign not in shown:
+                    shown[sign] = self._search[sign](data)
+                if not shown[sign]:
+                    break
+            else:
+                return True
+        return False
 
-        def has(sign: str) -> bool:
-            if sign not in shown:
-                shown[sign] = shows[sign](data) is not None
-            return shown[sign]
 
-        return kelvin(data) is not None or any(all(has(sign) for sign in signs) for signs in concerns)
+class _Later:
+    """A search that is made when it is first needed."""
 
-    return passes
+    def __init__(self, make: Compile, expression: bytes) -> None:
+        self._make, self._expression = make, expression
+        self._search: Search | None = None
+
+    def __call__(self, data: bytes) -> bool:
+        if self._search is None:
+            self._search = self._make(self._expression)
+        return self._search(data)
+
+
+def _askable(terms: Mapping[str, Terms | None]) -> list[tuple[str, ...]]:
+    """The conditions that some text may meet, without the signs that any text may show."""
+    known = {sign for sign, found in terms.items() if found is not None}
+    never = {sign for sign, found in terms.items() if found is not None and not found}
+    return [tuple(s for s in signs if s in known) for signs in CONCERNS if never.isdisjoint(signs)]
+
+
+def _gate(terms: Mapping[str, Terms | None], concerns: Sequence[tuple[str, ...]]) -> list[bytes]:
+    """The shortest expressions of which each condition needs one: they tell which texts to ask further."""
+    loose = {sign: _expression(found, edges=False) for sign, found in terms.items() if found}
+    choices = [{loose[sign] for sign in chosen} for chosen in product(*concerns)]
+    if not choices:
+        return [rb"[\x00-\xff]"]  # a condition asks for nothing: any text passes
+    return sorted(min(choices, key=lambda chosen: (sum(map(len, chosen)), sorted(chosen))))
