@@ -22,11 +22,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain, product
-from typing import Any
+from typing import Any, Literal
 
 from extractor.lines import SPOKEN_MARKS
 from extractor.mentions import Mention, split_words
@@ -92,10 +93,12 @@ def unconcerned(note_id: str, book: RuleBook) -> Suggestion:
 
 # -- terms: what the raw text must hold where a rule matches --------------------------
 
+_Concerns = Sequence[tuple[str, ...]]  # conditions, each the signs it needs
 _Term = tuple[str, ...]  # words that follow one another; an empty one stands for marks between them
 _PIECE = re.compile(r"[^\W_]+")
 # White space, hyphens, marks of bold type, and anything outside ASCII.
 _GAP = rb"[\x00-\x20\x7f-\xff_*-]"
+_LONGEST_GAP = 32  # characters between two words, for the fast search
 _MARKS = rb"(?:[^a-z0-9]|" + "|".join(SPOKEN_MARKS).encode() + rb")+"
 _BEFORE, _AFTER = rb"(?:^|[^a-z0-9])", rb"(?:[^a-z0-9]|$)"
 _KELVIN = "\u212a".encode()
@@ -218,10 +221,11 @@ def _parts(node: tuple[Any, Any]) -> bool:
     return (name == "LITERAL" and not chr(value).isalnum()) or (name == "AT" and str(value) == "AT_BOUNDARY")
 
 
-def _expression(terms: Terms, *, edges: bool = True) -> bytes:
+def _expression(terms: Terms, *, edges: bool = True, longest: int | None = None) -> bytes:
     """Terms as one regular expression over lower-cased UTF-8, which every engine can read.
 
-    Without ``edges`` a term may also stand inside a word: more passes, and faster.
+    Without ``edges`` a term may also stand inside a word, which takes less work;
+    ``longest`` bounds the white space between two words.
     """
     groups: dict[tuple[bool, bool], list[_Term]] = {}
     for term in terms.whole:
@@ -229,13 +233,13 @@ def _expression(terms: Terms, *, edges: bool = True) -> bytes:
         open_ends = (_may_be_glued(term[0]), term[-1][-1].isdigit()) if edges else (True, True)
         groups.setdefault(open_ends, []).append(term)
     parts = [
-        (b"" if before else _BEFORE) + _tree(group) + (b"" if after else _AFTER)
+        (b"" if before else _BEFORE) + _tree(group, longest) + (b"" if after else _AFTER)
         for (before, after), group in groups.items()
     ]
     return b"|".join([*parts, *map(_escaped, terms.fragments)])
 
 
-def _tree(terms: Iterable[_Term], before: str | None = None) -> bytes:
+def _tree(terms: Iterable[_Term], longest: int | None, before: str | None = None) -> bytes:
     """Terms as one group: those that begin alike share their beginning, those that go on alike the rest."""
     rest: dict[str, list[_Term]] = {}
     for term in terms:
@@ -243,9 +247,10 @@ def _tree(terms: Iterable[_Term], before: str | None = None) -> bytes:
     alike: dict[tuple[bytes, str, tuple[_Term, ...]], list[str]] = {}
     for word, tails in rest.items():
         end = word[-1:] if word[-1:].isdigit() else "x"
-        alike.setdefault((_link(before, word), end if word else "", tuple(tails)), []).append(word)
+        key = (_link(before, word, longest), end if word else "", tuple(tails))
+        alike.setdefault(key, []).append(word)
     branches = [
-        link + _either(map(_escaped, words)) + (_tree(tails, end) if all(tails) else b"")
+        link + _either(map(_escaped, words)) + (_tree(tails, longest, end) if all(tails) else b"")
         for (link, end, tails), words in alike.items()
     ]
     return _either(branches)
@@ -256,13 +261,14 @@ def _either(branches: Iterable[bytes]) -> bytes:
     return several[0] if len(several) == 1 else rb"(?:" + b"|".join(several) + rb")"
 
 
-def _link(before: str | None, word: str) -> bytes:
+def _link(before: str | None, word: str, longest: int | None) -> bytes:
     """What may stand between two words of a term."""
     if not word:
         return _MARKS
     if not before:
         return b""
-    return _GAP + (b"*" if before[-1].isdigit() and _may_be_glued(word) else b"+")
+    least = 0 if before[-1].isdigit() and _may_be_glued(word) else 1
+    return _GAP + (b"{%d,}" % least if longest is None else b"{%d,%d}" % (least, longest))
 
 
 @cache
@@ -278,43 +284,46 @@ def _escaped(word: str) -> bytes:
 
 # -- engines --------------------------------------------------------------------------
 
-Search = Callable[[bytes], bool]  # whether an expression is found in bytes
-Compile = Callable[[bytes], Search]
+Search = Callable[[bytes], AbstractSet[int]]  # which of several expressions bytes hold
+Compile = Callable[[Sequence[bytes]], Search]
 
 
-def by_hyperscan(expression: bytes) -> Search:
-    """Search by hyperscan, an automaton of all terms at once (an optional dependency)."""
+def by_hyperscan(expressions: Sequence[bytes]) -> Search:
+    """Search by hyperscan, one automaton of all expressions (an optional dependency)."""
     import hyperscan as hs  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     flags = hs.HS_FLAG_CASELESS | hs.HS_FLAG_SINGLEMATCH
-    database.compile(expressions=[expression], ids=[0], flags=[flags])
+    count = len(expressions)
+    database.compile(expressions=list(expressions), ids=list(range(count)), flags=[flags] * count)
     scan, own = database.scan, threading.local()
 
-    def search(data: bytes) -> bool:
+    def search(data: bytes) -> AbstractSet[int]:
         try:
             scratch = own.scratch
         except AttributeError:  # scratch space serves one scan at a time
             scratch = own.scratch = hs.Scratch(database)
-        found: list[int] = []
-        scan(data, lambda *match: found.append(0), 0, None, scratch)
-        return bool(found)
+        found: set[int] = set()
+        scan(data, lambda number, *where: found.add(number), 0, None, scratch)
+        return found
 
     return search
 
 
-def by_re(expression: bytes) -> Search:
+def by_re(expressions: Sequence[bytes]) -> Search:
     """Search by the standard library, on the text in lower case."""
-    search = re.compile(expression).search
-    return lambda data: search(data.lower()) is not None
+    searches = [re.compile(expression).search for expression in expressions]
+
+    def search(data: bytes) -> AbstractSet[int]:
+        lowered = data.lower()
+        return {number for number, find in enumerate(searches) if find(lowered)}
+
+    return search
 
 
-ENGINES: dict[str, Compile] = {"hyperscan": by_hyperscan, "re": by_re}
-
-
-def best_engine() -> str:
-    """The fastest engine that is installed."""
-    return "hyperscan" if find_spec("hyperscan") else "re"
+def best_engine() -> Compile | None:
+    """The fastest engine that is installed, or None."""
+    return by_hyperscan if find_spec("hyperscan") else None
 
 
 class Screen:
@@ -324,8 +333,9 @@ class Screen:
     ----------
     book
         The rules from which the terms are derived.
-    search
-        What makes a search of an expression; by default the fastest engine that is installed.
+    engine
+        What searches a text for many expressions at once; by default the fastest that
+        is installed. With None, the standard library alone.
 
     Examples
     --------
@@ -337,56 +347,132 @@ class Screen:
     (False, False)
     """
 
-    def __init__(self, book: RuleBook, search: Compile | None = None) -> None:
-        make = search or ENGINES[best_engine()]
+    def __init__(self, book: RuleBook, engine: Compile | Literal["best"] | None = "best") -> None:
         terms = {sign: terms_of(rule for rule in book.rules if says(rule)) for sign, says in SIGNS.items()}
-        self._concerns = _askable(terms)
-        self._search = {s: _Later(make, _expression(t)) for s, t in terms.items() if t is not None}
-        self._gate = make(b"|".join([*_gate(terms, self._concerns), _KELVIN]))
+        known = {sign: found for sign, found in terms.items() if found is not None}
+        concerns = _askable(known)
+        make = best_engine() if engine == "best" else engine
+        self._passes: Callable[[bytes], bool]
+        if () in concerns:
+            self._passes = bool  # a condition asks for nothing that a text must hold
+        elif make is None or not concerns:
+            self._passes = _ByWords(known, concerns)
+        else:
+            self._passes = _ByAutomata(known, concerns, make)
 
     def __call__(self, text: str) -> bool:
         """Whether the note must be read; no means that its suggestion is ``unconcerned``."""
-        data = text.encode("utf-8", "surrogatepass")
-        return self._gate(data) and self._shows(data.replace(_KELVIN, b"k"))
+        return self._passes(text.encode("utf-8", "surrogatepass"))
 
-    def _shows(self, data: bytes) -> bool:
-        """Whether a text that passed the gate shows every sign of a closure."""
-        shown: dict[str, bool] = {}
-        for signs in self._concerns:
-            for sign in signs:
-                if sign not in shown:
-                    shown[sign] = self._search[sign](data)
-                if not shown[sign]:
-                    break
-            else:
-                return True
-        return False
+
+def _askable(known: Mapping[str, Terms]) -> _Concerns:
+    """The conditions that some text may meet, without the signs that any text may show."""
+    never = {sign for sign, found in known.items() if not found}
+    return [tuple(s for s in signs if s in known) for signs in CONCERNS if never.isdisjoint(signs)]
+
+
+def _met(concerns: Iterable[tuple[str, ...]], shows: Callable[[str], bool]) -> bool:
+    """Whether every sign of a condition is shown; each is asked for once at most."""
+    shown: dict[str, bool] = {}
+    for signs in concerns:
+        for sign in signs:
+            if sign not in shown:
+                shown[sign] = shows(sign)
+            if not shown[sign]:
+                break
+        else:
+            return True
+    return False
+
+
+class _ByAutomata:
+    """Asks first for a few signs of which each condition needs one, in one search.
+
+    Those with the shortest expressions are chosen, and run without edges and with gaps
+    of bounded length, which halves the work. A text with a longer gap is asked again.
+    """
+
+    def __init__(self, known: Mapping[str, Terms], concerns: _Concerns, make: Compile) -> None:
+        loose = {sign: _expression(found, edges=False) for sign, found in known.items()}
+        first = min(
+            map(set, product(*concerns)),
+            key=lambda signs: (sum(len(loose[sign]) for sign in signs), sorted(signs)),
+        )
+        self._first = sorted(first)
+        # What no first search told is asked before what one told loosely.
+        self._concerns = [tuple(sorted(signs, key=first.__contains__)) for signs in concerns]
+        bounded = [_expression(known[sign], edges=False, longest=_LONGEST_GAP) for sign in self._first]
+        self._gate = make([*bounded, _KELVIN, _GAP + rb"{%d}" % (_LONGEST_GAP + 1)])
+        self._unbounded = _Later(make, [loose[sign] for sign in self._first])
+        self._exact = {sign: _Later(make, [_expression(found)]) for sign, found in known.items()}
+
+    def __call__(self, data: bytes) -> bool:
+        found = self._gate(data)
+        if not found:
+            return False
+        if len(self._first) in found:
+            data = data.replace(_KELVIN, b"k")
+        if max(found) >= len(self._first):
+            found = self._unbounded(data)
+        missing = {sign for number, sign in enumerate(self._first) if number not in found}
+        concerns = [signs for signs in self._concerns if missing.isdisjoint(signs)]
+        return _met(concerns, lambda sign: bool(self._exact[sign](data)))
 
 
 class _Later:
     """A search that is made when it is first needed."""
 
-    def __init__(self, make: Compile, expression: bytes) -> None:
-        self._make, self._expression = make, expression
+    def __init__(self, make: Compile, expressions: Sequence[bytes]) -> None:
+        self._make, self._expressions = make, expressions
         self._search: Search | None = None
 
-    def __call__(self, data: bytes) -> bool:
+    def __call__(self, data: bytes) -> AbstractSet[int]:
         if self._search is None:
-            self._search = self._make(self._expression)
+            self._search = self._make(self._expressions)
         return self._search(data)
 
 
-def _askable(terms: Mapping[str, Terms | None]) -> list[tuple[str, ...]]:
-    """The conditions that some text may meet, without the signs that any text may show."""
-    known = {sign for sign, found in terms.items() if found is not None}
-    never = {sign for sign, found in terms.items() if found is not None and not found}
-    return [tuple(s for s in signs if s in known) for signs in CONCERNS if never.isdisjoint(signs)]
+class _ByWords:
+    """Asks the words of a text which terms it may hold, and the standard library for these alone."""
+
+    def __init__(self, known: Mapping[str, Terms], concerns: _Concerns) -> None:
+        self._concerns = concerns
+        self._by_word: dict[str, dict[bytes, list[Terms]]] = {}
+        self._by_piece: dict[str, dict[bytes, list[Terms]]] = {}
+        for sign, found in known.items():
+            by_word = self._by_word.setdefault(sign, {})
+            by_piece = self._by_piece.setdefault(sign, {})
+            for piece in found.fragments:
+                by_piece.setdefault(piece.encode(), []).append(Terms((), (piece,)))
+            for term in found.whole:
+                apart = [word for word in term if _stands_apart(word)]
+                index, words = (by_word, apart) if apart else (by_piece, [w for w in term if w.isascii()])
+                key = max(words, key=len, default="").encode()
+                index.setdefault(key, []).append(Terms((term,), ()))
+
+    def __call__(self, data: bytes) -> bool:
+        lowered = data.replace(_KELVIN, b"k").lower()
+        words = set(lowered.translate(_WORDS_ONLY).split())
+
+        def shows(sign: str) -> bool:
+            by_word, by_piece = self._by_word[sign], self._by_piece[sign]
+            likely = [
+                *(terms for word in by_word.keys() & words for terms in by_word[word]),
+                *(terms for piece in by_piece if piece in lowered for terms in by_piece[piece]),
+            ]
+            return any(_find(terms)(lowered) for terms in likely)
+
+        return _met(self._concerns, shows)
 
 
-def _gate(terms: Mapping[str, Terms | None], concerns: Sequence[tuple[str, ...]]) -> list[bytes]:
-    """The shortest expressions of which each condition needs one: they tell which texts to ask further."""
-    loose = {sign: _expression(found, edges=False) for sign, found in terms.items() if found}
-    choices = [{loose[sign] for sign in chosen} for chosen in product(*concerns)]
-    if not choices:
-        return [rb"[\x00-\xff]"]  # a condition asks for nothing: any text passes
-    return sorted(min(choices, key=lambda chosen: (sum(map(len, chosen)), sorted(chosen))))
+def _stands_apart(word: str) -> bool:
+    """Whether a text that holds a word has no other letter or digit beside it."""
+    return bool(word) and word.isascii() and not _may_be_glued(word) and not word[-1].isdigit()
+
+
+@cache
+def _find(terms: Terms) -> Callable[[bytes], object]:
+    return re.compile(_expression(terms)).search
+
+
+_WORDS_ONLY = bytes(i if chr(i).isascii() and chr(i).isalnum() else 32 for i in range(256))
