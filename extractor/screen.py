@@ -26,7 +26,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from itertools import chain, product
+from itertools import chain
 from typing import Any, Literal
 
 from extractor.lines import SPOKEN_MARKS
@@ -221,17 +221,15 @@ def _parts(node: tuple[Any, Any]) -> bool:
     return (name == "LITERAL" and not chr(value).isalnum()) or (name == "AT" and str(value) == "AT_BOUNDARY")
 
 
-def _expression(terms: Terms, *, edges: bool = True, longest: int | None = None) -> bytes:
+def _expression(terms: Terms, longest: int | None = None) -> bytes:
     """Terms as one regular expression over lower-cased UTF-8, which every engine can read.
 
-    Without ``edges`` a term may also stand inside a word, which takes less work;
     ``longest`` bounds the white space between two words.
     """
     groups: dict[tuple[bool, bool], list[_Term]] = {}
     for term in terms.whole:
         # "12mm" is two words to the tokenizer, and so are a number and its unit in "plug 2mm".
-        open_ends = (_may_be_glued(term[0]), term[-1][-1].isdigit()) if edges else (True, True)
-        groups.setdefault(open_ends, []).append(term)
+        groups.setdefault((_may_be_glued(term[0]), term[-1][-1].isdigit()), []).append(term)
     parts = [
         (b"" if before else _BEFORE) + _tree(group, longest) + (b"" if after else _AFTER)
         for (before, after), group in groups.items()
@@ -371,55 +369,40 @@ def _askable(known: Mapping[str, Terms]) -> _Concerns:
     return [tuple(s for s in signs if s in known) for signs in CONCERNS if never.isdisjoint(signs)]
 
 
-def _met(concerns: Iterable[tuple[str, ...]], shows: Callable[[str], bool]) -> bool:
-    """Whether every sign of a condition is shown; each is asked for once at most."""
-    shown: dict[str, bool] = {}
-    for signs in concerns:
-        for sign in signs:
-            if sign not in shown:
-                shown[sign] = shows(sign)
-            if not shown[sign]:
-                break
-        else:
-            return True
-    return False
-
-
 class _ByAutomata:
-    """Asks first for a few signs of which each condition needs one, in one search.
+    """Asks for all signs but one in one search, and for that one where only it is missing.
 
-    Those with the shortest expressions are chosen, and run without edges and with gaps
-    of bounded length, which halves the work. A text with a longer gap is asked again.
+    The one put off is the longest to ask for that no condition needs alone. Gaps of
+    bounded length halve the work; a text with a longer gap is asked again, without.
     """
 
     def __init__(self, known: Mapping[str, Terms], concerns: _Concerns, make: Compile) -> None:
-        loose = {sign: _expression(found, edges=False) for sign, found in known.items()}
-        first = min(
-            map(set, product(*concerns)),
-            key=lambda signs: (sum(len(loose[sign]) for sign in signs), sorted(signs)),
-        )
-        self._first = sorted(first)
-        # What no first search told is asked before what one told loosely.
-        self._concerns = [tuple(sorted(signs, key=first.__contains__)) for signs in concerns]
-        bounded = [_expression(known[sign], edges=False, longest=_LONGEST_GAP) for sign in self._first]
-        self._gate = make([*bounded, _KELVIN, _GAP + rb"{%d}" % (_LONGEST_GAP + 1)])
-        self._unbounded = _Later(make, [loose[sign] for sign in self._first])
-        self._exact = {sign: _Later(make, [_expression(found)]) for sign, found in known.items()}
+        whole = {sign: _expression(found) for sign, found in known.items()}
+        asked = sorted({sign for signs in concerns for sign in signs})
+        alone = {signs[0] for signs in concerns if len(signs) == 1}
+        late = max((sign for sign in asked if sign not in alone), key=lambda s: len(whole[s]), default=None)
+        self._first = [sign for sign in asked if sign != late]
+        self._now = [frozenset(signs) for signs in concerns if late not in signs]
+        self._later = [frozenset(signs) - {late} for signs in concerns if late in signs]
+        bounded = [_expression(known[sign], _LONGEST_GAP) for sign in self._first]
+        self._search = make([*bounded, _KELVIN, _GAP + rb"{%d}" % (_LONGEST_GAP + 1)])
+        self._unbounded = _Lazy(make, [whole[sign] for sign in self._first])
+        self._late = _Lazy(make, [whole[late]] if late else [])
 
     def __call__(self, data: bytes) -> bool:
-        found = self._gate(data)
+        found = self._search(data)
         if not found:
             return False
-        if len(self._first) in found:
-            data = data.replace(_KELVIN, b"k")
         if max(found) >= len(self._first):
+            data = data.replace(_KELVIN, b"k")
             found = self._unbounded(data)
-        missing = {sign for number, sign in enumerate(self._first) if number not in found}
-        concerns = [signs for signs in self._concerns if missing.isdisjoint(signs)]
-        return _met(concerns, lambda sign: bool(self._exact[sign](data)))
+        shown = {self._first[number] for number in found}
+        if any(map(shown.issuperset, self._now)):
+            return True
+        return any(map(shown.issuperset, self._later)) and bool(self._late(data))
 
 
-class _Later:
+class _Lazy:
     """A search that is made when it is first needed."""
 
     def __init__(self, make: Compile, expressions: Sequence[bytes]) -> None:
@@ -437,42 +420,67 @@ class _ByWords:
 
     def __init__(self, known: Mapping[str, Terms], concerns: _Concerns) -> None:
         self._concerns = concerns
-        self._by_word: dict[str, dict[bytes, list[Terms]]] = {}
-        self._by_piece: dict[str, dict[bytes, list[Terms]]] = {}
+        self._by_word: dict[str, dict[str, list[_Term]]] = {}
+        self._pieces: dict[str, list[tuple[bytes, _Term | None]]] = {}
         for sign, found in known.items():
             by_word = self._by_word.setdefault(sign, {})
-            by_piece = self._by_piece.setdefault(sign, {})
-            for piece in found.fragments:
-                by_piece.setdefault(piece.encode(), []).append(Terms((), (piece,)))
+            pieces = self._pieces.setdefault(sign, [(piece.encode(), None) for piece in found.fragments])
             for term in found.whole:
-                apart = [word for word in term if _stands_apart(word)]
-                index, words = (by_word, apart) if apart else (by_piece, [w for w in term if w.isascii()])
-                key = max(words, key=len, default="").encode()
-                index.setdefault(key, []).append(Terms((term,), ()))
+                if apart := _apart(term):
+                    by_word.setdefault(max(apart, key=len), []).append(term)
+                else:
+                    ascii_ones = [word for word in term if word.isascii()]
+                    pieces.append((max(ascii_ones, key=len, default="").encode(), term))
 
     def __call__(self, data: bytes) -> bool:
         lowered = data.replace(_KELVIN, b"k").lower()
-        words = set(lowered.translate(_WORDS_ONLY).split())
+        words = set(lowered.translate(_WORDS_ONLY).decode("ascii").split())
+        shown: dict[str, bool] = {}
+        for signs in self._concerns:
+            for sign in signs:
+                if sign not in shown:
+                    shown[sign] = self._shows(sign, lowered, words)
+                if not shown[sign]:
+                    break
+            else:
+                return True
+        return False
 
-        def shows(sign: str) -> bool:
-            by_word, by_piece = self._by_word[sign], self._by_piece[sign]
-            likely = [
-                *(terms for word in by_word.keys() & words for terms in by_word[word]),
-                *(terms for piece in by_piece if piece in lowered for terms in by_piece[piece]),
-            ]
-            return any(_find(terms)(lowered) for terms in likely)
-
-        return _met(self._concerns, shows)
-
-
-def _stands_apart(word: str) -> bool:
-    """Whether a text that holds a word has no other letter or digit beside it."""
-    return bool(word) and word.isascii() and not _may_be_glued(word) and not word[-1].isdigit()
+    def _shows(self, sign: str, lowered: bytes, words: set[str]) -> bool:
+        by_word = self._by_word[sign]
+        return any(
+            words.issuperset(_apart(term)) and _stands_in(lowered, term)
+            for word in by_word.keys() & words
+            for term in by_word[word]
+        ) or any(
+            piece in lowered and (term is None or _stands_in(lowered, term))
+            for piece, term in self._pieces[sign]
+        )
 
 
 @cache
-def _find(terms: Terms) -> Callable[[bytes], object]:
-    return re.compile(_expression(terms)).search
+def _apart(term: _Term) -> frozenset[str]:
+    """The words of a term that have no other letter or digit beside them wherever it stands."""
+    return frozenset(w for w in term if w and w.isascii() and not (_may_be_glued(w) or w[-1].isdigit()))
 
 
-_WORDS_ONLY = bytes(i if chr(i).isascii() and chr(i).isalnum() else 32 for i in range(256))
+@cache
+def _finder(term: _Term) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    after = b"" if term[-1][-1].isdigit() else _AFTER
+    return re.compile(_tree([term], None) + after).search
+
+
+def _stands_in(lowered: bytes, term: _Term) -> bool:
+    """Whether a text holds a term; one that begins with a letter is looked for faster than its edge."""
+    find = _finder(term)
+    match = find(lowered, 0)
+    while match is not None:
+        at = match.start()
+        if at == 0 or _WORDS_ONLY[lowered[at - 1]] == _BLANK or _may_be_glued(term[0]):
+            return True
+        match = find(lowered, at + 1)
+    return False
+
+
+_BLANK = 32
+_WORDS_ONLY = bytes(i if chr(i).isascii() and chr(i).isalnum() else _BLANK for i in range(256))
