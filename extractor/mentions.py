@@ -44,8 +44,7 @@ _UNIT = r"(?<=[0-9])(?:mm|cm|fr|f|ml|mg|mmHg|mmhg|french)"
 _WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])') :]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
 
 
-def split_words(phrase: str) -> list[str]:
-    """The words of a phrase, lower-cased: those a note would have in its place."""
+def _split(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
@@ -165,7 +164,7 @@ class MentionFinder:
         A Doc for each would give the same matches and take ten times as long.
         """
         add = self._vocab.strings.add
-        return [[add(word) for word in split_words(spelling)] for spelling in spellings(phrases)]
+        return [[add(word) for word in _split(spelling)] for spelling in spellings(phrases)]
 
     def _by_regex(self, text: str, words: Words) -> Iterator[Mention]:
         """What the regular expressions match; a break of a line is one blank to them."""
