@@ -94,6 +94,20 @@ def test_screen_a_rule_without_a_known_word_lets_everything_pass() -> None:
     assert all(Screen(book, engine)("any text") for engine in ENGINES.values())
 
 
+@pytest.mark.parametrize(
+    "text", ["a 5f zorb", "zorb 2mm", "Zorb 12mm gap", "ZORB-\n  12 mm gap", "zorb, zorb"]
+)
+def test_screen_takes_a_number_and_its_unit_apart(text: str) -> None:
+    rule = next(rule for rule in SIGNED if rule.id == "leak.paravalvular")
+    phrases = ("f zorb", "zorb 2", "zorb 12 mm gap", "zorb, zorb")
+    bare = rule.model_copy(update={"phrases": phrases, "plurals": (), "regex": None})
+    book = BOOK.model_copy(update={"rules": (bare,), "version": "units"})
+    finder = MentionFinder(book)
+    assert finder.find(text, finder.words(text))["items"]
+    assert all(Screen(book, engine)(text) for engine in ENGINES.values())
+    assert not any(Screen(book, engine)("zorbs 12 mm, 3 zorb 12 gap") for engine in ENGINES.values())
+
+
 def test_screen_without_rules_of_a_leak_stops_everything() -> None:
     book = BOOK.model_copy(update={"rules": BOOK.kind("device"), "version": "devices"})
     assert not any(Screen(book, engine)("Mitral paravalvular leak, plug") for engine in ENGINES.values())
