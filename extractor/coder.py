@@ -21,7 +21,7 @@ from extractor.screen import Concern, Screen, unconcerned
 from extractor.standing import FINAL, hold
 from extractor.suggestion import Suggestion
 
-_UNSCREENED = 8  # notes
+_UNSCREENED = 16  # notes
 
 
 class NoteLike(Protocol):

@@ -1,4 +1,4 @@
-r"""Screen: whether a note can be anything but ``none``, from its raw text.
+"""Screen: whether a note can be anything but ``none``, from its raw text.
 
 In: the text of a note. Out: yes or no, at the speed of a memory scan. What a note
 must name to concern a closure is stated once, in ``CONCERNS``, and holds twice: the
@@ -9,12 +9,13 @@ call anything but ``none``.
 
 The terms run on the UTF-8 bytes of the text, in ASCII lower case. Of the characters
 outside ASCII only the Kelvin sign has a small letter inside it; it is read as "k".
-First comes one search for the few signs of which each condition needs one; only where
-one of them is found is every sign of a condition asked for.
 
-``hyperscan`` makes the searches where it is installed, and the standard library
-where it is not, with the same answers. ``tests/benchmarks/screen_speed.py`` measures
-them side by side.
+``hyperscan`` searches for all terms at once where it is installed; where it is not,
+the words of a text choose the few terms that the standard library looks for. Both
+give the same answers. Measured by ``tests/benchmarks/screen_speed.py`` on 2,376
+medical reports of all fields (3.3 kB each, medians of five, one busy core), where
+``str.lower`` runs at 1,380 MB/s: hyperscan 560 MB/s, google-re2 78, words and the
+standard library 49, the same expressions by ``re`` alone 6. 1.5 % of the reports pass.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
+from importlib import import_module
 from itertools import chain
 from typing import Any, Literal
 
@@ -322,7 +323,11 @@ def by_re(expressions: Sequence[bytes]) -> Search:
 
 def best_engine() -> Compile | None:
     """The fastest engine that is installed, or None."""
-    return by_hyperscan if find_spec("hyperscan") else None
+    try:
+        import_module("hyperscan")
+    except ImportError:
+        return None
+    return by_hyperscan
 
 
 class Screen:

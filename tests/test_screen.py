@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from functools import cache
 from importlib.util import find_spec
 
@@ -19,6 +20,7 @@ from extractor.screen import (
     SIGNS,
     Concern,
     Screen,
+    best_engine,
     by_hyperscan,
     by_re,
     signs_of,
@@ -246,6 +248,13 @@ def test_screen_coder_gives_the_same_with_and_without_it() -> None:
     without = [coder().suggest(note, "n").to_json() for note in notes]
     assert [screening.suggest(note, "n").to_json() for note in notes] == without
     assert [s.to_json() for s in screening.pipe(notes)] == [coder().suggest(note).to_json() for note in notes]
+
+
+def test_screen_without_an_engine_takes_the_standard_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hyperscan", None)
+    assert best_engine() is None
+    assert Screen(BOOK)("Mitral paravalvular leak")
+    assert not Screen(BOOK)("Mitral regurgitation")
 
 
 def test_screen_conditions_name_known_signs() -> None:
