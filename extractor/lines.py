@@ -215,7 +215,7 @@ def _width(pieces: list[Line]) -> int:
         widest = min(b for a, b in breaks if a <= best < b) - 1
         longer = sum(p.form == "prose" and _length(p) > widest for p in plain)
         if _BREAKS_FOR_ONE_LONGER * longer <= votes[best]:
-            return max(n for p in plain if (n := _length(p)) <= widest)
+            return max((n for p in plain if (n := _length(p)) <= widest), default=0)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     other = max((_length(p) for p in pieces if p.form != "row"), default=0)
     # Where every line is short, none was broken for its width.

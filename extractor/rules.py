@@ -98,7 +98,8 @@ class LeakMeans(_Strict):
     """The leak. ``paravalvular`` words prove one, ``leak`` words may refer to one,
     ``closure`` words name its closure, ``central`` words name another kind, and
     ``ring`` words place it at an annuloplasty ring, ``device`` words at another
-    kind of implant.
+    kind of implant. A ``leak`` word that is ``common`` stands in reports of any heart:
+    it concerns a closure only in a note that also names an occluder.
     """
 
     term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
@@ -107,6 +108,7 @@ class LeakMeans(_Strict):
     flow: bool = False
     # "defect": a hole anywhere in the heart.
     hole: bool = False
+    common: bool = False
 
 
 class ApproachMeans(_Strict):
