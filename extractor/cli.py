@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from extractor import __version__
-from extractor.errors import InputError, PvlError
+from extractor.errors import InputError, InputNotice, PvlError
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Errors:
         self.count = 0
 
     def __call__(self, error: PvlError) -> None:
-        self.count += 1
+        self.count += not isinstance(error, InputNotice)
         typer.echo(f"pvl: {printable(str(error))}", err=True)
 
 
@@ -193,7 +193,7 @@ def explain(
     """Show why: the note with its evidence, the proof of every unit, every mention."""
     _check_out(html, [path])
     note = _one_note(path, note_id)
-    explanation = make_coder().explain(note.text, note.note_id)
+    explanation = make_coder().explain(note.text, note.note_id, note.standing)
     if html is not None:
         from extractor.page import render_page
 

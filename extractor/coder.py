@@ -14,7 +14,9 @@ from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
 from extractor.mentions import Mention, MentionFinder, in_context
+from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
+from extractor.standing import FINAL, hold
 from extractor.suggestion import Suggestion
 
 
@@ -81,9 +83,9 @@ class Coder:
         case = build_case(parses, found["table"])
         return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 
-    def suggest(self, text: str, note_id: str = "") -> Suggestion:
+    def suggest(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Suggestion:
         """The suggestion for the text of one note."""
-        return self._suggest(self.analyse(text), text, note_id)
+        return hold(self._suggest(self.analyse(text), text, note_id), standing)
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         section_at = {
@@ -95,20 +97,28 @@ class Coder:
         return suggest(note_id, self.rules, evidence, analysis.case, analysis.count, analysis.circumstances)
 
     def pipe(self, notes: Iterable[str | NoteLike], workers: int = 1) -> Iterator[Suggestion]:
-        """Suggestions for many notes, in their order, by ``workers`` processes."""
-        pairs = ((note, "") if isinstance(note, str) else (note.text, note.note_id) for note in notes)
+        """Suggestions for many notes, in their order, by ``workers`` processes.
+
+        A note that has a ``standing`` and is not final is never ``ready``.
+        """
+        given = (
+            (note, "", FINAL)
+            if isinstance(note, str)
+            else (note.text, note.note_id, getattr(note, "standing", FINAL))
+            for note in notes
+        )
         if workers <= 1:
-            for text, note_id in pairs:
-                yield self.suggest(text, note_id)
+            for one in given:
+                yield self.suggest(*one)
             return
         from extractor.workers import pipe
 
-        yield from pipe(self.rules, pairs, workers)
+        yield from pipe(self.rules, given, workers)
 
-    def explain(self, text: str, note_id: str = "") -> Explanation:
+    def explain(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Explanation:
         """The suggestion, and how each mention of the note was explained."""
         analysis = self.analyse(text)
         mentions = explain_mentions(
             text, analysis.layout, analysis.found, analysis.case, analysis.circumstances
         )
-        return Explanation(self._suggest(analysis, text, note_id), mentions)
+        return Explanation(hold(self._suggest(analysis, text, note_id), standing), mentions)

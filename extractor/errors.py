@@ -13,7 +13,7 @@ class PvlError(Exception):
     Parameters
     ----------
     code
-        Stable code, for searching: ``I...`` input, ``R...`` rules.
+        Stable code, for searching: ``I...`` input, ``N...`` notices, ``R...`` rules.
     where
         File, line, note id or rule, as far as known.
     problem
@@ -33,6 +33,10 @@ class PvlError(Exception):
 
 class InputError(PvlError):
     """Something about a source or a note: it costs that note only."""
+
+
+class InputNotice(InputError):  # noqa: N818 - told like an error, and none
+    """Something that a reader left out as it should: told, and no failure."""
 
 
 class RuleError(PvlError):

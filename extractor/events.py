@@ -141,7 +141,8 @@ class Timeline:
         """Devices of earlier sessions, as far as they are counted."""
         prior = [d for d in self.devices if d.standing == "prior"]
         told_apart = {(d.product, d.size) for d in prior if d.size is not None}
-        return max([len(told_apart), *(d.quantity or 0 for d in prior)])
+        told = any(explanation == "history" for _, explanation in self.explained)
+        return max([len(told_apart), int(told), *(d.quantity or 0 for d in prior)])
 
     def today(self) -> list[TrackedDevice]:
         """Devices of this session put at the leak."""

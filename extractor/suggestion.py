@@ -27,6 +27,8 @@ ReasonCode = Literal[
     "open_approach",
     "same_session_valve_implant",
     "not_procedure_note",
+    "note_not_signed",
+    "addendum_alone",
 ]
 
 

@@ -9,10 +9,11 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
 from extractor.coder import Coder
+from extractor.readers import Standing
 from extractor.rules import RuleBook
 from extractor.suggestion import Suggestion
 
-_Pair = tuple[str, str]
+_Given = tuple[str, str, Standing]
 _Setup = TypeVar("_Setup")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -22,14 +23,14 @@ _AHEAD = 2  # chunks read ahead for each worker: enough to keep it busy, little 
 _work: Callable[[Any], Any] | None = None  # one per worker process
 
 
-def pipe(rules: RuleBook, pairs: Iterable[_Pair], workers: int) -> Iterator[Suggestion]:
-    """Code (text, note id) pairs by ``workers`` processes, in input order; see ``spread``."""
-    yield from spread(_coding, rules, pairs, workers)
+def pipe(rules: RuleBook, notes: Iterable[_Given], workers: int) -> Iterator[Suggestion]:
+    """Code notes (text, id, standing) by ``workers`` processes, in input order; see ``spread``."""
+    yield from spread(_coding, rules, notes, workers)
 
 
-def _coding(rules: RuleBook) -> Callable[[_Pair], Suggestion]:
+def _coding(rules: RuleBook) -> Callable[[_Given], Suggestion]:
     coder = Coder(rules)
-    return lambda pair: coder.suggest(*pair)
+    return lambda note: coder.suggest(*note)
 
 
 def spread(

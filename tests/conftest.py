@@ -165,7 +165,7 @@ class FakeCoder:
             self.seen.append(note)
             yield self.told.get(note.note_id) or suggest(note.note_id)
 
-    def explain(self, text: str, note_id: str = "") -> FakeExplanation:
+    def explain(self, text: str, note_id: str = "", standing: str = "final") -> FakeExplanation:
         explanation = make_explanation()
         return FakeExplanation(
             explanation.suggestion.model_copy(update={"note_id": note_id}), explanation.mentions

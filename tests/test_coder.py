@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from extractor.coder import Coder
 from extractor.evaluate import Labelled
 from extractor.marking import evidence
-from extractor.readers import Note
+from extractor.readers import Note, Standing
 from extractor.suggestion import Suggestion
 
 PLAIN = "Mitral paravalvular leak closure. A 12 mm AVP II was deployed and released."
@@ -141,6 +141,20 @@ def test_coder_pipe_is_lazy() -> None:
 
     stream = CODER.pipe(endless())
     assert next(stream).status == next(stream).status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("standing", "reason"), [("preliminary", "note_not_signed"), ("addendum", "addendum_alone")]
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_coder_pipe_never_calls_a_note_ready_that_is_not_final(
+    standing: Standing, reason: str, workers: int
+) -> None:
+    notes = [Note("a", PLAIN, standing=standing), Note("b", "Fever.", standing=standing), Note("c", PLAIN)]
+    held, nothing, final = CODER.pipe(notes, workers=workers)
+    assert (held.status, held.units, [r.code for r in held.reasons]) == ("review", {"93590": 1}, [reason])
+    assert (nothing.status, final.status) == ("none", "ready")
+    assert CODER.explain(PLAIN, "a", standing).suggestion == held
 
 
 def test_coder_explain_names_what_it_left_out() -> None:

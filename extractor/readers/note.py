@@ -1,0 +1,108 @@
+"""What every reader makes: a note, or the error that it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from extractor.errors import InputError
+
+MAX_CHARS = 1_000_000
+"""Longest note, in characters. The longest procedure notes have about 50,000."""
+
+Standing = Literal["final", "preliminary", "addendum"]
+"""What a source says of a note: signed, not signed yet, or an addendum whose note is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note and where it came from.
+
+    Attributes
+    ----------
+    note_id
+        Id of the note: the file's stem, the record's id, or ``stdin``.
+    text
+        The note as given; every offset of a suggestion refers to it.
+    source
+        Path as given by the user, ``-`` for standard input.
+    line
+        Line of a ``.jsonl`` file or row of a table, counted from 1; ``None`` elsewhere.
+    standing
+        ``preliminary`` where the source says that the note is not signed, ``addendum``
+        where it is one and the note it belongs to is not in the source; else ``final``.
+    """
+
+    note_id: str
+    text: str
+    source: str = ""
+    line: int | None = None
+    standing: Standing = "final"
+
+
+Found = Note | InputError
+"""What a reader yields: a note, or what is wrong with one."""
+
+
+def place(source: str, line: int | None = None, note_id: str | None = None) -> str:
+    """Where an error is: file, line and note, as far as known.
+
+    Examples
+    --------
+    >>> place("notes.jsonl", 3, "a-17")
+    'notes.jsonl:3, note a-17'
+    """
+    found = "standard input" if source == "-" else source
+    if line is not None:
+        found += f":{line}"
+    return found if note_id is None else f"{found}, note {note_id}"
+
+
+def checked(note: Note) -> Found:
+    """The note, or the error where no suggestion could be made for its text.
+
+    Examples
+    --------
+    >>> checked(Note("a", " ", "a.txt"))
+    InputError('[I005] a.txt: the note is empty; give a note with text, or leave it out')
+    """
+    source, line, note_id, text = note.source, note.line, note.note_id, note.text
+    where = place(source, line, note_id if line is not None else None)
+    if _has_surrogate(note_id):
+        return InputError(
+            "I015", place(source, line), "the id holds half a character (a lone surrogate)", "correct the id"
+        )
+    if not text or text.isspace():
+        return InputError("I005", where, "the note is empty", "give a note with text, or leave it out")
+    if len(text) > MAX_CHARS:
+        return too_large(where, f"{len(text):,} characters, more than {MAX_CHARS:,}")
+    position = text.find("\0")
+    if position >= 0:
+        return InputError(
+            "I014",
+            where,
+            f"a NUL character at offset {position}",
+            "export the note again, or remove the NULs",
+        )
+    if _has_surrogate(text):
+        position = next(at for at, char in enumerate(text) if "\ud800" <= char <= "\udfff")
+        return InputError(
+            "I015",
+            where,
+            f"half a character (a lone surrogate) at offset {position}",
+            "export the note again; an emoji or rare letter was cut in two",
+        )
+    return note
+
+
+def too_large(where: str, size: str) -> InputError:
+    """The error of a note that no pipeline should be given."""
+    return InputError("I013", where, f"the note is too large: {size}", "split it into one note per procedure")
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
