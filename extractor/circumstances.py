@@ -96,7 +96,7 @@ class _Locator:
 def _leak(case: Case, out: Circumstances) -> None:
     """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, _, standing in case.parses:
-        for mention in dict.fromkeys(parse.items.values()):
+        for mention in parse.mentions:
             if mention.kind != "leak" or denied(parse, mention) or _asked(parse, mention):
                 continue
             if minor(parse, [mention]) and mention.means.term != "closure":
@@ -204,7 +204,7 @@ def _any_leak(case: Case) -> Mention | None:
     for parse, _, standing in case.parses:
         if any(_elsewhere(m) for m in parse.nouns):
             continue
-        for mention in dict.fromkeys(parse.items.values()):
+        for mention in parse.mentions:
             if (
                 mention.kind == "leak"
                 and mention.means.term == "leak"

@@ -186,17 +186,13 @@ def _placed_elsewhere(case: Case, titled: Named) -> tuple[Mention, Mention] | No
 # -- the valves a text names ------------------------------------------------------
 
 
-def _mentions(parse: Parse) -> list[Mention]:
-    return list(dict.fromkeys(parse.items.values()))
-
-
 def _strong(parse: Parse) -> bool:
-    return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in _mentions(parse))
+    return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.mentions)
 
 
 def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
-    mentions = _mentions(parse)
+    mentions = parse.mentions
     witness = next(
         (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve),
         next((m for m in mentions if m.kind == "valve" and m.means.near == valve), None),
@@ -276,7 +272,7 @@ def _closed_before(parse: Parse, standing: str) -> bool:
     told = (
         standing == "prior"
         or "history" in parse.cue_kinds()
-        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
+        or any(m.kind == "size" and m.means.form == "date" for m in parse.mentions)
     )
     return (
         told
@@ -317,7 +313,7 @@ def _fields(case: Case) -> Named:
     """The valves in the field of a form that names the treated one: "Valve position: mitral"."""
     found: Named = {}
     for parse, _, standing in case.parses:
-        opened = next((m for m in _mentions(parse) if m.kind == "valve" and m.means.field), None)
+        opened = next((m for m in parse.mentions if m.kind == "valve" and m.means.field), None)
         if opened is None or standing == "planned":
             continue
         end = opened.last
@@ -331,7 +327,7 @@ def _fields(case: Case) -> Named:
 def _prostheses(case: Case) -> Named:
     found: Named = {}
     for parse, _, _ in case.parses:
-        for mention in _mentions(parse):
+        for mention in parse.mentions:
             if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
                 mention.kind == "other_device" and mention.means.valve
             ):
@@ -367,7 +363,7 @@ def _named_at_all(case: Case) -> Named:
         for parse, _, _ in case.parses:
             if any(m.kind == "other_device" and m.means.role == "ring" for m in parse.nouns):
                 continue
-            for mention in _mentions(parse):
+            for mention in parse.mentions:
                 if mention.kind == "valve" and (mention.means.near if place else mention in spoken_of(parse)):
                     found[mention.means.near or mention.means.valve] = mention
         if found:
@@ -572,7 +568,7 @@ def _counting_others(parse: Parse) -> set[int]:
     """As in "4 leaflets seen (2 aortic, 2 mitral)": the numbers of things that are no device."""
     return {
         number
-        for m in _mentions(parse)
+        for m in parse.mentions
         if m.kind == "count"
         and m.means.word is None
         and (number := m.means.number or m.value)
@@ -605,7 +601,7 @@ def _valves_named(parse: Parse) -> list[Mention]:
     """Valves and their leaks, in text order."""
     leaks = [
         m
-        for m in _mentions(parse)
+        for m in parse.mentions
         if m.kind == "leak" and m.means.valve and not m.means.flow and not denied(parse, m)
     ]
     return sorted([*spoken_of(parse), *leaks], key=lambda m: m.first)
@@ -621,7 +617,7 @@ def _numbers(parse: Parse) -> list[tuple[int, int]]:
             continue
         if phrase.quantity is not None and not (phrase.headless and phrase.ordinal):
             found.append((phrase.head_first, phrase.quantity))
-    for mention in _mentions(parse):
+    for mention in parse.mentions:
         number = mention.means.number or mention.value if mention.kind == "count" else None
         if number and number <= _MOST and mention.first not in taken and _bare(parse, mention):
             found.append((mention.first, number))
