@@ -252,7 +252,7 @@ def _clauses(tags: Tags, used: set[int], phrases: list[DevicePhrase]) -> dict[in
 
 def _opens_clause(tags: Tags, i: int, starts: set[int]) -> bool:
     """Whether a word ends one statement and opens the next; ``starts`` are the first words of phrases."""
-    word, _, role, _ = tags.at(i)
+    word, role = tags.words.words[i], tags.role.get(i)
     if word in (";", "–", "—", *ARROWS) or role in ("clause", "relative"):
         return True
     following = tags.role.get(i + 1)

@@ -217,6 +217,8 @@ def _exported(text: str) -> bool:
 
 def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
     """The cells of a line that begins at character ``at`` of the note; none where it is one piece."""
+    if not columns(text) and "/" not in text:
+        return ()
     stripped = len(text) - len(text.lstrip())
     mark = "|" if "|" in text else ";" if _exported(text.strip()) else ""
     fixed = not mark and "\t" not in text.strip()

@@ -347,10 +347,7 @@ class Site:
 
     def read(self, parse: Parse) -> None:
         """Take in one sentence."""
-        leaks = [
-            m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
-        ]
-        targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
+        leaks, targets, strong = _defects(parse)
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
         if len(valves) == 1 and not (self.valve and minor(parse, leaks)):
@@ -359,7 +356,6 @@ class Site:
             turned = heading(parse) or _steered(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
-        strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
         if targets and not strong:
             self._talk = targets[0].means.site
         elif strong or paragraph != self._paragraph:
@@ -367,6 +363,16 @@ class Site:
         if targets and self._talk and _closes(parse, targets[0]):
             self._paragraph = paragraph
         self.target = self._talk if targets or self._paragraph == paragraph else None
+
+
+@lru_cache(_REMEMBERED)
+def _defects(parse: Parse) -> tuple[list[Mention], list[Mention], bool]:
+    """The leaks and the other defects of a sentence, and whether it is surely about the leak."""
+    leaks = [
+        m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
+    ]
+    targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
+    return leaks, targets, any(m.means.term != "leak" for m in leaks) or _same_place(parse)
 
 
 def minor(parse: Parse, leaks: list[Mention]) -> bool:
@@ -392,7 +398,7 @@ def _same_place(parse: Parse) -> bool:
         and (before := parse.items.get(m.first - 1)) is not None
         and before.kind == "count"
         and before.means.word == "same"
-        for m in parse.items.values()
+        for m in parse.mentions
     )
 
 

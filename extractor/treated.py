@@ -65,8 +65,9 @@ def read_treated(case: Case) -> Treated:
     rows = _rows(case)
     table = _of_rows(rows)
     stated = list(_statements(case))
-    told = _of_talk(case, out.leaking)
-    matched = _of_rows(_matched(case, rows), "matched") if table is None else None
+    talk = _talk(case)
+    told = _of_talk(case, talk, out.leaking)
+    matched = _of_rows(_matched(case, talk, rows), "matched") if table is None else None
     out.shares = [share for share in (table, *stated, matched, told) if share is not None]
     sure = next((s for s in out.shares if s not in (matched, told) and not s.unplaced), None)
     fields = _fields(case)
@@ -79,7 +80,7 @@ def read_treated(case: Case) -> Treated:
         or (_either(out, told, prostheses, case) if sure is None else None)
         or (_native(out, prostheses) if sure is None and loose else None)
     )
-    out.valve_of = _valve_of(case, rows)
+    out.valve_of = _valve_of(case, talk, rows)
     return out
 
 
@@ -374,10 +375,9 @@ def _named_at_all(case: Case) -> Named:
 # -- how the devices divide -------------------------------------------------------
 
 
-def _of_talk(case: Case, leaking: Named) -> Share | None:
+def _of_talk(case: Case, talk: dict[int, str], leaking: Named) -> Share | None:
     """By the valve the narrative was talking about when a device was named."""
     share = Share("narrative", {})
-    talk = _talk(case)
     for device in case.main.today():
         if not device.in_place:
             continue
@@ -444,9 +444,8 @@ def _rows(case: Case) -> list[_Row]:
     return rows
 
 
-def _matched(case: Case, rows: list[_Row]) -> list[_Row]:
+def _matched(case: Case, talk: dict[int, str], rows: list[_Row]) -> list[_Row]:
     """The rows of a table without valves, each with the valve at which the narrative has its size."""
-    talk = _talk(case)
     words: Named = {}
     for parse, _, _ in case.parses:
         for named in spoken_of(parse):
@@ -477,10 +476,9 @@ def _of_rows(rows: list[_Row], source: str = "implants") -> Share | None:
     return share if share.units else None
 
 
-def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
+def _valve_of(case: Case, talk: dict[int, str], rows: list[_Row]) -> dict[int, str]:
     """The valve of each device: that of a table row with the same size, else the one talked about."""
     left = [row for row in rows if row.valve is not None]
-    talk = _talk(case)
     found: dict[int, str] = {}
     for device in case.main.devices:
         match = next(
