@@ -164,6 +164,8 @@ def _bare_sizes(parse: Parse, sizes: frozenset[tuple[str, ...]]) -> bool:
 
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
     """All device phrases of a sentence, in text order."""
+    if not any(i in tags.item for i in range(tags.first, tags.last)):
+        return []
     nouns = [
         m for m in mentions
         if m.kind == "device" and m.means.head != "weak" and not _describes(tags, m)

@@ -180,7 +180,7 @@ def _form(line: str) -> str:
         return ""
     if len(words) > _LONGEST_ROW:
         return "prose"  # an export that took the line breaks out
-    if _LEADERS.search(line) or "\t" in words or columns(line) >= 2:
+    if ("...." in line and _LEADERS.search(line)) or "\t" in words or columns(line) >= 2:
         return "row"
     if TIME.match(line):
         return "log"

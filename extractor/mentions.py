@@ -212,12 +212,12 @@ class MentionFinder:
         None runs over a blank line, or over one of ``line_starts``.
         """
         text = written(text)
-        hits = [*self._by_phrase(text, words, line_starts), *self._by_regex(text, words)]
+        hits = [*self._by_phrase(text, words, line_starts), *self._by_regex(text, words, line_starts)]
         # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
         offered = [match.span() for match in _DROP_DOWN.finditer(text)] if _may_offer(text) else []
         found: dict[str, list[_Hit]] = {layer: [] for layer in LAYERS}
         for hit in hits:
-            if not (_runs_over(hit, line_starts) or any(a <= hit.start < b for a, b in offered)):
+            if not offered or not any(a <= hit.start < b for a, b in offered):
                 found[hit.matched.layer].append(hit)
         return {layer: _longest(layer_hits, len(words.words)) for layer, layer_hits in found.items()}
 
@@ -231,6 +231,8 @@ class MentionFinder:
             matched = self._rules[key]
             start, end = words.starts[first], words.ends[last - 1]
             if last - first > 1:
+                if _runs_over(start, end, line_starts):
+                    continue
                 if _BLANK_LINE.search(text, start, end):
                     continue  # words of two paragraphs are no phrase
                 if not line_starts and _opens_field(text, start, end):
@@ -239,7 +241,7 @@ class MentionFinder:
                 continue  # nor those of two cells
             yield _Hit(start, end, first, last, matched)
 
-    def _by_regex(self, text: str, words: Words) -> Iterator[_Hit]:
+    def _by_regex(self, text: str, words: Words, line_starts: Sequence[int]) -> Iterator[_Hit]:
         """What the regular expressions match; a break of a line is one blank to them."""
         squeezed = _Squeezed(text)
         runs = runs_of(squeezed.text)
@@ -249,7 +251,7 @@ class MentionFinder:
                 while start < end and text[start].isspace():
                     start += 1
                 first, last = words.at(start, end)
-                if first < last:
+                if first < last and not _runs_over(start, end, line_starts):
                     yield _Hit(start, end, first, last, matched, _value(matched.rule, match))
 
 
@@ -266,7 +268,7 @@ def _phrases_of(pattern: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     choices: list[list[str]] = []
     for token in pattern:
         orth = token.get("ORTH") if len(token) == 1 else None
-        words = orth.get("IN") if isinstance(orth, dict) and len(orth) == 1 else [orth]
+        words: Any = orth.get("IN") if isinstance(orth, dict) and len(orth) == 1 else [orth]
         if not words or not all(isinstance(word, str) for word in words):
             return []
         choices.append(words)
@@ -312,9 +314,9 @@ class _Squeezed:
         return position + (self._lost[breaks - 1] if breaks else 0)
 
 
-def _runs_over(hit: _Hit, line_starts: Sequence[int]) -> bool:
-    following = bisect_right(line_starts, hit.start)
-    return following < len(line_starts) and line_starts[following] < hit.end
+def _runs_over(start: int, end: int, line_starts: Sequence[int]) -> bool:
+    following = bisect_right(line_starts, start)
+    return following < len(line_starts) and line_starts[following] < end
 
 
 def _opens_field(text: str, start: int, end: int) -> bool:
@@ -344,7 +346,7 @@ def _longest(hits: list[_Hit], size: int) -> list[Mention]:
     taken = bytearray(size)
     kept = []
     for hit in sorted(hits, key=_precedence):
-        if not any(taken[hit.first : hit.last]):
+        if 1 not in taken[hit.first : hit.last]:
             taken[hit.first : hit.last] = b"\1" * (hit.last - hit.first)
             kept.append(hit)
     kept.sort(key=lambda h: h.first)
