@@ -122,7 +122,7 @@ def _compares(tags: Tags, i: int) -> bool:
 
 
 def _of_other(tags: Tags, i: int) -> bool:
-    """As in "tried once more", "rather more than usual", "over wire no. 2 a 12 mm": a count of something else."""
+    """As in "tried once more", "rather more than usual", "over wire no. 2 a 12 mm": no count of devices."""
     again = i in tags.cue and tags.cue[i].means.cue == "again"
     return again or _compares(tags, i) or _labels(tags, i)
 

@@ -47,9 +47,7 @@ _PART_ROLES = frozenset(
 )
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
 _HEADER_LEAD = re.compile(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", re.I)
-_HEADER_END = re.compile(
-    r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*"
-)
+_HEADER_END = re.compile(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*")
 _MORE_OF_HEADER = re.compile(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)")
 _VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
