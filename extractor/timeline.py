@@ -80,9 +80,8 @@ class TimelineBuilder:
         """As in "a gooseneck took it by the screw and out": a snare brings back what was lost."""
         taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
         lost = [d for d in self.timeline.today() if d.state == "embolized"] if taken else []
-        if not lost or (
-            not any(m.means.role == "snare" for m in self._parse.nouns if m.kind == "other_device")
-        ):
+        snares = [m for m in self._parse.nouns if m.kind == "other_device" and m.means.role == "snare"]
+        if not lost or not snares:
             return
         self._telling.apply(
             lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
