@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -21,18 +22,22 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from extractor import __version__
-from extractor.errors import InputError, InputNotice, PvlError
+from extractor.errors import InputError, InputNotice, OutputError, PvlError
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.evaluate import Gold
+    from extractor.export import Annotated as AnnotatedNote
     from extractor.readers import Note
     from extractor.rules import RuleBook
     from extractor.suggestion import Suggestion
 
 FAILED = 1
 """Exit status when an input, a rule or an example failed."""
+
+MISUSED = 2
+"""Exit status when nothing was begun, because of how the command was given."""
 
 _SHOWN_IDS = 5
 
@@ -61,6 +66,17 @@ class ImpactFormat(StrEnum):
 
     text = "text"
     jsonl = "jsonl"
+
+
+class ExportFormat(StrEnum):
+    """Formats of other tools."""
+
+    fhir = "fhir"
+    brat = "brat"
+    label_studio = "label-studio"
+    prodigy = "prodigy"
+    displacy = "displacy"
+    displacy_html = "displacy-html"
 
 
 class ScoreFormat(StrEnum):
@@ -170,6 +186,67 @@ def code(
         typer.echo(summary(statuses, errors.count), err=True)
     elif form is Format.table:
         typer.echo(summary(statuses, errors.count))
+    if errors.count:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def export(
+    paths: Sources,
+    form: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--to",
+            help="fhir: a Bundle a line; brat: a folder; label-studio: tasks, and the interface beside them; "
+            "prodigy and displacy: a task a line; displacy-html: one page.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE|FOLDER",
+            help="Write to this file instead; it appears when it is complete. For brat a folder, "
+            "for label-studio a .json file (its .xml appears beside it): needed for both.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
+        ),
+    ] = 1,
+    recorded: Annotated[
+        str | None,
+        typer.Option(
+            "--recorded",
+            metavar="INSTANT",
+            help="For fhir: when the suggestions were made, such as 2024-07-01T12:00:00Z; unknown otherwise.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace an earlier export, with what was corrected in it."),
+    ] = False,
+) -> None:
+    """Write suggestions with their evidence for other tools, to be checked and corrected there."""
+    from extractor.output import summary
+    from extractor.readers import read
+
+    if recorded is not None:
+        _check_instant(form, recorded)
+    try:
+        _check_export(form, out, paths, force)
+    except OutputError as error:
+        typer.echo(f"pvl: {printable(str(error))}", err=True)
+        raise typer.Exit(MISUSED) from None
+    errors = _Errors()
+    statuses: Counter[str] = Counter()
+    items = _annotated(read(paths, errors), workers, statuses)
+    _write_export(form, items, out, recorded, force)
+    if errors.count or out:
+        typer.echo(summary(statuses, errors.count), err=True)
     if errors.count:
         raise typer.Exit(FAILED)
 
@@ -347,6 +424,58 @@ def rules_impact(
         raise typer.Exit(FAILED)
 
 
+def _write_export(
+    form: ExportFormat, items: Iterator[AnnotatedNote], out: Path | None, recorded: str | None, force: bool
+) -> None:
+    if form is ExportFormat.brat and out is not None:
+        from extractor.export import brat
+
+        with _new_folder(out, force) as folder:
+            brat.write(items, folder)
+        return
+    with _destination(out, exact=True) as stream:
+        stream.writelines(_exported(form, items, recorded))
+    if form is ExportFormat.label_studio and out is not None:
+        from extractor.export import label_studio
+
+        with _destination(out.with_suffix(".xml"), exact=True) as stream:
+            stream.write(label_studio.config())
+
+
+def _exported(form: ExportFormat, items: Iterator[AnnotatedNote], recorded: str | None) -> Iterator[str]:
+    """The parts of the one file of a format."""
+    if form is ExportFormat.fhir:
+        from extractor.export import fhir
+
+        return fhir.lines(items, recorded)
+    if form is ExportFormat.prodigy:
+        from extractor.export import prodigy
+
+        return prodigy.lines(items)
+    if form is ExportFormat.label_studio:
+        from extractor.export import label_studio
+
+        return label_studio.lines(items)
+    from extractor.export import displacy
+
+    return (displacy.page if form is ExportFormat.displacy_html else displacy.lines)(items)
+
+
+def _annotated(notes: Iterator[Note], workers: int, statuses: Counter[str]) -> Iterator[AnnotatedNote]:
+    """Notes with what is suggested for them; only those still being worked on are remembered."""
+    from extractor.export import annotate
+
+    texts: deque[str] = deque()
+
+    def remembered() -> Iterator[Note]:
+        for note in notes:
+            texts.append(note.text)
+            yield note
+
+    for suggestion in _counted(_suggestions(remembered(), workers), statuses):
+        yield annotate(texts.popleft(), suggestion)
+
+
 def _labelled(paths: list[str], errors: _Errors) -> Iterator[tuple[Note, Gold | None]]:
     """Notes with their labels; one that is not usable is reported, and its note compared without."""
     from extractor.evaluate import notes_with_labels
@@ -428,6 +557,97 @@ def _check_out(out: Path | None, sources: list[str]) -> None:
         raise typer.BadParameter(f"{printable(str(out))} is one of the inputs: name another file to write")
 
 
+def _check_export(form: ExportFormat, out: Path | None, sources: list[str], force: bool) -> None:
+    """An earlier export may have been corrected: none is written over unless it is said."""
+    if form is ExportFormat.brat:
+        _check_folder(out, sources, force)
+        return
+    if form is ExportFormat.label_studio and (out is None or out.suffix.lower() != ".json"):
+        raise typer.BadParameter("label-studio needs --out with the name of a .json file")
+    if out is None:
+        return
+    for path in (out, out.with_suffix(".xml")) if form is ExportFormat.label_studio else (out,):
+        _check_out(path, sources)
+        if not force and os.path.lexists(path):
+            raise _exists(path, "O001", "it exists already")
+
+
+def _exists(path: Path, code: str, problem: str, remedy: str = "") -> OutputError:
+    remedy = remedy or "name another, or give --force to replace it with all that was changed in it"
+    return OutputError(code, str(path), problem, remedy)
+
+
+def _check_instant(form: ExportFormat, recorded: str) -> None:
+    from datetime import datetime
+
+    if form is not ExportFormat.fhir:
+        raise typer.BadParameter("--recorded is for --to fhir")
+    # A FHIR instant is never less exact than this; fromisoformat alone would take a date.
+    exact = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", recorded, re.ASCII)
+    try:
+        valid = exact is not None and datetime.fromisoformat(recorded) is not None
+    except ValueError:
+        valid = False
+    if not valid:
+        raise typer.BadParameter(
+            f"{printable(recorded)} is no instant: give date, time to the second and zone, "
+            "for example 2024-07-01T12:00:00Z"
+        )
+
+
+def _check_folder(out: Path | None, sources: list[str], force: bool) -> None:
+    from extractor.export import brat
+
+    if out is None:
+        raise typer.BadParameter("brat needs --out with the name of a folder to make")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise typer.BadParameter(f"{printable(str(out))} is a file: name a folder to make")
+    inputs = (Path(source).resolve() for source in sources if source != "-")
+    if any(found.is_relative_to(out.resolve()) for found in inputs):
+        raise typer.BadParameter(f"{printable(str(out))} holds the input: name another folder to make")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not force:
+        raise _exists(out, "O002", "the folder is not empty")
+    if not brat.is_export(out):
+        raise _exists(out, "O003", "the folder holds what no export wrote", "name another folder")
+
+
+@contextmanager
+def _new_folder(out: Path, force: bool) -> Iterator[Path]:
+    """Make a folder that takes its name, and the place of an earlier one, only once it is complete."""
+    from shutil import rmtree
+
+    part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
+    old = part.with_suffix(".old")
+    try:
+        part.mkdir()
+        yield part
+        if force and out.exists():
+            out.rename(old)
+        elif out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError as error:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise _unwritable(out, error) from None
+    finally:
+        rmtree(part, ignore_errors=True)
+        if out.exists():
+            rmtree(old, ignore_errors=True)
+
+
+def _unwritable(out: Path, error: OSError) -> typer.Exit:
+    """Tell that a file or folder cannot be written."""
+    problem = f"cannot be written ({error.strerror or type(error).__name__})"
+    failed = OutputError("O004", str(out), problem, "see that there is room and that you may write there")
+    typer.echo(f"pvl: {printable(str(failed))}", err=True)
+    return typer.Exit(FAILED)
+
+
 @contextmanager
 def _destination(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
     """Open standard output, or a file that replaces ``out`` only once it is complete.
@@ -448,9 +668,7 @@ def _destination(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
             yield stream
         os.replace(part, out)
     except OSError as error:
-        problem = f"cannot be written ({error.strerror or type(error).__name__})"
-        typer.echo(f"pvl: {printable(str(out))}: {problem}", err=True)
-        raise typer.Exit(FAILED) from None
+        raise _unwritable(out, error) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ class PvlError(Exception):
     Parameters
     ----------
     code
-        Stable code, for searching: ``I...`` input, ``N...`` notices, ``R...`` rules.
+        Stable code, for searching: ``I...`` input, ``N...`` notices, ``O...`` output, ``R...`` rules.
     where
         File, line, note id or rule, as far as known.
     problem
@@ -37,6 +37,10 @@ class InputError(PvlError):
 
 class InputNotice(InputError):  # noqa: N818 - told like an error, and none
     """Something that a reader left out as it should: told, and no failure."""
+
+
+class OutputError(PvlError):
+    """A file or folder that cannot be written, or may hold what must not be lost."""
 
 
 class RuleError(PvlError):

@@ -589,12 +589,12 @@ class TimelineBuilder:
 
 
 def _gerund(parse: Parse, action: Mention, group: list[DevicePhrase]) -> bool:
-    """As in "present for crossing, device positioning, release": the act by name."""
+    """As in "present for crossing, device positioning, plug release": the act by name."""
     return (
         bool(group)
         and group[-1].last == action.first
         and group[-1].determiner == "bare"
-        and parse.words.words[action.first].endswith("ing")
+        and parse.words.words[action.first].endswith(("ing", "e"))
     )
 
 

@@ -451,6 +451,22 @@ TOLD_PLAINLY = [
 ]  # fmt: skip
 
 
+def test_timeline_act_by_name_releases_no_device_that_only_was_chosen(coder: Coder) -> None:
+    told = (
+        "We had chosen an 8 mm AVP 4. A 10 mm AVP II was deployed and released.\n\nStatement: I performed "
+        "the key portions, including crossing of the leak and device release."
+    )
+    suggestion = coder.suggest(LEAK + told)
+    assert "8 mm" not in [d.size for d in suggestion.devices if d.outcome == "implanted"]
+    assert suggestion.units != {"93590": 1, "93592": 1}
+
+
+def test_timeline_release_that_keeps_the_wire_is_of_the_device(coder: Coder) -> None:
+    told = "A 10 mm AVP II was opened. Device released keeping the wire in the leak."
+    (device,) = coder.analyse(LEAK + told).case.main.devices
+    assert device.state == "released"
+
+
 @pytest.mark.parametrize(("text", "expected", "why"), TOLD_PLAINLY)
 def test_timeline_told_plainly(coder: Coder, text: str, expected: list[tuple[str, str]], why: str) -> None:
     assert outcomes(coder, LEAK + text) == expected, why
