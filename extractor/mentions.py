@@ -257,8 +257,8 @@ class MentionFinder:
 
 def _value(rule: Rule, match: re.Match[str]) -> int | None:
     """The number a regular expression has read."""
-    value = next((int(group) for group in match.groups() if group and group.isdigit()), None)
-    if value is None and rule.kind == "count" and match.group().isdigit():
+    value = next((int(group) for group in match.groups() if group and group.isdecimal()), None)
+    if value is None and rule.kind == "count" and match.group().isdecimal():
         value = int(match.group())
     return value
 

@@ -107,7 +107,7 @@ def _listed(parse: Parse) -> list[_Piece]:
         return []
     keys = _split(parse, parse.first, colon)
     values = [words[a:b] for a, b in _split(parse, colon + 1, parse.last)]
-    numbers = [int(value[0]) for value in values if len(value) == 1 and value[0].isdigit()]
+    numbers = [int(value[0]) for value in values if len(value) == 1 and value[0].isdecimal()]
     if len(keys) < 2 or not len(keys) == len(values) == len(numbers):
         return []
     return [_Piece(a, b, number) for (a, b), number in zip(keys, numbers, strict=True)]
