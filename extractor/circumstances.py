@@ -96,7 +96,7 @@ class _Locator:
 def _leak(case: Case, out: Circumstances) -> None:
     """A leak beside a prosthesis, or a ring, and its closure in this session."""
     for parse, source, standing in case.parses:
-        for mention in dict.fromkeys(parse.items.values()):
+        for mention in parse.mentions:
             if standing == "today" and _names_procedure(parse, mention, titled=source == "title"):
                 out.leak = out.leak or mention
                 out.closure = out.closure or (mention if _closed(parse, mention) else None)
@@ -216,7 +216,7 @@ def _any_leak(case: Case) -> Mention | None:
     for parse, _, standing in case.parses:
         if any(_elsewhere(m) for m in parse.nouns):
             continue
-        for mention in dict.fromkeys(parse.items.values()):
+        for mention in parse.mentions:
             if (
                 mention.kind == "leak"
                 and mention.means.term == "leak"

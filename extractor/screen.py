@@ -39,7 +39,10 @@ from extractor.suggestion import Proof, Suggestion
 # -- what a note must name ----------------------------------------------------------
 
 SIGNS: dict[str, Callable[[Rule], bool]] = {
-    "paravalvular": lambda r: r.kind == "leak" and r.means.term in ("paravalvular", "closure"),
+    "paravalvular": lambda r: (
+        (r.kind == "leak" and r.means.term in ("paravalvular", "closure"))
+        or (r.kind == "device" and r.means.leak)
+    ),
     "ring": lambda r: (
         (r.kind == "leak" and r.means.term == "ring") or (r.kind == "other_device" and r.means.role == "ring")
     ),

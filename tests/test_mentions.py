@@ -258,7 +258,7 @@ def test_mentions_phrase_hashes_match_what_docs_match() -> None:
     phrases = {rule.id: (*rule.phrases, *rule.plurals) for rule in BOOK.rules if rule.phrases or rule.plurals}
     for key, some in phrases.items():
         by_docs.add(key, [Doc(FINDER._vocab, words=_split(spelling)) for spelling in spellings(some)])
-        by_hashes.add(key, FINDER._patterns(some))
+        by_hashes.add(key, FINDER._hashes(map(_split, spellings(some))))
     for some in phrases.values():
         doc = Doc(FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in _split(phrase)])
         assert sorted(by_hashes(doc)) == sorted(by_docs(doc))
