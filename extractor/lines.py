@@ -38,7 +38,7 @@ _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]*[^\W\d_][^*\n]*)(?<!\s)\*\*(?!\*)")
 _SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
-_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
 _SPELLED = ("comma", "period", "colon")  # "semicolon" is counted by its end
 _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
@@ -88,7 +88,7 @@ def written(text: str) -> str:
     lowered = text.lower()
     if sum(map(lowered.count, _SPELLED)) < _LEAST_SPOKEN or len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
         return text
-    return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
+    return _SPOKEN.sub(lambda m: SPOKEN_MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
 
 
 def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]:

@@ -47,7 +47,14 @@ _UNIT = r"(?<=[0-9])(?:mm|cm|fr|f|ml|mg|mmHg|mmhg|french)"
 _WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])') :]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
 
 
-def _split(phrase: str) -> list[str]:
+def split_words(phrase: str) -> list[str]:
+    """The words of a phrase, in lower case, as the tokenizer would split them.
+
+    Examples
+    --------
+    >>> split_words("AVP-II 8mm")
+    ['avp', 'ii', '8', 'mm']
+    """
     return _WORD.findall(phrase.lower())
 
 
@@ -167,7 +174,7 @@ class MentionFinder:
             for plural, phrases in ((False, rule.phrases), (True, rule.plurals)):
                 if phrases:
                     key = rule.id + ("#plural" if plural else "")
-                    self._phrases.add(key, self._hashes(map(_split, spellings(phrases))))
+                    self._phrases.add(key, self._hashes(map(split_words, spellings(phrases))))
                     self._rules[self._vocab.strings[key]] = _matched(rule, plural=plural, phrase=True)
             for pattern in rule.tokens:
                 key = rule.id + "#tokens"

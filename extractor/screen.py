@@ -30,9 +30,8 @@ from importlib import import_module
 from itertools import chain
 from typing import Any, Literal
 
-from extractor.lines import _MARKS as SPOKEN_MARKS
-from extractor.mentions import Mention
-from extractor.mentions import _split as split_words
+from extractor.lines import SPOKEN_MARKS
+from extractor.mentions import Mention, split_words
 from extractor.rules import Rule, RuleBook, spellings
 from extractor.suggestion import Proof, Suggestion
 
