@@ -441,6 +441,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
         if fresh:
             return _in_focus(telling, fresh)
+        here = telling.site.valve
+        if match and phrase.sizes and here and all(d.valve not in (None, here) for d in match):
+            return introduce(telling, phrase, act.taken)  # of the same size, at the other valve
         same_breath = bool(match) and match[-1].paragraph == telling.parse.sentence.paragraph
         if match and phrase.product and (not phrase.sizes or same_breath):
             made = introduce(telling, phrase, act.taken)  # released already: this may be the next one

@@ -260,5 +260,7 @@ def test_mentions_phrase_hashes_match_what_docs_match() -> None:
         by_docs.add(key, [Doc(FINDER._vocab, words=split_words(spelling)) for spelling in spellings(some)])
         by_hashes.add(key, FINDER._hashes(map(split_words, spellings(some))))
     for some in phrases.values():
-        doc = Doc(FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in split_words(phrase)])
+        doc = Doc(
+            FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in split_words(phrase)]
+        )
         assert sorted(by_hashes(doc)) == sorted(by_docs(doc))

@@ -451,6 +451,14 @@ TOLD_PLAINLY = [
 ]  # fmt: skip
 
 
+def test_timeline_same_size_at_the_other_valve_is_another_device(coder: Coder) -> None:
+    note = (
+        "Procedures: Mitral PVL closure, Aortic PVL closure\n\n--- AORTIC ---\n Device: AVP II 8 mm -> RELEASED\n"
+        "--- MITRAL ---\n Device: AVP II 12 mm at 11 -> RELEASED\n Device: AVP II 8 mm at 12 -> RELEASED\n"
+    )
+    assert coder.suggest(note).units == {"93590": 1, "93591": 1, "93592": 1}
+
+
 def test_timeline_device_named_before_a_colon_is_the_one_told_of(coder: Coder) -> None:
     told = "A 12 mm AVP II was released. ADO II 5/4: the device was too long and was withdrawn."
     assert outcomes(coder, LEAK + told) == [("12 mm", "implanted"), ("5 / 4", "removed")]
