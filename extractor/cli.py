@@ -22,6 +22,7 @@ import typer
 
 from extractor import __version__
 from extractor.errors import InputError, InputNotice, PvlError
+from extractor.files import BatchFormat
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 """Exit status when an input, a rule or an example failed."""
+
+STOPPED = 130
+"""Exit status after an interrupt from the keyboard."""
 
 _SHOWN_IDS = 5
 
@@ -171,6 +175,63 @@ def code(
     elif form is Format.table:
         typer.echo(summary(statuses, errors.count))
     if errors.count:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def batch(
+    sources: Sources,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder for the results; made if it is not there."),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Processes that code notes; the results are the same for any number.",
+            show_default="one for each processor",
+        ),
+    ] = None,
+    form: Annotated[
+        BatchFormat,
+        typer.Option("--format", help="Form of the tables; the worklist and the errors are always csv."),
+    ] = BatchFormat.parquet,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped; the results are the same.")
+    ] = False,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="Time that one note may take."),
+    ] = 60.0,
+    patterns: Patterns = None,
+) -> None:
+    """Code a corpus of any size: tables, a worklist, errors and a report, in a folder.
+
+    A run that was stopped goes on with --resume. A note that hangs or breaks a worker costs only itself.
+    """
+    from extractor import batch as running
+    from extractor.output import summary
+    from extractor.progress import Progress
+
+    _check_folder(out, sources)
+    job = running.Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume)
+    try:
+        with _reported(), Progress(sources, sys.stderr) as progress:
+            report = running.run(job, _rules(patterns), progress)
+    except KeyboardInterrupt:
+        typer.echo("pvl: stopped; the same command with --resume goes on from here", err=True)
+        raise typer.Exit(STOPPED) from None
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or type(error).__name__})"
+        typer.echo(f"pvl: {printable(str(out))}: {problem}; the same command with --resume goes on", err=True)
+        raise typer.Exit(FAILED) from None
+    typer.echo(
+        f"{summary(report.statuses, report.failed)}; see {printable(str(out / 'report.html'))}", err=True
+    )
+    if report.failed:
         raise typer.Exit(FAILED)
 
 
@@ -426,6 +487,14 @@ def _check_out(out: Path | None, sources: list[str]) -> None:
         raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
     if any(source != "-" and Path(source).resolve() == out.resolve() for source in sources):
         raise typer.BadParameter(f"{printable(str(out))} is one of the inputs: name another file to write")
+
+
+def _check_folder(out: Path, sources: list[str]) -> None:
+    if out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"{printable(str(out))} is a file: name a folder to write to")
+    inside = (source for source in sources if source != "-" and os.path.isdir(source))
+    if any(out.resolve().is_relative_to(Path(source).resolve()) for source in inside):
+        raise typer.BadParameter(f"{printable(str(out))} is in a folder of the inputs: name another one")
 
 
 @contextmanager
