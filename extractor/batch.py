@@ -124,7 +124,9 @@ def load_screen(rules: RuleBook) -> Screen:
     return screen
 
 
-def run(job: Job, rules: RuleBook, watcher: Watcher, begin: Begin = coding) -> Report:
+def run(
+    job: Job, rules: RuleBook, watcher: Watcher, begin: Begin = coding, screen: Screen | None = None
+) -> Report:
     """Do a job, or what is left of it, and write its files.
 
     Parameters
@@ -137,6 +139,8 @@ def run(job: Job, rules: RuleBook, watcher: Watcher, begin: Begin = coding) -> R
         Is told how it goes.
     begin
         What each worker process calls with the rules for what is done with a note.
+    screen
+        What decides which notes have to be coded; that of the rules by default.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def run(job: Job, rules: RuleBook, watcher: Watcher, begin: Begin = coding) -> R
     with _claimed(job, rules) as parts:
         if parts is not None:
             with closing(_Work(job, rules, parts, watcher, begin)) as work:
-                count = work.do()
+                count = work.do(screen or load_screen(rules))
             _write(job, parts, count)
     return Report.load(json.loads((job.out / _REPORT).read_text("utf-8")))
 
@@ -166,11 +170,11 @@ class _Work:
         self._crew.close()
         self._seen.close()
 
-    def do(self) -> int:
+    def do(self, screen: Screen) -> int:
         """Finish every block; gives their number."""
         count = 0
         found = read_all(self._job.sources, self._job.options)
-        for block in cut(found, self._seen, load_screen(self._rules), self._length, self._job.limits):
+        for block in cut(found, self._seen, screen, self._length, self._job.limits):
             count += 1
             self._watcher.read(block)
             done = self._done.pop(block.number)
