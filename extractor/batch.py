@@ -119,8 +119,8 @@ def coding(rules: RuleBook) -> Callable[[Candidate], Rows]:
 def load_screen(rules: RuleBook) -> Screen:
     """The screen of these rules; where there is none, every note has to be coded."""
     if find_spec("extractor.screen") is None:
-        return lambda data: True
-    screen: Screen = import_module("extractor.screen").Screen(rules).passes
+        return lambda text: True
+    screen: Screen = import_module("extractor.screen").Screen(rules)
     return screen
 
 

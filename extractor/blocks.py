@@ -17,8 +17,8 @@ from extractor.readers import Found, Standing
 from extractor.readers.note import place
 from extractor.seen import Before, Seen
 
-Screen = Callable[[bytes], bool]
-"""Whether a text, as UTF-8, may concern a closure, so that it has to be coded."""
+Screen = Callable[[str], bool]
+"""Whether a text may concern a closure, so that it has to be coded."""
 
 
 class Limits(NamedTuple):
@@ -96,7 +96,7 @@ class Block:
         self.sources.append(found.source)
         self.lines.append(found.line)
         self.digests.append(sha256(data).digest())
-        if screen is not None and screen(data):
+        if screen is not None and screen(found.text):
             self.candidates[row] = Candidate(found.text, found.note_id, found.standing)
 
     def is_full(self, limits: Limits) -> bool:
@@ -150,8 +150,9 @@ def cut(
 
     Examples
     --------
+    >>> from extractor.readers import Note
     >>> notes = [Note(str(n), f"text {n}") for n in range(5)]
-    >>> found = cut(notes, Seen(), lambda data: True, lambda number: None, Limits(notes=2))
+    >>> found = cut(notes, Seen(), lambda text: True, lambda number: None, Limits(notes=2))
     >>> [block.ids for block in found]
     [['0', '1'], ['2', '3'], ['4']]
     """
