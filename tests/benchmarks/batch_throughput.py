@@ -57,8 +57,7 @@ def visits() -> Iterator[str]:
     """Made-up notes of about 3 kB that concern no heart at all."""
     chance = random.Random(1)
     while True:
-        sentences = (" ".join(chance.choices(WORDS, k=chance.randint(6, 18))).capitalize() for _ in range(45))
-        yield ". ".join(sentences) + "."
+        yield " ".join(chance.choices(SENTENCES, k=chance.randint(30, 70)))
 
 
 def others(corpus: Path | None) -> Iterator[str]:
