@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import time
 from collections import Counter, defaultdict
@@ -100,6 +101,17 @@ class Watcher(Protocol):
 
     def tick(self) -> None:
         """Time goes by."""
+
+
+def shown(source: str) -> str:
+    """A source as it may be told: the URL of a database without its password.
+
+    Examples
+    --------
+    >>> shown("postgresql://reader:secret@host/notes")
+    'postgresql://reader:***@host/notes'
+    """
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", source)
 
 
 def coding(rules: RuleBook) -> Callable[[Candidate], Rows]:
@@ -201,7 +213,7 @@ class _Work:
         if block.digest != done.digest:
             raise PvlError(
                 "B003",
-                ", ".join(self._job.sources),
+                ", ".join(map(shown, self._job.sources)),
                 "a source has changed since this run began",
                 "give the same sources again, or begin anew in another folder",
             )
@@ -317,7 +329,7 @@ def _claimed(job: Job, rules: RuleBook) -> Iterator[Parts | None]:
     manifest = {
         "version": __version__,
         "rules_version": rules.version,
-        "sources": list(job.sources),
+        "sources": [shown(source) for source in job.sources],
         "options": asdict(job.options),
         "format": job.form.value,
         "limits": job.limits._asdict(),

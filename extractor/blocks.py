@@ -36,7 +36,7 @@ class Limits(NamedTuple):
 
     notes: int = 4_096
     chars: int = 8_000_000
-    candidates: int = 256
+    candidates: int = 64
 
 
 class Candidate(NamedTuple):

@@ -119,9 +119,9 @@ def main() -> int:
     """Compare; 1 where a file differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--notes", type=int, default=1_500)
+    parser.add_argument("--notes", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--pause", type=float, default=10.0, help="seconds between two kills, at most")
+    parser.add_argument("--pause", type=float, default=12.0, help="seconds between two kills, at most")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
