@@ -6,7 +6,7 @@ The counts depend on the notes alone; what depends on the machine is kept apart.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +17,8 @@ from extractor.terminal import printable
 if TYPE_CHECKING:
     from extractor.parts import Facts
 
-_STEPS = 200  # points of the plot of the cost, at most twice as many
+_STEPS = 200  # kept of a run, at most twice as many
+_POINTS = 60  # of the plot of the cost
 _STATUSES = ("ready", "review", "none")
 _Step = tuple[int, int, float]  # notes and errors, bytes of text, seconds
 
@@ -196,13 +197,17 @@ def _speed(report: Report) -> str:
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 220, 56, 24
 
 
-def _cost(steps: Iterable[_Step]) -> str:
+def _cost(steps: Sequence[_Step]) -> str:
     """Milliseconds per note, drawn over the number of notes."""
+    notes = sum(step[0] for step in steps)
     points: list[tuple[float, float]] = []
-    notes = 0
-    for length, _, seconds in steps:
-        points.append((notes + length / 2, 1000 * seconds / length))
-        notes += length
+    at = waiting = 0
+    seconds = 0.0
+    for length, _, took in steps:
+        waiting, seconds = waiting + length, seconds + took
+        if waiting >= notes / _POINTS:
+            points.append((at + waiting / 2, 1000 * seconds / waiting))
+            at, waiting, seconds = at + waiting, 0, 0.0
     if not points:
         return ""
     top = max(cost for _, cost in points) or 1.0
@@ -214,8 +219,9 @@ def _cost(steps: Iterable[_Step]) -> str:
     def y(value: float) -> float:
         return floor - (floor - 12) * value / top
 
-    line = " ".join(f"{x(at):.1f},{y(cost):.1f}" for at, cost in points)
-    dots = "".join(f'<circle cx="{x(at):.1f}" cy="{y(cost):.1f}" r="2"/>' for at, cost in points)
+    places = [(f"{x(middle):.1f}", f"{y(cost):.1f}") for middle, cost in points]
+    line = " ".join(f"{left},{down}" for left, down in places)
+    dots = "".join(f'<circle cx="{left}" cy="{down}" r="2"/>' for left, down in places)
     grid = "".join(
         f'<line x1="{_LEFT}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
         f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
