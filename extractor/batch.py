@@ -30,6 +30,7 @@ from extractor.crew import RECYCLE, Answer, Crew
 from extractor.errors import InputNotice, PvlError
 from extractor.files import BatchFormat, TableFiles
 from extractor.parts import Facts, Part, Parts
+from extractor.progress import files_of
 from extractor.readers import Options, read_all
 from extractor.report import Report, render_report
 from extractor.results import COLUMNS, RESULT, Rows, Table, rows, schema, unmentioned
@@ -211,12 +212,7 @@ class _Work:
 
     def _check(self, block: Block, done: Facts) -> None:
         if block.digest != done.digest:
-            raise PvlError(
-                "B003",
-                ", ".join(map(shown, self._job.sources)),
-                "a source has changed since this run began",
-                "give the same sources again, or begin anew in another folder",
-            )
+            raise _changed(self._job)
         self._watcher.done(done, earlier=True)
 
     def _is_behind(self) -> bool:
@@ -246,6 +242,15 @@ class _Work:
         self._last = now
         self._parts.save(number, Part(facts, tables))
         self._watcher.done(facts, earlier=False)
+
+
+def _changed(job: Job) -> PvlError:
+    return PvlError(
+        "B003",
+        ", ".join(map(shown, job.sources)),
+        "a source has changed since this run began",
+        "give the same sources again, or begin anew in another folder",
+    )
 
 
 def _failure(answer: Answer, time_limit: float) -> tuple[str, str, str]:
@@ -326,37 +331,10 @@ def _counts(block: Block, results: dict[int, Rows]) -> dict[str, dict[str, int]]
 def _claimed(job: Job, rules: RuleBook) -> Iterator[Parts | None]:
     """The parts of the run in its folder, for this process alone; ``None`` when it is finished."""
     folder = job.out / _PARTS
-    manifest = {
-        "version": __version__,
-        "rules_version": rules.version,
-        "sources": [shown(source) for source in job.sources],
-        "options": asdict(job.options),
-        "format": job.form.value,
-        "limits": job.limits._asdict(),
-    }
+    manifest = _manifest(job, rules)
     job.out.mkdir(parents=True, exist_ok=True)
     finished = (job.out / _REPORT).exists()
-    if not job.resume and any(job.out.iterdir()):
-        raise PvlError(
-            "B001",
-            str(job.out),
-            "this folder is not empty",
-            "give another one, or --resume to go on with a run that was stopped",
-        )
-    begun = _read_manifest(job.out / _REPORT if finished else folder / _MANIFEST)
-    if begun is None and any(path.name != _PARTS for path in job.out.iterdir()):
-        raise PvlError(
-            "B001", str(job.out), "this folder holds no run to go on with", "give the folder of the run"
-        )
-    for name, value in manifest.items():
-        if begun is not None and begun[name] != value:
-            what = name.replace("_", " ")
-            raise PvlError(
-                "B002",
-                str(job.out),
-                f"the run in this folder was begun with other {what}",
-                "go on with the same, or begin anew in another folder",
-            )
+    _check_folder(job, manifest, _read_manifest(job.out / _REPORT if finished else folder / _MANIFEST))
     folder.mkdir(exist_ok=True)
     with _locked(folder):
         if not finished:
@@ -365,12 +343,46 @@ def _claimed(job: Job, rules: RuleBook) -> Iterator[Parts | None]:
         shutil.rmtree(folder)
 
 
+def _manifest(job: Job, rules: RuleBook) -> dict[str, Any]:
+    """All that decides what a run ends with."""
+    return {
+        "version": __version__,
+        "rules_version": rules.version,
+        "sources": [shown(source) for source in job.sources],
+        "bytes": sum(os.path.getsize(path) for source in job.sources for path in files_of(source)),
+        "options": asdict(job.options),
+        "format": job.form.value,
+        "limits": job.limits._asdict(),
+    }
+
+
+def _check_folder(job: Job, manifest: dict[str, Any], begun: dict[str, Any] | None) -> None:
+    """Whether a job may work in its folder, in which a run was begun, or not."""
+    where = str(job.out)
+    if not job.resume and any(job.out.iterdir()):
+        remedy = "give another one, or --resume to go on with a run that was stopped"
+        raise PvlError("B001", where, "this folder is not empty", remedy)
+    if begun is None:
+        if any(path.name != _PARTS for path in job.out.iterdir()):
+            remedy = "give the folder of the run, or an empty one"
+            raise PvlError("B001", where, "this folder holds no run to go on with", remedy)
+        return
+    for name, value in manifest.items():
+        if begun.get(name) != value:
+            if name == "bytes":
+                raise _changed(job)
+            problem = f"the run in this folder was begun with other {name.replace('_', ' ')}"
+            remedy = "go on with the same, or begin anew in another folder"
+            raise PvlError("B002", where, problem, remedy)
+
+
 def _read_manifest(path: Path) -> dict[str, Any] | None:
-    with suppress(FileNotFoundError):
+    try:
         found = json.loads(path.read_text("utf-8"))
-        manifest: dict[str, Any] = found.get("run", found)
-        return manifest
-    return None
+    except (FileNotFoundError, ValueError):
+        return None
+    found = found.get("run", found) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Extent:
     """
 
     def __init__(self, sources: Iterable[str]) -> None:
-        self._sizes = {path: os.path.getsize(path) for source in sources for path in _files(source)}
+        self._sizes = {path: os.path.getsize(path) for source in sources for path in files_of(source)}
         self._all = sum(self._sizes.values())
         self._before = 0
         self._file = ""
@@ -57,7 +57,14 @@ class Extent:
         return min(1.0, (self._before + whole * min(1.0, within)) / self._all)
 
 
-def _files(source: str) -> list[str]:
+def files_of(source: str) -> list[str]:
+    """The files that a source is, as far as it is any.
+
+    Examples
+    --------
+    >>> files_of("-")
+    []
+    """
     if os.path.isdir(source):
         found = (str(path) for path in Path(source).rglob("*") if path.name.lower().endswith(SUFFIXES))
         return [path for path in found if os.path.isfile(path)]

@@ -10,6 +10,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,16 @@ def test_batch_refuses_a_source_that_has_changed(
     with pytest.raises(KeyboardInterrupt):
         work(job(source, tmp_path / "out"), Quiet(2))
     write_jsonl(source, [record(number + (number == 2)) for number in range(60)])
+    with pytest.raises(PvlError, match="B003"):
+        work(job(source, tmp_path / "out", resume=True))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_batch_refuses_a_source_that_has_grown(source: Path, tmp_path: Path, finished: bool) -> None:
+    with suppress(KeyboardInterrupt):
+        work(job(source, tmp_path / "out"), Quiet(None if finished else 2))
+    with source.open("a") as file:
+        file.write(json.dumps(record(60)) + "\n")
     with pytest.raises(PvlError, match="B003"):
         work(job(source, tmp_path / "out", resume=True))
 
