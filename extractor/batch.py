@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -33,7 +33,7 @@ from extractor.parts import Facts, Part, Parts
 from extractor.progress import files_of
 from extractor.readers import Options, read_all
 from extractor.report import Report, render_report
-from extractor.results import COLUMNS, RESULT, Rows, Table, rows, schema, unmentioned
+from extractor.results import COLUMNS, ORIGIN, RESULT, Row, Rows, Table, rows, schema, unmentioned
 from extractor.seen import Seen
 
 if TYPE_CHECKING:
@@ -264,40 +264,41 @@ def _failure(answer: Answer, time_limit: float) -> tuple[str, str, str]:
 
 def _tables(block: Block, results: dict[int, Rows], rules_version: str) -> dict[Table, pa.Table]:
     """The rows of a finished block."""
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
     kept = [row for row in range(len(block.ids)) if row not in block.left_out]
-    found = [(at, results[row]) for at, row in enumerate(kept) if row in results]
-    origin: list[list[Any]] = [
-        [block.ids[row] for row in kept],
-        [block.sources[row] for row in kept],
-        [block.lines[row] for row in kept],
-        [block.digests[row].hex() for row in kept],
+    found = [row for row in kept if row in results]
+    origin = [
+        (block.ids[row], block.sources[row], block.lines[row], block.digests[row].hex()) for row in kept
     ]
-    columns = origin + [[value] * len(kept) for value in unmentioned(rules_version).note]
-    for at, one in found:
-        for column, value in enumerate(one.note, len(origin)):
-            columns[column][at] = value
-    by_table: dict[Table, list[tuple[Any, ...]]] = {
-        "lines": [line for _, one in found for line in one.lines],
-        "devices": [device for _, one in found for device in one.devices],
-        "worklist": [(*one.task, origin[1][at], origin[2][at]) for at, one in found if one.task],
+    # Most notes have the result of one that mentions no leak: it is made once, and taken again and again.
+    outcomes = _table(RESULT, [unmentioned(rules_version).note, *(results[row].note for row in found)])
+    number = {row: at for at, row in enumerate(found, 1)}
+    taken = outcomes.take(pa.array([number.get(row, 0) for row in kept], pa.int64()))
+    errors = sorted(block.errors, key=lambda one: one[0])
+    given: dict[Table, list[Row]] = {
+        "lines": [line for row in found for line in results[row].lines],
+        "devices": [device for row in found for device in results[row].devices],
+        "worklist": [
+            (*results[row].task, block.sources[row], block.lines[row]) for row in found if results[row].task
+        ],
         "errors": [
-            (error.code, _kind(error), error.where, error.problem, error.remedy)
-            for _, error in sorted(block.errors, key=lambda one: one[0])
+            (error.code, _kind(error), error.where, error.problem, error.remedy) for _, error in errors
         ],
     }
-    tables: dict[Table, pa.Table] = {"notes": _table("notes", columns)}
-    for name, given in by_table.items():
-        columns = [list(column) for column in zip(*given, strict=True)] or [[] for _ in COLUMNS[name]]
-        tables[name] = _table(name, columns)
+    tables = {name: _table(COLUMNS[name], some) for name, some in given.items()}
+    notes = [*_table(ORIGIN, origin).columns, *taken.columns]
+    tables["notes"] = pa.Table.from_arrays(notes, schema=schema(COLUMNS["notes"]))
     return tables
 
 
-def _table(name: Table, columns: list[list[Any]]) -> pa.Table:
+def _table(columns: Mapping[str, str], given: list[Row]) -> pa.Table:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
-    form = schema(name)
+    form = schema(columns)
+    values = zip(*given, strict=True) if given else [()] * len(form)
     return pa.Table.from_arrays(
-        [pa.array(column, kind) for column, kind in zip(columns, form.types, strict=True)], schema=form
+        [pa.array(column, kind) for column, kind in zip(values, form.types, strict=True)], schema=form
     )
 
 

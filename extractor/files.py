@@ -98,7 +98,7 @@ class _Parquet(_Writer):
     def __init__(self, table: Table, path: Path) -> None:
         import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
-        self._file = pq.ParquetWriter(path, schema(table), compression="zstd")
+        self._file = pq.ParquetWriter(path, schema(COLUMNS[table]), compression="zstd")
         self._waiting: list[pa.Table] = []
 
     def write(self, rows: pa.Table) -> None:

@@ -81,7 +81,7 @@ class Parts:
         stream.write(len(facts).to_bytes(_SIZE, "big") + facts)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         for name in COLUMNS:
-            with pa.ipc.new_stream(stream, schema(name), options=options) as writer:
+            with pa.ipc.new_stream(stream, schema(COLUMNS[name]), options=options) as writer:
                 writer.write_table(part.tables[name])
         data = stream.getvalue()
         path = self._path(number)

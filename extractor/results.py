@@ -8,6 +8,7 @@ in the order of the columns; Arrow is imported only where a schema is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from extractor.output import codes_text, companion_units, devices_text
@@ -173,12 +174,12 @@ def _task(suggestion: Suggestion) -> Row:
     )
 
 
-def schema(table: Table) -> pa.Schema:
-    """The Arrow schema of a table.
+def schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of some columns.
 
     Examples
     --------
-    >>> schema("lines").names
+    >>> schema(COLUMNS["lines"]).names
     ['note_id', 'code', 'units', 'low', 'high', 'role', 'devices']
     """
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
@@ -189,4 +190,4 @@ def schema(table: Table) -> pa.Schema:
         _TEXTS: pa.list_(pa.string()),
         _NUMBERS: pa.list_(pa.int64()),
     }
-    return pa.schema([(name, types[kind]) for name, kind in COLUMNS[table].items()])
+    return pa.schema([(name, types[kind]) for name, kind in columns.items()])

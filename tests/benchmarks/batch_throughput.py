@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -47,10 +49,14 @@ def say(text: str) -> None:
 
 
 class Cost(NamedTuple):
-    """Wall time and peak memory of a command and its processes, in MB."""
+    """Wall time, time of processors, and peak memory (MB) of a command and its processes."""
 
     seconds: float
+    work: float
     memory: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s ({self.work:.1f} s of processors), {self.memory:,.0f} MB of memory"
 
 
 def visits() -> Iterator[str]:
@@ -94,18 +100,18 @@ def build(path: Path, texts: Iterator[str], megabytes: float, notes: int | None 
     return count, size
 
 
-def read_and_lower(path: Path) -> float:
-    """Seconds to read the texts and lower-case them."""
-    start = time.perf_counter()
+def read_and_lower(path: Path) -> Cost:
+    """What it costs to read the texts and lower-case them."""
+    start, work = time.perf_counter(), time.process_time()
     for batch in pq.ParquetFile(path).iter_batches(1_024, columns=["text"]):
         for text in batch.column(0).to_pylist():
             text.lower()
-    return time.perf_counter() - start
+    return Cost(time.perf_counter() - start, time.process_time() - work, _memory(os.getpid()))
 
 
 def run(source: Path, out: Path, workers: int) -> Cost:
     """Run ``pvl batch``, and look at the memory of it and its workers all the while."""
-    start = time.perf_counter()
+    start, work = time.perf_counter(), _work_of_children()
     command = [*PVL, "batch", str(source), "--out", str(out), "--workers", str(workers)]
     memory = 0.0
     with subprocess.Popen(command, cwd=ROOT) as process:
@@ -114,7 +120,12 @@ def run(source: Path, out: Path, workers: int) -> Cost:
             time.sleep(0.05)
     if process.returncode:
         raise SystemExit(process.returncode)
-    return Cost(time.perf_counter() - start, memory)
+    return Cost(time.perf_counter() - start, _work_of_children() - work, memory)
+
+
+def _work_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _children(pid: int) -> list[int]:
@@ -150,17 +161,15 @@ def main() -> int:
         read_and_lower(source)  # the file is in memory from here on, for both
         plain = min(read_and_lower(source) for _ in range(3))
         cost = run(source, folder / "out", given.workers)
-        rate, times = size / cost.seconds / 1e6, cost.seconds / plain
-        say(f"{notes:,} notes, {size / 1e6:,.0f} MB: {cost.seconds:.1f} s, {rate:.1f} MB/s")
-        say(f"read and lower-case: {plain:.2f} s; {times:.1f} times")
-        say(f"peak memory of all processes: {cost.memory:,.0f} MB")
-        for notes in given.sizes:
-            build(source, mixed(given.corpus), 0, notes)
-            cost_of_size = run(source, folder / f"out{notes}", given.workers)
-            each = 1e3 * cost_of_size.seconds / notes
+        rate, times = size / cost.seconds / 1e6, cost.seconds / plain.seconds
+        say(f"{notes:,} notes, {size / 1e6:,.0f} MB: {cost}; {rate:.1f} MB/s")
+        say(f"read and lower-case: {plain}; {times:.1f} times")
+        for count in given.sizes:
+            build(source, mixed(given.corpus), 0, count)
+            cost_of_size = run(source, folder / f"out{count}", given.workers)
             say(
-                f"{notes:>9,} notes: {cost_of_size.seconds:8.1f} s, {each:.3f} ms a note, "
-                f"{cost_of_size.memory:,.0f} MB"
+                f"{count:>9,} notes: {cost_of_size}; a note {1e3 * cost_of_size.seconds / count:.3f} ms "
+                f"({1e3 * cost_of_size.work / count:.3f} ms of processors)"
             )
     return int(rate < RATE or times > TIMES or cost.memory > MEMORY)
 
