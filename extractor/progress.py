@@ -95,7 +95,7 @@ class Progress:
     """
 
     def __init__(self, sources: Iterable[str], stream: TextIO) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self._console = console(stream)
@@ -105,12 +105,10 @@ class Progress:
         self._failed = self._notes = self._size = 0
         self._began = self._told = time.monotonic()
         self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left  {task.description}"),
             console=self._console,
             disable=not stream.isatty(),
             transient=True,
@@ -151,10 +149,10 @@ class Progress:
 
     def _line(self, now: float) -> str:
         seconds = max(now - self._began, 0.001)
-        counts = ", ".join(f"{self._statuses[name]:,} {name}" for name in ("ready", "review", "none"))
+        counts = ", ".join(f"{self._statuses[name]:,} {name}" for name in ("ready", "review"))
         return (
-            f"{sum(self._statuses.values()):,} notes ({counts}), {self._failed:,} failed, "
-            f"{self._notes / seconds:,.0f} notes/s, {self._size / seconds / 1e6:.1f} MB/s"
+            f"{sum(self._statuses.values()):,} notes, {self._notes / seconds:,.0f}/s: "
+            f"{counts}, {self._failed:,} failed; {self._size / seconds / 1e6:.1f} MB/s"
         )
 
     def _left(self, now: float) -> str:
