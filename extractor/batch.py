@@ -15,8 +15,7 @@ import os
 import re
 import shutil
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -27,18 +26,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from extractor import __version__
 from extractor.blocks import Block, Candidate, Limits, Screen, cut
 from extractor.crew import RECYCLE, Answer, Crew
-from extractor.errors import InputNotice, PvlError
+from extractor.errors import PvlError
 from extractor.files import BatchFormat, TableFiles
-from extractor.parts import Facts, Part, Parts
+from extractor.parts import Facts, Parts, finish
 from extractor.progress import files_of
 from extractor.readers import Options, read_all
 from extractor.report import Report, render_report
-from extractor.results import COLUMNS, ORIGIN, RESULT, Row, Rows, Table, rows, schema, unmentioned
+from extractor.results import Rows, rows
 from extractor.seen import Seen
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-
     from extractor.rules import RuleBook
 
 Begin = Callable[["RuleBook"], Callable[[Candidate], Rows]]
@@ -237,11 +234,10 @@ class _Work:
             return
         del self._open[number]
         now = time.monotonic()
-        tables = _tables(block, results, self._rules.version)
-        facts = Facts(block.digest, block.length, block.size, now - self._last, _counts(block, results))
+        part = finish(block, results, self._rules.version, now - self._last)
         self._last = now
-        self._parts.save(number, Part(facts, tables))
-        self._watcher.done(facts, earlier=False)
+        self._parts.save(number, part)
+        self._watcher.done(part.facts, earlier=False)
 
 
 def _changed(job: Job) -> PvlError:
@@ -260,69 +256,6 @@ def _failure(answer: Answer, time_limit: float) -> tuple[str, str, str]:
     if answer.trouble == "died":
         return "B007", "coding it ended the worker process, three times", "code it by hand"
     return "B008", f"coding it failed ({answer.error})", "code it by hand, and report this"
-
-
-def _tables(block: Block, results: dict[int, Rows], rules_version: str) -> dict[Table, pa.Table]:
-    """The rows of a finished block."""
-    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-
-    kept = [row for row in range(len(block.ids)) if row not in block.left_out]
-    found = [row for row in kept if row in results]
-    origin = [
-        (block.ids[row], block.sources[row], block.lines[row], block.digests[row].hex()) for row in kept
-    ]
-    # Most notes have the result of one that mentions no leak: it is made once, and taken again and again.
-    outcomes = _table(RESULT, [unmentioned(rules_version).note, *(results[row].note for row in found)])
-    number = {row: at for at, row in enumerate(found, 1)}
-    taken = outcomes.take(pa.array([number.get(row, 0) for row in kept], pa.int64()))
-    errors = sorted(block.errors, key=lambda one: one[0])
-    given: dict[Table, list[Row]] = {
-        "lines": [line for row in found for line in results[row].lines],
-        "devices": [device for row in found for device in results[row].devices],
-        "worklist": [
-            (*results[row].task, block.sources[row], block.lines[row]) for row in found if results[row].task
-        ],
-        "errors": [
-            (error.code, _kind(error), error.where, error.problem, error.remedy) for _, error in errors
-        ],
-    }
-    tables = {name: _table(COLUMNS[name], some) for name, some in given.items()}
-    notes = [*_table(ORIGIN, origin).columns, *taken.columns]
-    tables["notes"] = pa.Table.from_arrays(notes, schema=schema(COLUMNS["notes"]))
-    return tables
-
-
-def _table(columns: Mapping[str, str], given: list[Row]) -> pa.Table:
-    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-
-    form = schema(columns)
-    values = zip(*given, strict=True) if given else [()] * len(form)
-    return pa.Table.from_arrays(
-        [pa.array(column, kind) for column, kind in zip(values, form.types, strict=True)], schema=form
-    )
-
-
-def _kind(error: PvlError) -> str:
-    return "notice" if isinstance(error, InputNotice) else "error"
-
-
-def _counts(block: Block, results: dict[int, Rows]) -> dict[str, dict[str, int]]:
-    """How often what occurs in a block, for the report."""
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    counts["status"]["none"] = len(block.ids) - len(block.left_out) - len(results)
-    for one in results.values():
-        note = dict(zip(RESULT, one.note, strict=True))
-        status = str(note["status"])
-        counts["status"][status] += 1
-        counts["reason"].update(note["reasons"])
-        counts["approach"].update(note["approaches"])
-        counts["code"].update({line[1]: line[2] for line in one.lines})
-        if one.lines:
-            counts[f"devices_{status}"][str(sum(line[2] for line in one.lines))] += 1
-    counts["read"].update(notes=len(block.ids), coded=len(results), left_out=len(block.left_out))
-    for _, error in block.errors:
-        counts[_kind(error)][error.code] += 1
-    return {name: dict(sorted(some.items())) for name, some in sorted(counts.items())}
 
 
 # -- the folder -----------------------------------------------------------------------

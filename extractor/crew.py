@@ -30,6 +30,7 @@ RECYCLE = 5_000
 _HANDFUL = 8  # items at a time, so that a worker seldom waits for a parent that reads
 _TRIES = 3  # a process may also be killed from outside, through no fault of the item
 _START_LIMIT = 300.0  # seconds to load the rules; only a process that is stuck takes so long
+_END_LIMIT = 10.0  # seconds between the last word of a process and its end
 _STARTS = 5  # failed starts in a row, after which there is no hope
 _HAS_ALARM = hasattr(signal, "SIGALRM")  # where the system has none, there is no time limit
 
@@ -173,7 +174,7 @@ class Crew:
 
     def _lost(self, worker: _Worker) -> Iterator[Answer]:
         """Put back what a dead worker had before it, but for an item that is to blame."""
-        worker.process.join()
+        worker.process.join(_END_LIMIT)
         late = _HAS_ALARM and worker.process.exitcode == -signal.SIGALRM
         self._end(worker)
         if not worker.ready:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -67,7 +68,7 @@ class TableFiles(AbstractContextManager["TableFiles"]):
             for name, path in self._growing.items()
         }
 
-    def write(self, tables: Any) -> None:
+    def write(self, tables: Mapping[Table, pa.Table]) -> None:
         """Add the rows of a part."""
         for name, writer in self._writers.items():
             writer.write(tables[name])
