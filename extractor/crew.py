@@ -49,6 +49,7 @@ class Answer:
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    begun: bool = False
     ready: bool = False
     given: int = 0
     at: deque[tuple[Any, Any]] = field(default_factory=deque)  # keys and items without an answer
@@ -142,9 +143,9 @@ class Crew:
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_work, args=(theirs, self._begin, self._setup, self._time_limit), daemon=True
-        )
+        # The setup is sent when the process asks for it: a start with more than a pipe takes would
+        # wait for ever if the process is killed before it reads.
+        process = self._context.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours))
@@ -160,7 +161,10 @@ class Crew:
         try:
             while True:
                 message = worker.pipe.recv()
-                if message is None:
+                if not worker.begun:
+                    worker.begun = True
+                    worker.pipe.send((self._begin, self._setup, self._time_limit))
+                elif message is None:
                     worker.ready, self._failed_starts = True, 0
                 else:
                     error, value = message
@@ -196,14 +200,17 @@ class Crew:
         self._queue.extendleft(reversed(worker.at))
 
 
-def _work(
-    pipe: Connection, begin: Callable[[Any], Callable[[Any], Any]], setup: Any, time_limit: float
-) -> None:
-    """A worker process: ``None`` says that it is ready, then an answer follows for each item."""
+def _work(pipe: Connection) -> None:
+    """A worker process: ``None`` asks for the setup, ``None`` says that it is ready; then come answers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     if _HAS_ALARM:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _alarm(_START_LIMIT)
+    try:
+        pipe.send(None)
+        begin, setup, time_limit = pipe.recv()
+    except (EOFError, OSError):
+        return  # the parent is done, or gone
     work = begin(setup)
     _alarm(0)
     try:
@@ -215,7 +222,7 @@ def _work(
                 _alarm(0)
                 pipe.send(answer)
     except (EOFError, OSError):
-        return  # the parent is done, or gone
+        return
 
 
 def _alarm(seconds: float) -> None:

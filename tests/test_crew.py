@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -99,6 +101,27 @@ def test_crew_takes_items_and_answers_larger_than_a_pipe() -> None:
     with Crew(begin, "did", 1, time_limit=60) as crew:
         found = give(crew, items)
     assert [len(found[key].value or "") > 3_000_000 for key in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.5])
+def test_crew_starts_another_process_where_one_is_killed_as_it_starts(
+    monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    killed = []
+    start = multiprocessing.context.SpawnProcess.start
+
+    def start_and_kill(process: multiprocessing.context.SpawnProcess) -> None:
+        start(process)
+        if len(killed) < 3:
+            killed.append(process)
+            threading.Timer(pause, process.kill).start()
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", start_and_kill)
+    setup = "did" + "." * 1_000_000  # more than a pipe takes
+    with Crew(begin, setup, 2, time_limit=60) as crew:
+        found = give(crew, [f"item{n}" for n in range(20)])
+    assert len(killed) >= 2
+    assert all(answer.value for answer in found.values())
 
 
 def test_crew_gives_up_when_no_process_starts() -> None:
