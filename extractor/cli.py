@@ -23,6 +23,7 @@ import typer
 
 from extractor import __version__
 from extractor.errors import InputError, InputNotice, OutputError, PvlError
+from extractor.files import BatchFormat
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ FAILED = 1
 
 MISUSED = 2
 """Exit status when nothing was begun, because of how the command was given."""
+
+STOPPED = 130
+"""Exit status after an interrupt from the keyboard."""
 
 _SHOWN_IDS = 5
 
@@ -287,6 +291,74 @@ def export(
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
     if errors.count:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def batch(
+    sources: Sources,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder for the results; made if it is not there."),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Processes that code notes; the results are the same for any number.",
+            show_default="one for each processor",
+        ),
+    ] = None,
+    form: Annotated[
+        BatchFormat,
+        typer.Option("--format", help="Form of the tables; the worklist and the errors are always csv."),
+    ] = BatchFormat.parquet,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped; the results are the same.")
+    ] = False,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="Time that one note may take."),
+    ] = 60.0,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
+    patterns: Patterns = None,
+) -> None:
+    """Code a corpus of any size: tables, a worklist, errors and a report, in a folder.
+
+    A run that was stopped goes on with --resume. A note that hangs or breaks a worker costs only itself.
+    """
+    from extractor import batch as running
+    from extractor.output import summary
+    from extractor.progress import Progress
+    from extractor.readers import Options
+
+    _check_results(out, sources)
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
+    job = running.Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume, options)
+    try:
+        with _reported(), Progress(sources, sys.stderr) as progress:
+            report = running.run(job, _rules(patterns), progress)
+    except KeyboardInterrupt:
+        typer.echo("pvl: stopped; the same command with --resume goes on from here", err=True)
+        raise typer.Exit(STOPPED) from None
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or type(error).__name__})"
+        typer.echo(f"pvl: {printable(str(out))}: {problem}; the same command with --resume goes on", err=True)
+        raise typer.Exit(FAILED) from None
+    typer.echo(
+        f"{summary(report.statuses, report.failed)}; see {printable(str(out / 'report.html'))}", err=True
+    )
+    if report.failed:
         raise typer.Exit(FAILED)
 
 
@@ -716,6 +788,14 @@ def _unwritable(out: Path, error: OSError) -> typer.Exit:
     failed = OutputError("O004", str(out), problem, "see that there is room and that you may write there")
     typer.echo(f"pvl: {printable(str(failed))}", err=True)
     return typer.Exit(FAILED)
+
+
+def _check_results(out: Path, sources: list[str]) -> None:
+    if out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"{printable(str(out))} is a file: name a folder to write to")
+    inside = (source for source in sources if source != "-" and os.path.isdir(source))
+    if any(out.resolve().is_relative_to(Path(source).resolve()) for source in inside):
+        raise typer.BadParameter(f"{printable(str(out))} is in a folder of the inputs: name another one")
 
 
 @contextmanager

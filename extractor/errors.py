@@ -13,7 +13,8 @@ class PvlError(Exception):
     Parameters
     ----------
     code
-        Stable code, for searching: ``I...`` input, ``N...`` notices, ``O...`` output, ``R...`` rules.
+        Stable code, for searching: ``I...`` input, ``N...`` notices, ``O...`` output, ``R...`` rules,
+        ``B...`` runs over a corpus.
     where
         File, line, note id or rule, as far as known.
     problem

@@ -352,7 +352,8 @@ def test_implants_dots_lead_to_what_became_of_an_article(coder: Coder) -> None:
 
 def test_implants_list_of_earlier_ones_is_history(coder: Coder) -> None:
     note = (
-        "Mitral PVL closure. A 10 mm AVP II was released.\n\nIMPLANTS THIS ENCOUNTER\n  AVP II 10 MM (mitral PVL)  qty 1\n"
+        "Mitral PVL closure. A 10 mm AVP II was released.\n\nIMPLANTS THIS ENCOUNTER\n"
+        "  AVP II 10 MM (mitral PVL)  qty 1\n"
         "IMPLANTS - PRIOR (device registry)\n  AVP II 8 MM (aortic PVL) 06/2023  qty 1\n"
     )
     assert coder.suggest(note).units == {"93590": 1}

@@ -11,7 +11,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
 from extractor.lines import written
-from extractor.mentions import LAYERS, MentionFinder, split_words, match_text
+from extractor.mentions import LAYERS, MentionFinder, match_text, split_words
 from extractor.rules import load_rules, spellings
 
 BOOK = load_rules()

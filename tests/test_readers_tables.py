@@ -617,11 +617,11 @@ def test_readers_tables_command_takes_columns_and_query(tmp_path: Path, fake_cod
 
 _PEAK = """
 import resource, sys
-from extractor.readers import read
+from extractor.readers import read_all
 if sys.argv[1].endswith("parquet"):
     import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-count = sum(len(note.text) > 900 for note in read([sys.argv[1]], print, unique=False))
+count = sum(len(note.text) > 900 for note in read_all([sys.argv[1]]))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -453,7 +453,8 @@ TOLD_PLAINLY = [
 
 def test_timeline_same_size_at_the_other_valve_is_another_device(coder: Coder) -> None:
     note = (
-        "Procedures: Mitral PVL closure, Aortic PVL closure\n\n--- AORTIC ---\n Device: AVP II 8 mm -> RELEASED\n"
+        "Procedures: Mitral PVL closure, Aortic PVL closure\n\n"
+        "--- AORTIC ---\n Device: AVP II 8 mm -> RELEASED\n"
         "--- MITRAL ---\n Device: AVP II 12 mm at 11 -> RELEASED\n Device: AVP II 8 mm at 12 -> RELEASED\n"
     )
     assert coder.suggest(note).units == {"93590": 1, "93591": 1, "93592": 1}

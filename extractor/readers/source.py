@@ -44,9 +44,10 @@ def read(
     paths: Iterable[str | Path],
     on_error: Callable[[InputError], None],
     options: Options | None = None,
-    unique: bool = True,
 ) -> Iterator[Note]:
-    r"""Yield the notes of all sources, in order, one at a time.
+    r"""Yield the notes of all sources, in order, one at a time; of two with one id the first.
+
+    It needs memory for every id; see ``read_all`` for a source of any size.
 
     Parameters
     ----------
@@ -59,9 +60,6 @@ def read(
         ``InputNotice`` tells of something that was left out as it should.
     options
         Names of columns and fields, where the guesses do not fit, and the query of a database.
-    unique
-        Of two notes with one id, keep the first. Needs memory for every id; a caller
-        that looks for repetitions itself says ``False``.
 
     Yields
     ------
@@ -78,19 +76,22 @@ def read(
     [('letter', 'Dear colleague,\r\n')]
     >>> folder.cleanup()
     """
-    options = options or Options()
     first_seen: dict[str, str] = {}
+    for found in read_all(paths, options):
+        if isinstance(found, InputError):
+            on_error(found)
+            continue
+        if found.note_id in first_seen:
+            on_error(repeated(found, first_seen[found.note_id]))
+            continue
+        first_seen[found.note_id] = place(found.source, found.line)
+        yield found
+
+
+def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
+    """Notes and errors as they come, also notes that repeat an id; see ``read``."""
     for path in paths:
-        for found in _whole(_source(str(path), options)):
-            if isinstance(found, InputError):
-                on_error(found)
-                continue
-            if unique and found.note_id in first_seen:
-                on_error(repeated(found, first_seen[found.note_id]))
-                continue
-            if unique:
-                first_seen[found.note_id] = place(found.source, found.line)
-            yield found
+        yield from _whole(_source(str(path), options or Options()))
 
 
 def repeated(note: Note, first: str) -> InputError:
