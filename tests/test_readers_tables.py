@@ -333,6 +333,30 @@ def test_readers_tables_extract_in_several_files_is_never_half_a_note(tmp_path: 
     assert set(failures(errors)) == {"I023", "I024"}
 
 
+def test_readers_tables_one_id_in_two_files_is_read_only_where_an_order_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,line,text\n1,1,One plug.\n2,1,the same\n")
+    (tmp_path / "b.csv").write_text(f"id,line,text\n1,1,{SECRET}\n2,1,the same\n3,1,x\n")
+    notes, errors = collect(tmp_path)
+    assert {note.note_id: note.text for note in notes} == {"2": "the same", "3": "x"}
+    assert failures(errors) == ["I027"]
+    assert "a.csv:2" in str(errors[1])
+    assert sorted(error.code for error in errors) == ["I027", "N001", "N021"]
+    assert all(SECRET not in str(error) for error in errors)
+    (tmp_path / "a.csv").write_text("id,revision,text\n1,9,One plug.\n")
+    (tmp_path / "b.csv").write_text("id,revision,text\n1,10,Two plugs.\n")
+    notes, errors = collect(tmp_path)
+    assert [note.text for note in notes] == ["Two plugs."]
+    assert [error.code for error in errors] == ["N001"]
+
+
+def test_readers_tables_addendum_in_two_files_is_read_only_where_an_order_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,parent_note_id,text\n1,,One plug.\n2,1,It was two.\n")
+    (tmp_path / "b.csv").write_text("id,parent_note_id,text\n2,1,It was three.\n")
+    notes, errors = collect(tmp_path)
+    assert notes == []
+    assert failures(errors) == ["I027", "I030"]
+
+
 # Text with delimiters
 
 

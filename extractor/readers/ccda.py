@@ -66,7 +66,7 @@ def _root(data: bytes, where: str) -> Element | InputError:
     except (LookupError, ValueError, RecursionError, MemoryError):
         return InputError("I043", where, "XML in an unknown encoding, or nested too deeply", AGAIN)
     if root.tag != _CLINICAL:
-        remedy = "give C-CDA; export FHIR as JSON"
+        remedy = "give C-CDA, and FHIR as JSON; keep other XML out of the folder"
         return InputError("I048", where, "XML, but no clinical document (CDA)", remedy)
     return root
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from extractor.errors import InputError
-from extractor.readers.note import Found, too_large
+from extractor.readers.note import Found
 from extractor.readers.options import Options
 from extractor.readers.plain import binary, read_jsonl
 from extractor.readers.versions import Version
@@ -35,7 +35,8 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        yield too_large(path, f"more than {_LARGEST:,} bytes in one JSON value; write one resource per line")
+        problem = f"the file is too large: more than {_LARGEST:,} bytes in one JSON value"
+        yield InputError("I013", path, problem, "write one resource per line (.ndjson)")
         return
     wrong = binary(path, data)
     if wrong:
@@ -55,7 +56,7 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
     if values and all(is_resource(one) for one in values):
         yield from versions_of(path, values)
     else:
-        remedy = 'give a FHIR resource, or records with "id" and "text" as .jsonl'
+        remedy = 'give FHIR, or records with "id" and "text" as .jsonl; keep other JSON out of the folder'
         yield InputError("I048", path, "JSON, but no FHIR resource", remedy)
 
 

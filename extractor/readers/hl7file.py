@@ -109,7 +109,11 @@ class _Reader:
             self._message.segments.append((number, piece))
         elif piece.strip() and not self._stray:
             self._stray = True
-            yield InputError("I040", place(self._path, number), "a line that belongs to no message", _EXPORT)
+            where, remedy = (
+                place(self._path, number),
+                "check that it is HL7 v2 (MSH|^~\\&|...), or export it again",
+            )
+            yield InputError("I040", where, "a line that belongs to no message", remedy)
 
     def finish(self) -> Iterator[RawMessage | InputError]:
         """What the end of the file leaves open."""

@@ -88,7 +88,7 @@ class _Message:
 
 def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
     """The versions of notes in a file of HL7 v2 messages."""
-    others, messages = 0, 0
+    others, messages, failed = 0, 0, False
     with open(path, "rb") as file:
         wrong = binary(path, file.read(8192))
         if wrong:
@@ -97,6 +97,7 @@ def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
         file.seek(0)
         for raw in raw_messages(path, file):
             if isinstance(raw, InputError):
+                failed = True
                 yield raw
                 continue
             messages += 1
@@ -107,7 +108,7 @@ def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
                 yield message
             else:
                 yield from _of_document(message) if message.kind == "MDM" else _of_orders(message)
-    if not messages:
+    if not messages and not failed:
         yield InputError(
             "I040", path, "no HL7 message in this file", "check that it is HL7 v2 (MSH|^~\\&|...)"
         )

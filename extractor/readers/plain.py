@@ -6,11 +6,13 @@ A byte order mark at the start of a file is taken off; line ends stay as they ar
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from extractor.errors import InputError
+from extractor.readers.columns import Columns, choose
 from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large
 from extractor.readers.options import Options
 
@@ -18,9 +20,17 @@ from extractor.readers.options import Options
 MAX_TEXT_BYTES = 4 * MAX_CHARS + 3
 _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
+_HEAD = 8192
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
+_OTHERS = (
+    (re.compile(rb"\x0b?(?:MSH|FHS|BHS)\|"), "HL7 v2", ".hl7"),
+    (re.compile(rb"[\[{][^\n]{0,2000}\"resourceType\"", re.S), "FHIR", ".json"),
+    (re.compile(rb"<\?xml|<ClinicalDocument\b"), "XML", ".xml"),
+    (re.compile(rb"<!doctype html|<html\b", re.I), "HTML", ".html"),
+    (re.compile(rb"\{\s*\"(?:note_)?id\"\s*:"), "JSON", ".jsonl"),
+)
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
@@ -47,7 +57,35 @@ def text_note(source: str, note_id: str, data: bytes) -> Found:
     text = _decode(where, data)
     if isinstance(text, InputError):
         return text
-    return checked(Note(note_id, text, source))
+    return _other_kind(where, data, text) or checked(Note(note_id, text, source))
+
+
+def _other_kind(where: str, data: bytes, text: str) -> InputError | None:
+    """The error of what is plain text only by its name: its notes would not be told apart."""
+    head = data[:_HEAD].removeprefix(_BOM).lstrip(b" \t\r\n")
+    found = next(((kind, suffix) for begins, kind, suffix in _OTHERS if begins.match(head)), None)
+    kind, suffix = found or (("a table", ".csv") if _is_table(text) else ("", ""))
+    if not kind:
+        return None
+    return InputError(
+        "I019",
+        where,
+        f"no plain text but {kind}, by its first line",
+        f"give it as a file with the suffix {suffix}",
+    )
+
+
+def _is_table(text: str) -> bool:
+    """Whether the first line names columns with the id and the text of notes, and the next one has them."""
+    lines = [line for line in text[:_HEAD].splitlines() if line.strip()][:2]
+    if len(lines) < 2:
+        return False
+    for delimiter in "\t|,;":
+        names = [name.strip().strip('"') for name in lines[0].split(delimiter)]
+        columns = len(names) > 1 and choose("", names, Options())
+        if isinstance(columns, Columns) and lines[1].count(delimiter) >= columns.text:
+            return True
+    return False
 
 
 def _records(path: str, file: BinaryIO) -> Iterator[Found]:
@@ -120,7 +158,7 @@ def _record_id(record: dict[str, Any]) -> str | None:
 
 def binary(where: str, data: bytes) -> InputError | None:
     """The error of a file that is no text, or no UTF-8, by its first bytes."""
-    head = data[:8192]
+    head = data[:_HEAD]
     if head.startswith(_UTF16_BOMS):
         return InputError(
             "I007",
@@ -134,7 +172,7 @@ def binary(where: str, data: bytes) -> InputError | None:
             "I006",
             where,
             "a binary file, not text",
-            "export the note as plain text (UTF-8) and give that file",
+            "export it as text (UTF-8), or give it the suffix of its kind",
         )
     return None
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from extractor.errors import InputError
+from extractor.errors import InputError, InputNotice
 from extractor.readers.note import Found, Note, place
 from extractor.readers.options import Options
 from extractor.readers.plain import MAX_TEXT_BYTES, text_note
@@ -36,6 +38,9 @@ _READERS = {
     ".htm": "document:read_document",
 }
 _DATABASE = "database:read_database"
+# Hidden, or what Word and LibreOffice put beside a document that is open.
+_NO_NOTES = (".", "~$")
+_KINDS_SHOWN = 6
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
 
@@ -52,9 +57,9 @@ def read(
     Parameters
     ----------
     paths
-        Files, folders (all files in them and below whose kind is known, sorted by path,
-        hidden ones left out), the URL of a database (``postgresql://host/database``, with
-        a query in the options), or ``-`` for one note from standard input.
+        Files, folders (all files in them and below whose kind is known, sorted by path;
+        others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
+        with a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
         ``InputNotice`` tells of something that was left out as it should.
@@ -143,7 +148,8 @@ def _source(path: str, options: Options) -> Iterator[Found | Version]:
 
 def _folder(path: str, options: Options) -> Iterator[Found | Version]:
     empty = True
-    for file in _files(path):
+    others: Counter[str] = Counter()
+    for file in _files(path, others):
         empty = False
         if isinstance(file, InputError):
             yield file
@@ -153,9 +159,15 @@ def _folder(path: str, options: Options) -> Iterator[Found | Version]:
         kinds = " ".join(SUFFIXES)
         remedy = f"check the path; kinds: {kinds}"
         yield InputError("I004", path, "no file in this folder that can be read", remedy)
+    if others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(_KINDS_SHOWN))
+        more = ", and more" if len(others) > _KINDS_SHOWN else ""
+        problem = f"left out, as they are of no kind that can be read: {kinds}{more}"
+        yield InputNotice("N003", path, problem, "if any of them holds a note, export it as one of the kinds")
 
 
-def _files(folder: str) -> Iterator[str | InputError]:
+def _files(folder: str, others: Counter[str]) -> Iterator[str | InputError]:
+    """The files to read in a folder and below it; what else is there is counted by its kind."""
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
@@ -163,12 +175,24 @@ def _files(folder: str) -> Iterator[str | InputError]:
         yield _unreadable(folder, error)
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(_NO_NOTES):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
-        elif entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+            yield from _files(entry.path, others)
+        elif entry.is_dir():
+            others["links to folders"] += 1
+        elif not entry.name.lower().endswith(SUFFIXES):
+            others[_kind(entry.name)] += 1
+        elif entry.is_file() or not os.path.exists(entry.path):
             yield entry.path
+        else:  # opening a pipe would wait for ever
+            yield InputError("I002", entry.path, "cannot be read (no regular file)", "save it as a file")
+
+
+def _kind(name: str) -> str:
+    """The suffix of a file name; where it may be part of the name it is not shown."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else "others"
 
 
 def _file(path: str, options: Options) -> Iterator[Found | Version]:

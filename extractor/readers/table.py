@@ -153,7 +153,7 @@ def _note(version: Version) -> Found:
     if version.text is None:
         assert version.unreadable is not None
         return version.unreadable
-    return checked(Note(version.note_id, version.text, version.source, version.line))
+    return checked(Note(version.shown, version.text, version.source, version.line))
 
 
 def _id(value: object) -> str | None:
