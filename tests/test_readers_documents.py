@@ -342,7 +342,7 @@ def test_readers_documents_kind() -> None:
 
 
 def test_readers_documents_too_large() -> None:
-    assert refused(b"{\\rtf1 " + b"a" * 1_000_001 + b"}", "rtf") in ("I013", "I056")
+    assert refused(b"{\\rtf1 " + b"a" * 1_000_001 + b"}", "rtf") == "I013"
     assert refused(b"{" * 50_000_001, "rtf") == "I013"
 
 

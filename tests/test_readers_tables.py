@@ -179,7 +179,7 @@ def test_readers_tables_addendum_stands_beneath_its_note(tmp_path: Path, kind: s
         ("id words", [("a", SECRET)], ["I022"]),
         ("number text", [("a", SECRET)], ["I022"]),
         ("id text", [], ["I020"]),
-        ("id text", [("a", "x"), (None, SECRET), ("b", "y")], ["I026"]),
+        ("id text", [("a", "x"), (None, SECRET), ("b", "y")], ["I010"]),
         ("id text", [("a", "x"), ("c", None), ("b", "y")], ["I005"]),
         ("id text", [("a", "x"), ("c", SECRET + "\0"), ("b", "y")], ["I014"]),
         ("id text", [("a", "x"), ("c", SECRET), ("b", "y"), ("c", SECRET + ".")], ["I027"]),
@@ -219,7 +219,7 @@ def test_readers_tables_row_without_an_id_puts_the_lines_around_it_in_doubt(
     rows = [("a", 1, "x"), ("b", 1, "One "), (None, 2, SECRET), ("c", 1, "y"), ("d", 1, "z")]
     texts, errors = given(kind, tmp_path, "id line text", *rows)
     assert texts == {"a": "x", "d": "z"}
-    assert [error.code for error in errors] == ["I026", "I023", "I023"]
+    assert [error.code for error in errors] == ["I010", "I023", "I023"]
     scattered = [*rows, ("a", 2, "w")]
     (tmp_path / "more").mkdir()
     assert given(kind, tmp_path / "more", "id line text", *scattered)[0] == {}
@@ -268,7 +268,7 @@ def test_readers_tables_addendum_without_an_id_costs_its_note(tmp_path: Path, ki
     rows = [("a", None, "One plug."), ("x", None, "x"), ("y", None, "y"), ("", "a", SECRET), ("z", None, "z")]
     texts, errors = given(kind, tmp_path, "id parent_id text", *rows)
     assert texts == {"x": "x", "y": "y", "z": "z"}
-    assert failures(errors) == ["I026", "I023"]
+    assert failures(errors) == ["I010", "I023"]
 
 
 @every_format

@@ -83,7 +83,7 @@ def _safe_text(root: Element, where: str) -> str | InputError:
 def _version(root: Element, path: str) -> Found | Version:
     own = _id(root.find(f"{_CDA}id"))
     if own is None:
-        return InputError("I039", path, "the document has no id", AGAIN)
+        return InputError("I010", path, "the document has no id", AGAIN)
     key, name = own
     relation, above = _related(root)
     series = _id(root.find(f"{_CDA}setId"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 
 from extractor.errors import InputError
@@ -13,7 +14,6 @@ from extractor.readers.versions import Version
 
 _LARGEST = 400_000_000  # bytes of a file that is read as a whole
 _HEAD = 16_777_216
-_BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(path: str, options: Options) -> Iterator[Found | Version]:
@@ -43,9 +43,9 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
         yield wrong
         return
     try:
-        value = json.loads(data.removeprefix(_BOM))
+        value = json.loads(data.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError) as error:
-        first = data.lstrip(_BOM + b" \r\n\t").partition(b"\n")[0]
+        first = data.lstrip(BOM_UTF8 + b" \r\n\t").partition(b"\n")[0]
         if _is_value(first):
             yield from read_lines(path, options)
         else:
@@ -62,7 +62,7 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
 
 def _is_fhir(head: bytes) -> bool:
     """Whether a line, or as much of it as was read, is a FHIR resource."""
-    start = head.removeprefix(_BOM).lstrip()
+    start = head.removeprefix(BOM_UTF8).lstrip()
     try:
         value = json.loads(start)
     except (ValueError, RecursionError):

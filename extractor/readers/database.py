@@ -66,7 +66,7 @@ def _engine(url: str, where: str) -> Engine | InputError:
         import sqlalchemy
     except ModuleNotFoundError:
         return InputError(
-            "I029", where, "reading a database needs SQLAlchemy", "install it: pip install sqlalchemy"
+            "I047", where, "reading a database needs SQLAlchemy", "install it: pip install sqlalchemy"
         )
     parsed = parsed_url(url)
     if parsed is None:
@@ -81,7 +81,7 @@ def _engine(url: str, where: str) -> Engine | InputError:
         return engine
     except ModuleNotFoundError as error:
         problem = f"the driver of the database is not installed ({error.name})"
-        return InputError("I029", where, problem, f"install it, such as: pip install {error.name}")
+        return InputError("I047", where, problem, f"install it, such as: pip install {error.name}")
     except (sqlalchemy.exc.SQLAlchemyError, TypeError, ValueError):
         return InputError("I029", where, "not the URL of a database that is known", _URL)
 

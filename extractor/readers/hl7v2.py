@@ -208,7 +208,7 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
         return
     key, name = _entity(message, txa[12])
     if not key:
-        yield message.broken or InputError("I039", message.place(), "no document number (TXA-12)", AGAIN)
+        yield message.broken or InputError("I010", message.place(), "no document number (TXA-12)", AGAIN)
         return
     parent, _ = _entity(message, txa[13])
     replaces = ""
@@ -303,7 +303,7 @@ def _of_orders(message: _Message) -> Iterator[Found | Version]:
             continue
         empty = False
         if not key:
-            yield message.broken or InputError("I039", where, "no order number (OBR-3, OBR-2)", AGAIN)
+            yield message.broken or InputError("I010", where, "no order number (OBR-3, OBR-2)", AGAIN)
         else:
             yield from _of_order(message, key, name, obr, seen)
     if empty:

@@ -95,7 +95,7 @@ def _text(data: bytes) -> str:
         pages.append(_page_text(page, number))
         length += len(pages[-1])
         if length > MAX_CHARS:
-            raise CannotReadError("I056", f"more than {MAX_CHARS:,} characters of text", "split the document")
+            raise CannotReadError("I013", f"more than {MAX_CHARS:,} characters of text", "split the document")
     return "\n".join(page for page in pages if page)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,8 +22,7 @@ MAX_TEXT_BYTES = 4 * MAX_CHARS + 3
 _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
 _HEAD = 8192
-_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_UTF16_BOMS = (BOM_UTF16_LE, BOM_UTF16_BE)
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
 _OTHERS = (
     (re.compile(rb"\x0b?(?:MSH|FHS|BHS)\|"), "HL7 v2", ".hl7"),
@@ -62,7 +62,7 @@ def text_note(source: str, note_id: str, data: bytes) -> Found:
 
 def _other_kind(where: str, data: bytes, text: str) -> InputError | None:
     """The error of what is plain text only by its name: its notes would not be told apart."""
-    head = data[:_HEAD].removeprefix(_BOM).lstrip(b" \t\r\n")
+    head = data[:_HEAD].removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
     found = next(((kind, suffix) for begins, kind, suffix in _OTHERS if begins.match(head)), None)
     kind, suffix = found or (("a table", ".csv") if _is_table(text) else ("", ""))
     if not kind:
@@ -178,7 +178,7 @@ def binary(where: str, data: bytes) -> InputError | None:
 
 
 def _decode(where: str, data: bytes, start: int = 0, line: int | None = None) -> str | InputError:
-    skip = len(_BOM) if start == 0 and data.startswith(_BOM) else 0
+    skip = len(BOM_UTF8) if start == 0 and data.startswith(BOM_UTF8) else 0
     try:
         return data[skip:].decode("utf-8")
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 
 from extractor.errors import InputError, InputNotice
-from extractor.readers.note import Found, Note, place
+from extractor.readers.address import shown
+from extractor.readers.note import Found, Note, not_kept, place
 from extractor.readers.options import Options
 from extractor.readers.plain import MAX_TEXT_BYTES, text_note
 from extractor.readers.versions import Version, Versions
@@ -96,7 +98,7 @@ def read(
 def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
     """Notes and errors as they come, also notes that repeat an id; see ``read``."""
     for path in paths:
-        yield from _whole(_source(str(path), options or Options()))
+        yield from _whole(shown(str(path)), _source(str(path), options or Options()))
 
 
 def repeated(note: Note, first: str) -> InputError:
@@ -109,7 +111,7 @@ def repeated(note: Note, first: str) -> InputError:
     )
 
 
-def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
+def _whole(source: str, found: Iterable[Found | Version]) -> Iterator[Found]:
     """Notes as they come, and after them those that had to be put together from versions."""
     versions: Versions | None = None
     try:
@@ -121,6 +123,8 @@ def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
                 yield one
         if versions:
             yield from versions.notes()
+    except sqlite3.Error as error:
+        yield not_kept(source, error)
     finally:
         if versions:
             versions.close()
