@@ -22,7 +22,7 @@ CODES = {
     "I012": "a record has no text",
     "I013": "a file or a note is too large",
     "I014": "text holds a NUL character",
-    "I015": "text or an id holds half a character",
+    "I015": "text, an id or the name of a file holds half a character",
     "I017": "there is no note with the id asked for",
     "I018": "a gold label is missing or wrong",
     "I019": "a text file holds notes of another kind",

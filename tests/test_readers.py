@@ -313,3 +313,26 @@ def test_readers_folder_with_one_id_in_two_kinds_is_no_version(tmp_path: Path) -
     notes, errors = collect(tmp_path)
     assert [note.text for note in notes] == ["one"]
     assert [(error.code, error.where) for error in errors] == [("I011", f"{tmp_path / 'b.csv'}:2, note 7")]
+
+
+def test_readers_jsonl_lines_that_are_no_json_are_told_as_one(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", row(id="1", text="x"), *[SECRET] * 50, row(id="2", text="y"), "{")
+    notes, errors = collect(path)
+    assert [note.note_id for note in notes] == ["1", "2"]
+    assert [(error.code, error.where) for error in errors] == [("I008", f"{path}:2"), ("I008", f"{path}:53")]
+    assert "until line 51" in errors[0].problem
+    assert "until" not in errors[1].problem
+    assert SECRET not in str(errors[0])
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "hl7", "xml", "json"])
+def test_readers_file_name_that_is_no_utf8_costs_only_itself(tmp_path: Path, kind: str) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/\xe9")
+    for name in (b"/\xe9/b.", b"/\xe9."):
+        with open(os.fsencode(tmp_path) + name + kind.encode(), "w") as file:
+            file.write("leak")
+    (tmp_path / "good.txt").write_text("leak")
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["good"]
+    assert [error.code for error in errors] == ["I015", "I015"]
+    assert {error.where for error in errors} == {f"{tmp_path}/?.{kind}", f"{tmp_path}/?/b.{kind}"}

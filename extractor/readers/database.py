@@ -41,13 +41,13 @@ _KNOWN = {
 def read_database(url: str, options: Options) -> Iterator[Found | Version]:
     """The notes that the query of the options gives."""
     where = shown(url)
-    if not options.query or not options.query.strip():
-        remedy = "give it with --query, such as: SELECT note_id, text FROM notes"
-        yield InputError("I029", where, "a database needs a query", remedy)
-        return
     engine = _engine(url, where)
     if isinstance(engine, InputError):
         yield engine
+        return
+    if not options.query or not options.query.strip():
+        remedy = "give it with --query, such as: SELECT note_id, text FROM notes"
+        yield InputError("I029", where, "a database needs a query", remedy)
         return
     try:
         try:

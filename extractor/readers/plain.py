@@ -31,6 +31,7 @@ _OTHERS = (
     (re.compile(rb"<!doctype html|<html\b", re.I), "HTML", ".html"),
     (re.compile(rb"\{\s*\"(?:note_)?id\"\s*:"), "JSON", ".jsonl"),
 )
+_NO_JSON = ("I007", "I008")
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
@@ -41,9 +42,29 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``."""
+    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``.
+
+    Lines next to each other that are no JSON are told as one.
+    """
+    run: list[InputError] = []  # the first of those lines
+    last = 0
     with open(path, "rb") as file:
-        yield from _records(path, file)
+        for number, found in _records(path, file):
+            if isinstance(found, InputError) and found.code in _NO_JSON:
+                run, last = run or [found], number
+                continue
+            yield from _told(run, last)
+            run = []
+            yield found
+    yield from _told(run, last)
+
+
+def _told(run: list[InputError], last: int) -> Iterator[InputError]:
+    """The error of lines that are no JSON, by the first and the last of them."""
+    for first in run:
+        alone = first.where.endswith(f":{last}")
+        until = "" if alone else f" (and so on, until line {last})"
+        yield InputError(first.code, first.where, first.problem + until, first.remedy)
 
 
 def text_note(source: str, note_id: str, data: bytes) -> Found:
@@ -88,7 +109,8 @@ def _is_table(text: str) -> bool:
     return False
 
 
-def _records(path: str, file: BinaryIO) -> Iterator[Found]:
+def _records(path: str, file: BinaryIO) -> Iterator[tuple[int, Found]]:
+    """Each line that is not blank: its number, and the note or the error that it is."""
     number = 0
     offset = 0
     empty = True
@@ -98,21 +120,21 @@ def _records(path: str, file: BinaryIO) -> Iterator[Found]:
         if number == 1:
             wrong = binary(path, data)
             if wrong:
-                yield wrong
+                yield number, wrong
                 return
         if len(data) > _MAX_LINE_BYTES and not data.endswith(b"\n"):
             while (rest := file.readline(_MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 offset += len(rest)
             offset += len(rest)
-            yield too_large(place(path, number), f"more than {MAX_CHARS:,} characters")
+            yield number, too_large(place(path, number), f"more than {MAX_CHARS:,} characters")
             empty = False
             continue
         if not data.strip():
             continue
         empty = False
-        yield _record(path, number, data, start)
+        yield number, _record(path, number, data, start)
     if empty:
-        yield InputError("I005", path, "the file is empty", "give one JSON object per line")
+        yield number, InputError("I005", path, "the file is empty", "give one JSON object per line")
 
 
 def _record(path: str, number: int, data: bytes, start: int) -> Found:

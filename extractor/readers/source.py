@@ -14,7 +14,7 @@ from pathlib import Path
 
 from extractor.errors import InputError, InputNotice
 from extractor.readers.address import shown
-from extractor.readers.note import Found, Note, not_kept, place
+from extractor.readers.note import Found, Note, has_surrogate, not_kept, place
 from extractor.readers.options import Options
 from extractor.readers.plain import MAX_TEXT_BYTES, text_note
 from extractor.readers.versions import Version, Versions
@@ -138,11 +138,11 @@ def _source(path: str, options: Options) -> Iterator[Found | Version]:
     elif os.path.isdir(path):
         yield from _folder(path, options)
     elif not os.path.lexists(path):
-        yield InputError("I001", path, "no such file or folder", "check the path")
+        yield InputError("I001", shown(path), "no such file or folder", "check the path")
     elif not path.lower().endswith(SUFFIXES):
         yield InputError(
             "I003",
-            path,
+            shown(path),
             "not a kind of file that can be read",
             f"give a file of these kinds: {' '.join(SUFFIXES)}; a folder of them, or - for standard input",
         )
@@ -162,12 +162,14 @@ def _folder(path: str, options: Options) -> Iterator[Found | Version]:
     if empty:
         kinds = " ".join(SUFFIXES)
         remedy = f"check the path; kinds: {kinds}"
-        yield InputError("I004", path, "no file in this folder that can be read", remedy)
+        yield InputError("I004", shown(path), "no file in this folder that can be read", remedy)
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(_KINDS_SHOWN))
         more = ", and more" if len(others) > _KINDS_SHOWN else ""
         problem = f"left out, as they are of no kind that can be read: {kinds}{more}"
-        yield InputNotice("N003", path, problem, "if any of them holds a note, export it as one of the kinds")
+        yield InputNotice(
+            "N003", shown(path), problem, "if any of them holds a note, export it as one of the kinds"
+        )
 
 
 def _files(folder: str, others: Counter[str]) -> Iterator[str | InputError]:
@@ -190,7 +192,9 @@ def _files(folder: str, others: Counter[str]) -> Iterator[str | InputError]:
         elif entry.is_file() or not os.path.exists(entry.path):
             yield entry.path
         else:  # opening a pipe would wait for ever
-            yield InputError("I002", entry.path, "cannot be read (no regular file)", "save it as a file")
+            yield InputError(
+                "I002", shown(entry.path), "cannot be read (no regular file)", "save it as a file"
+            )
 
 
 def _kind(name: str) -> str:
@@ -200,6 +204,9 @@ def _kind(name: str) -> str:
 
 
 def _file(path: str, options: Options) -> Iterator[Found | Version]:
+    if has_surrogate(path):
+        yield InputError("I015", shown(path), "the name of the file is not in UTF-8", "give it another name")
+        return
     suffix = next(suffix for suffix in SUFFIXES if path.lower().endswith(suffix))
     try:
         yield from _reader(_READERS[suffix])(path, options)
@@ -216,4 +223,4 @@ def _reader(name: str) -> Reader:
 
 def _unreadable(path: str, error: OSError) -> InputError:
     problem = f"cannot be read ({error.strerror or type(error).__name__})"
-    return InputError("I002", path, problem, "check that it is a file and that you may read it")
+    return InputError("I002", shown(path), problem, "check that it is a file and that you may read it")
