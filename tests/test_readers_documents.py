@@ -534,6 +534,22 @@ def test_readers_pdf_refused(data: bytes, code: str) -> None:
     assert refused(data, "pdf") == code
 
 
+@pytest.mark.parametrize("password", ["", "secret"])
+@pytest.mark.parametrize("version", [b"2 3", b"5 6"])
+def test_readers_pdf_locked_by_any_cipher_is_refused_as_locked(password: str, version: bytes) -> None:
+    """Version 5 is AES with 256 bits, which needs a library to be opened and none to be told."""
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(PdfReader(io.BytesIO(pdf(SECRET))))
+    writer.encrypt(user_password=password, owner_password="owner", algorithm="RC4-128")
+    locked = io.BytesIO()
+    writer.write(locked)
+    number, revision = version.split()
+    data = locked.getvalue().replace(b"/V 2\n", b"/V %s\n" % number).replace(b"/R 3\n", b"/R %s\n" % revision)
+    assert version == b"2 3" or data != locked.getvalue()
+    assert refused(data, "pdf") == "I053"
+
+
 def test_readers_pdf_scan_is_named_by_its_page() -> None:
     found = document_text(pdf_of([page(["one"]), page(["two"]), SCAN]), "pdf", "a.pdf")
     assert isinstance(found, InputError)

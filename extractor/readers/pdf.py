@@ -76,9 +76,14 @@ def pdf_text(data: bytes) -> str:
 
 def _text(data: bytes) -> str:
     from pypdf import PdfReader
+    from pypdf.errors import DependencyError
 
-    reader = PdfReader(io.BytesIO(data))
-    if reader.is_encrypted:
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        locked = reader.is_encrypted
+    except DependencyError:  # it would try an empty password, and cannot by the newer ciphers
+        locked = True
+    if locked:
         raise CannotReadError(
             "I053", "the PDF is locked", "save it without a password and without restrictions"
         )

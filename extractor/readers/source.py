@@ -144,7 +144,8 @@ def _source(path: str, options: Options) -> Iterator[Found | Version]:
             "I003",
             shown(path),
             "not a kind of file that can be read",
-            f"give a file of these kinds: {' '.join(SUFFIXES)}; a folder of them, or - for standard input",
+            f"give a file of these kinds: {' '.join(SUFFIXES)}; a folder of them, the URL of a database, "
+            "or - for standard input",
         )
     else:
         yield from _file(path, options)
