@@ -35,7 +35,7 @@ CODES = {
     "I026": "a row cannot be read",
     "I027": "several texts have one id, and none is known to be the newest",
     "I028": "a database or a query fails",
-    "I029": "a database is not named as it must be, or the query is missing",
+    "I029": "a database is not named as it must be, or it or its query is missing",
     "I030": "an addendum cannot be read, and so its note is not whole",
     "I031": "an attached document is cut, damaged or empty",
     "I032": "an attached document is of a kind that is not read",

@@ -561,6 +561,12 @@ def test_readers_database_that_fails_amid_the_rows(tmp_path: Path, more: str) ->
     assert "from this row on" in errors[0].problem
 
 
+def test_readers_database_query_without_a_database_is_told(tmp_path: Path) -> None:
+    notes, errors = collect(write("csv", tmp_path, *plain()), query="SELECT 1")
+    assert len(notes) == len(demo())
+    assert [error.code for error in errors] == ["I029"]
+
+
 def test_readers_database_query_is_given_as_it_is(base: str) -> None:
     notes, errors = collect(base, query="SELECT id AS note_id, text FROM note WHERE text LIKE '%30 :x 5%'")
     assert ([note.text for note in notes], errors) == (["12:30 :x 5%"], [])

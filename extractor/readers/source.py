@@ -97,8 +97,13 @@ def read(
 
 def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
     """Notes and errors as they come, also notes that repeat an id; see ``read``."""
-    for path in paths:
-        yield from _whole(shown(str(path)), _source(str(path), options or Options()))
+    given = [str(path) for path in paths]
+    options = options or Options()
+    if options.query and not any("://" in path for path in given):
+        problem = "a query, and no database to ask"
+        yield InputError("I029", "query", problem, "give the URL of the database as a source too")
+    for path in given:
+        yield from _whole(shown(path), _source(path, options))
 
 
 def repeated(note: Note, first: str) -> InputError:
