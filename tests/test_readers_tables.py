@@ -439,6 +439,20 @@ def test_readers_delimited_bad_row_costs_only_itself(tmp_path: Path, bad: str) -
         assert errors[0].where.startswith(f"{tmp_path / 'notes.csv'}:3")
 
 
+@pytest.mark.parametrize("options", [{}, {"id_column": "MRN"}])
+def test_readers_delimited_row_in_the_place_of_names_is_not_shown(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
+    (tmp_path / "a.csv").write_text(f"{SECRET},Mitral leak closed\nSmith,x\n")
+    notes, errors = collect(tmp_path / "a.csv", **options)
+    assert notes == []
+    assert [error.code for error in errors] == ["I022"]
+    assert SECRET not in str(errors[0])
+    assert "Mitral" not in str(errors[0])
+    _, errors = collect(write("parquet", tmp_path, ["Nr", "Befund"], [("a", "x")]))
+    assert "Nr, Befund" in str(errors[0])
+
+
 def test_readers_delimited_piece_of_a_text_is_no_row(tmp_path: Path) -> None:
     first = f'n1,1,x\nn2,1,"An 8 F{chr(34)}\nsheath {SECRET}, then two, plugs"\nn3,1,y\n'
     texts, errors = raw(tmp_path, "id,line,text\n" + first)

@@ -103,7 +103,7 @@ def _notes(connection: Connection, where: str, options: Options, query: str) -> 
         if not result.returns_rows:
             yield InputError("I028", where, "the query gives no rows", "give a SELECT; nothing was changed")
             return
-        columns = choose(where, list(result.keys()), options)
+        columns = choose(where, list(result.keys()), options, sure=True)
         if isinstance(columns, InputError):
             yield columns
         else:

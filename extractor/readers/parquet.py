@@ -36,7 +36,7 @@ def read_parquet(path: str, options: Options) -> Iterator[Found | Version]:
         return
     with table:
         names = table.schema_arrow.names
-        columns = choose(path, names, options)
+        columns = choose(path, names, options, sure=True)
         if isinstance(columns, InputError):
             yield columns
         else:
