@@ -85,6 +85,13 @@ class _Session:
         return handled or (crossed and removed)
 
     @property
+    def listed(self) -> bool:
+        """Whether a discharge summary names the closure as a procedure of this stay."""
+        document = self.around.document
+        discharge = document is not None and document.means.document == "discharge"
+        return discharge and self.around.closure is not None
+
+    @property
     def access_closed(self) -> bool:
         """Whether a device was left in the way by which the leak was reached through the apex."""
         devices = (d for d in self.case.main.devices if d.standing == "today" and d.in_place)
@@ -137,7 +144,8 @@ def _no_closure(session: _Session) -> bool:
         return around.ring is None or not session.today or not _begun(session)
     claims = session.case.claims
     occurred = (
-        bool(session.today)
+        session.listed
+        or bool(session.today)
         or any(c.low for c in claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or session.counted))
         or (around.attempted and bool(around.routes.sought))
@@ -148,7 +156,7 @@ def _no_closure(session: _Session) -> bool:
 
 def _begun(session: _Session) -> bool:
     attempted = session.around.attempted is not None or session.access_closed
-    return session.tried or attempted or session.counted
+    return session.tried or attempted or session.counted or session.listed
 
 
 def _surgical_only(session: _Session) -> bool:
@@ -182,7 +190,7 @@ def _mere_document(session: _Session) -> bool:
     document = session.around.document
     if document is None or session.told:
         return False
-    return document.means.document != "discharge" or not session.counted
+    return document.means.document != "discharge" or not (session.counted or session.listed)
 
 
 _NOTHING_TO_CODE: tuple[Callable[[_Session], bool], ...] = (

@@ -194,6 +194,20 @@ def _of_other_noun(tags: Tags, phrase: DevicePhrase) -> bool:
     )
 
 
+def _parallel(tags: Tags, phrase: DevicePhrase) -> bool:
+    """As in "a 10 through the first sheath and an 8 through the second": of the same noun."""
+    before = phrase.first - 1
+    if phrase.sizes or phrase.pronoun or phrase.label is not None or tags.role.get(before) != "preposition":
+        return False
+    for k in range(tags.first, before):
+        if tags.role.get(k) == "preposition" and tags.words.words[k] == tags.words.words[before]:
+            behind = (tags.item[i] for i in range(k + 1, before) if i in tags.item)
+            noun = next((m for m in behind if m.kind not in ("count", "size")), None)
+            if noun is not None and noun.kind == "other_device":
+                return True
+    return False
+
+
 def _tells(tags: Tags, i: int) -> bool:
     """Whether a form of "be", or what happens to a device, stands at a word."""
     mention = tags.item.get(i)
@@ -260,7 +274,12 @@ def _behind(tags: Tags, i: int) -> _Behind:
 
 def _stands_alone(tags: Tags, phrase: DevicePhrase) -> bool:
     """Whether a run of counts and sizes is a device phrase without a noun."""
-    if "range" in phrase.words or _of_other_noun(tags, phrase) or _one_of_a_pair(tags, phrase):
+    if (
+        "range" in phrase.words
+        or _of_other_noun(tags, phrase)
+        or _parallel(tags, phrase)
+        or _one_of_a_pair(tags, phrase)
+    ):
         return False
     if phrase.pronoun or (phrase.ordinal is not None and phrase.number == 1):
         return True  # "it", "the second one"

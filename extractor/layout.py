@@ -201,7 +201,9 @@ class LayoutReader:
             if found is not None and n in opening and found[1] not in _OF_DEVICES:
                 found = None
             inline = found is not None and bool(text[found[0] : line.end].strip())
-            if found is not None and found[1] == "findings" and inline and starts and starts[-1][2] in _TOLD:
+            told = bool(starts) and starts[-1][2] in _TOLD
+            telling = told and bool(text[starts[-1][1] : line.start].strip())
+            if found is not None and found[1] == "findings" and inline and telling:
                 pass  # "Final TEE: ..." is a sentence of the narrative
             elif found is not None:
                 content, role, title = found

@@ -177,6 +177,13 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             {},
             "tells of a closure, and is no report of it",
         ),
+        (
+            "DISCHARGE SUMMARY\n\nProcedures this admission: Closure of mitral paravalvular leak\n\n"
+            "Clinical summary:\nOn the second day two plugs were implanted. He recovered well.",
+            "not_procedure_note",
+            {},
+            "names the closure as a procedure of this stay",
+        ),
     ],
 )
 def test_coding_review_names_its_reason(
@@ -202,6 +209,11 @@ def test_coding_review_names_its_reason(
             "Clinic letter. He had a mitral paravalvular leak, which was closed with two plugs in "
             "2019. He is well.",
             "history only",
+        ),
+        (
+            "DISCHARGE SUMMARY\n\nProcedures this admission: TEE\n\nHistory:\nProcedures: mitral "
+            "paravalvular leak closure with two plugs in 2019.\n\nClinical summary:\nDiuresis. Well.",
+            "a closure of another stay",
         ),
         ("Mitral paravalvular leak. We plan closure with two plugs next month.", "planned only"),
         (

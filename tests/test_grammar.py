@@ -81,6 +81,11 @@ def test_grammar_quantity_of_a_phrase(
         ("A 10 mm was chosen instead.", ["A 10 mm"], "a size without a noun"),
         ("The latter was removed.", ["The latter"], "the latter"),
         ("A 7 Fr sheath was used.", [], "a sheath is none"),
+        (
+            "A 10 mm plug was deployed through the first sheath and an 8 mm plug through the second.",
+            ["A 10 mm plug", "an 8 mm plug"],
+            "the second sheath",
+        ),
         ("A 10 mm gap was seen.", [], "a gap is none"),
         pytest.param(
             "The second attempt failed.",

@@ -115,6 +115,11 @@ def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
     assert roles(text) == ["description"]
 
 
+def test_layout_findings_before_the_narrative_are_findings() -> None:
+    text = "Disposition: ward\n\nFindings: Leak closed with a plug.\n\nTechnique: A plug was released."
+    assert roles(text) == ["plan", "body", "findings", "body", "description"]
+
+
 @pytest.mark.parametrize(
     "label", ["Diagnosis", "Indication", "History", "Background", "Reason for procedure"]
 )

@@ -451,6 +451,12 @@ TOLD_PLAINLY = [
 ]  # fmt: skip
 
 
+def test_timeline_release_that_keeps_the_wire_is_of_the_device(coder: Coder) -> None:
+    told = "A 10 mm AVP II was opened. Device released keeping the wire in the leak."
+    (device,) = coder.analyse(LEAK + told).case.main.devices
+    assert device.state == "released"
+
+
 @pytest.mark.parametrize(("text", "expected", "why"), TOLD_PLAINLY)
 def test_timeline_told_plainly(coder: Coder, text: str, expected: list[tuple[str, str]], why: str) -> None:
     assert outcomes(coder, LEAK + text) == expected, why
