@@ -95,8 +95,11 @@ class _Locator:
 
 def _leak(case: Case, out: Circumstances) -> None:
     """A leak beside a prosthesis, or a ring, and its closure in this session."""
-    for parse, _, standing in case.parses:
-        for mention in dict.fromkeys(parse.items.values()):
+    for parse, source, standing in case.parses:
+        for mention in parse.mentions:
+            if standing == "today" and _names_procedure(parse, mention, titled=source == "title"):
+                out.leak = out.leak or mention
+                out.closure = out.closure or (mention if _closed(parse, mention) else None)
             if mention.kind != "leak" or denied(parse, mention) or _asked(parse, mention):
                 continue
             if minor(parse, [mention]) and mention.means.term != "closure":
@@ -109,6 +112,15 @@ def _leak(case: Case, out: Circumstances) -> None:
                 continue
             if standing == "today" and mention.means.term != "ring" and _closed(parse, mention):
                 out.closure = out.closure or mention
+
+
+def _names_procedure(parse: Parse, device: Mention, *, titled: bool) -> bool:
+    """As in "Procedure: PVL device", "PVL plug closure": a device that names the leak, and what is done."""
+    if device.kind != "device" or not device.means.leak:
+        return False
+    act = parse.items.get(device.last)
+    named = act is not None and act.kind == "action" and act.means.event in ("close", "open")
+    return (titled or named) and not parse.cue_kinds() & {"history", "plan", "negation"}
 
 
 def _repaired(case: Case, treated: Treated) -> Mention | None:
@@ -204,7 +216,7 @@ def _any_leak(case: Case) -> Mention | None:
     for parse, _, standing in case.parses:
         if any(_elsewhere(m) for m in parse.nouns):
             continue
-        for mention in dict.fromkeys(parse.items.values()):
+        for mention in parse.mentions:
             if (
                 mention.kind == "leak"
                 and mention.means.term == "leak"

@@ -398,6 +398,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
     claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    if not narrates and source != "implants" and _all_of_one_valve(timeline, case.main):
+        claims = []
     acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)
     if prior and not narrates and not acted and source != "implants":
         # "he now has three devices in all": a lifetime total
@@ -406,7 +408,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     final = sum(d.in_place for d in timeline.today())
     known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
-        if not (_of_one_valve(statement, timeline) or _of_other_valve(statement, case.main)):
+        beside = not narrates and _is_share(statement.told_valve, statement.low, case.main)
+        if not (beside or _of_one_valve(statement, timeline) or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims
 
@@ -415,6 +418,18 @@ def _of_one_valve(statement: Statement, timeline: Timeline) -> bool:
     """As in "Both mitral plugs": not the count of the session, where that is all there is at that valve."""
     valves = [d.valve for d in timeline.today() if d.in_place]
     return statement.valve is not None and valves.count(statement.valve) == statement.low < len(valves)
+
+
+def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
+    """As in "Mitral leak closed (12 mm plug)": one valve of the two that the course of events tells of."""
+    valves = [d.valve for d in timeline.today() if d.in_place]
+    return len(set(valves)) == 1 and _is_share(valves[0], len(valves), main)
+
+
+def _is_share(valve: str | None, count: int, main: Timeline) -> bool:
+    """Whether the course of events puts just so many at this valve, and others at the other one."""
+    valves = [d.valve for d in main.today() if d.in_place]
+    return valve is not None and valves.count(valve) == count < len(valves) and None not in valves
 
 
 def _of_other_valve(statement: Statement, main: Timeline) -> bool:

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from extractor import __version__
-from extractor.errors import InputError, InputNotice, PvlError
+from extractor.errors import InputError, InputNotice, OutputError, PvlError
+from extractor.files import BatchFormat
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.evaluate import Gold
-    from extractor.readers import Note
+    from extractor.export import Annotated as AnnotatedNote
+    from extractor.readers import Note, Options
     from extractor.rules import RuleBook
     from extractor.suggestion import Suggestion
 
 FAILED = 1
 """Exit status when an input, a rule or an example failed."""
+
+MISUSED = 2
+"""Exit status when nothing was begun, because of how the command was given."""
+
+STOPPED = 130
+"""Exit status after an interrupt from the keyboard."""
 
 _SHOWN_IDS = 5
 
@@ -63,6 +72,17 @@ class ImpactFormat(StrEnum):
     jsonl = "jsonl"
 
 
+class ExportFormat(StrEnum):
+    """Formats of other tools."""
+
+    fhir = "fhir"
+    brat = "brat"
+    label_studio = "label-studio"
+    prodigy = "prodigy"
+    displacy = "displacy"
+    displacy_html = "displacy-html"
+
+
 class ScoreFormat(StrEnum):
     """Forms in which figures are written."""
 
@@ -74,10 +94,29 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH",
-        help="A .txt file (one note), a .jsonl file (one object per line with id and text), "
-        "a folder of them, or - for one note from standard input.",
+        help="A .txt file (one note), a .jsonl file (one object per line with id and text), a table "
+        "(.csv, .tsv, .parquet), a folder of them, the URL of a database with --query, "
+        "or - for one note from standard input.",
         show_default=False,
     ),
+]
+_TABLES = "Tables and databases"
+
+
+def _column(option: str, what: str) -> Any:
+    help_text = f"Column with {what}, where the guess does not fit."
+    return typer.Option(option, metavar="NAME", help=help_text, rich_help_panel=_TABLES)
+
+
+IdColumn = Annotated[str | None, _column("--id-column", "the id of a note")]
+TextColumn = Annotated[str | None, _column("--text-column", "the text of a note, or of a line of it")]
+LineColumn = Annotated[str | None, _column("--line-column", "the number of a line, where a note has many")]
+RevisionColumn = Annotated[str | None, _column("--revision-column", "the number or time of a version")]
+StatusColumn = Annotated[str | None, _column("--status-column", "whether a note is signed")]
+ParentColumn = Annotated[str | None, _column("--parent-column", "the note that an addendum belongs to")]
+Query = Annotated[
+    str | None,
+    typer.Option("--query", metavar="SQL", help="Rows to read from a database.", rich_help_panel=_TABLES),
 ]
 Patterns = Annotated[
     Path | None,
@@ -146,14 +185,24 @@ def code(
             "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
         ),
     ] = 1,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Suggest codes for notes, in the order they are given."""
-    from extractor.readers import read
+    from extractor.readers import Options, read
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     _check_out(out, paths)
     errors = _Errors()
     statuses: Counter[str] = Counter()
-    suggestions = _counted(_suggestions(read(paths, errors), workers), statuses)
+    suggestions = _counted(_suggestions(read(paths, errors, options), workers), statuses)
     with _destination(out, exact=form is not Format.table) as stream:
         if form is Format.table:
             from extractor.output import print_table
@@ -175,11 +224,152 @@ def code(
 
 
 @app.command()
+def export(
+    paths: Sources,
+    form: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--to",
+            help="fhir: a Bundle a line; brat: a folder; label-studio: tasks, and the interface beside them; "
+            "prodigy and displacy: a task a line; displacy-html: one page.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE|FOLDER",
+            help="Write to this file instead; it appears when it is complete. For brat a folder, "
+            "for label-studio a .json file (its .xml appears beside it): needed for both.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
+        ),
+    ] = 1,
+    recorded: Annotated[
+        str | None,
+        typer.Option(
+            "--recorded",
+            metavar="INSTANT",
+            help="For fhir: when the suggestions were made, such as 2024-07-01T12:00:00Z; unknown otherwise.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace an earlier export, with what was corrected in it."),
+    ] = False,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
+) -> None:
+    """Write suggestions with their evidence for other tools, to be checked and corrected there."""
+    from extractor.output import summary
+    from extractor.readers import Options, read
+
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
+    if recorded is not None:
+        _check_instant(form, recorded)
+    try:
+        _check_export(form, out, paths, force)
+    except OutputError as error:
+        typer.echo(f"pvl: {printable(str(error))}", err=True)
+        raise typer.Exit(MISUSED) from None
+    errors = _Errors()
+    statuses: Counter[str] = Counter()
+    items = _annotated(read(paths, errors, options), workers, statuses)
+    _write_export(form, items, out, recorded, force)
+    if errors.count or out:
+        typer.echo(summary(statuses, errors.count), err=True)
+    if errors.count:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def batch(
+    sources: Sources,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder for the results; made if it is not there."),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Processes that code notes; the results are the same for any number.",
+            show_default="one for each processor",
+        ),
+    ] = None,
+    form: Annotated[
+        BatchFormat,
+        typer.Option("--format", help="Form of the tables; the worklist and the errors are always csv."),
+    ] = BatchFormat.parquet,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped; the results are the same.")
+    ] = False,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="Time that one note may take."),
+    ] = 60.0,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
+    patterns: Patterns = None,
+) -> None:
+    """Code a corpus of any size: tables, a worklist, errors and a report, in a folder.
+
+    A run that was stopped goes on with --resume. A note that hangs or breaks a worker costs only itself.
+    """
+    from extractor import batch as running
+    from extractor.output import summary
+    from extractor.progress import Progress
+    from extractor.readers import Options
+
+    _check_results(out, sources)
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
+    job = running.Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume, options)
+    try:
+        with _reported(), Progress(sources, sys.stderr) as progress:
+            report = running.run(job, _rules(patterns), progress)
+    except KeyboardInterrupt:
+        typer.echo("pvl: stopped; the same command with --resume goes on from here", err=True)
+        raise typer.Exit(STOPPED) from None
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or type(error).__name__})"
+        typer.echo(f"pvl: {printable(str(out))}: {problem}; the same command with --resume goes on", err=True)
+        raise typer.Exit(FAILED) from None
+    typer.echo(
+        f"{summary(report.statuses, report.failed)}; see {printable(str(out / 'report.html'))}", err=True
+    )
+    if report.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def explain(
     path: Annotated[
         str,
         typer.Argument(
-            metavar="PATH", help="A note: .txt, .jsonl, folder, or - for standard input.", show_default=False
+            metavar="PATH",
+            help="A note: a file, a folder, the URL of a database with --query, or - for standard input.",
+            show_default=False,
         ),
     ],
     note_id: Annotated[
@@ -189,10 +379,22 @@ def explain(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing."),
     ] = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Show why: the note with its evidence, the proof of every unit, every mention."""
+    from extractor.readers import Options
+
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     _check_out(html, [path])
-    note = _one_note(path, note_id)
+    note = _one_note(path, note_id, options)
     explanation = make_coder().explain(note.text, note.note_id, note.standing)
     if html is not None:
         from extractor.page import render_page
@@ -255,13 +457,23 @@ def rules_check(
         ),
     ] = None,
     patterns: Patterns = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Run every rule's own examples, and report phrases that two rules claim."""
-    from extractor.readers import read
+    from extractor.readers import Options, read
     from extractor.workbench import check
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     errors = _Errors()
-    report = check(_rules(patterns), read(notes or [], errors))
+    report = check(_rules(patterns), read(notes or [], errors, options))
     for failure in report.failures:
         _echo(f"{failure.rule}: {failure.list} example does not hold: {failure.example}")
         _echo(f"    {failure.problem}")
@@ -318,6 +530,13 @@ def rules_impact(
     fail_on_loss: Annotated[
         bool, typer.Option("--fail-on-loss", help="Exit with status 1 when a labelled note got worse.")
     ] = False,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
 ) -> None:
     """Show which notes a change of the rules changes, from what to what and by which rule.
 
@@ -325,16 +544,20 @@ def rules_impact(
     Notes with gold labels also show whether they went from right to wrong or from wrong to right.
     """
     from extractor import impact
+    from extractor.readers import Options
     from extractor.revisions import complete, other_rules
     from extractor.rules import patterns_dir
     from extractor.terminal import console
 
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
     errors = _Errors()
     folder = patterns or patterns_dir()
     with _reported():
         new = complete(_rules(patterns), str(folder))
         old = other_rules(against, folder)
-    totals = impact.total(impact.compare(_labelled(corpus, errors), old, new, workers))
+    totals = impact.total(impact.compare(_labelled(corpus, errors, options), old, new, workers))
     edited = impact.edited_rules(old, new)
     with _destination(None, exact=form is ImpactFormat.jsonl) as stream:
         if form is ImpactFormat.jsonl:
@@ -347,11 +570,63 @@ def rules_impact(
         raise typer.Exit(FAILED)
 
 
-def _labelled(paths: list[str], errors: _Errors) -> Iterator[tuple[Note, Gold | None]]:
+def _write_export(
+    form: ExportFormat, items: Iterator[AnnotatedNote], out: Path | None, recorded: str | None, force: bool
+) -> None:
+    if form is ExportFormat.brat and out is not None:
+        from extractor.export import brat
+
+        with _new_folder(out, force) as folder:
+            brat.write(items, folder)
+        return
+    with _destination(out, exact=True) as stream:
+        stream.writelines(_exported(form, items, recorded))
+    if form is ExportFormat.label_studio and out is not None:
+        from extractor.export import label_studio
+
+        with _destination(out.with_suffix(".xml"), exact=True) as stream:
+            stream.write(label_studio.config())
+
+
+def _exported(form: ExportFormat, items: Iterator[AnnotatedNote], recorded: str | None) -> Iterator[str]:
+    """The parts of the one file of a format."""
+    if form is ExportFormat.fhir:
+        from extractor.export import fhir
+
+        return fhir.lines(items, recorded)
+    if form is ExportFormat.prodigy:
+        from extractor.export import prodigy
+
+        return prodigy.lines(items)
+    if form is ExportFormat.label_studio:
+        from extractor.export import label_studio
+
+        return label_studio.lines(items)
+    from extractor.export import displacy
+
+    return (displacy.page if form is ExportFormat.displacy_html else displacy.lines)(items)
+
+
+def _annotated(notes: Iterator[Note], workers: int, statuses: Counter[str]) -> Iterator[AnnotatedNote]:
+    """Notes with what is suggested for them; only those still being worked on are remembered."""
+    from extractor.export import annotate
+
+    texts: deque[str] = deque()
+
+    def remembered() -> Iterator[Note]:
+        for note in notes:
+            texts.append(note.text)
+            yield note
+
+    for suggestion in _counted(_suggestions(remembered(), workers), statuses):
+        yield annotate(texts.popleft(), suggestion)
+
+
+def _labelled(paths: list[str], errors: _Errors, options: Options) -> Iterator[tuple[Note, Gold | None]]:
     """Notes with their labels; one that is not usable is reported, and its note compared without."""
     from extractor.evaluate import notes_with_labels
 
-    for note, gold in notes_with_labels(paths, errors):
+    for note, gold in notes_with_labels(paths, errors, options):
         if isinstance(gold, InputError):
             errors(gold)
             gold = None
@@ -388,12 +663,12 @@ def _counted(suggestions: Iterable[Suggestion], statuses: Counter[str]) -> Itera
         yield suggestion
 
 
-def _one_note(path: str, note_id: str | None) -> Note:
+def _one_note(path: str, note_id: str | None, options: Options) -> Note:
     """Find the one note meant: errors of other notes do not matter once it is found."""
-    from extractor.readers import read
+    from extractor.readers import place, read, shown
 
     failed: list[InputError] = []
-    notes = read([path], failed.append)
+    notes = read([path], failed.append, options)
     if note_id is None:
         found = [note for _, note in zip(range(_SHOWN_IDS + 1), notes, strict=False)]
         if len(found) > 1:
@@ -403,12 +678,8 @@ def _one_note(path: str, note_id: str | None) -> Note:
     else:
         found = [note for note in notes if note.note_id == note_id][:1]
         if not found:
-            place = "standard input" if path == "-" else path
-            failed.append(
-                InputError(
-                    "I017", f"{place}, note {note_id}", "no such note", "check the id; it must be exact"
-                )
-            )
+            where = place(shown(path), note_id=note_id)
+            failed.append(InputError("I017", where, "no such note", "check the id; it must be exact"))
     if not found:
         errors = _Errors()
         for error in failed:
@@ -426,6 +697,105 @@ def _check_out(out: Path | None, sources: list[str]) -> None:
         raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
     if any(source != "-" and Path(source).resolve() == out.resolve() for source in sources):
         raise typer.BadParameter(f"{printable(str(out))} is one of the inputs: name another file to write")
+
+
+def _check_export(form: ExportFormat, out: Path | None, sources: list[str], force: bool) -> None:
+    """An earlier export may have been corrected: none is written over unless it is said."""
+    if form is ExportFormat.brat:
+        _check_folder(out, sources, force)
+        return
+    if form is ExportFormat.label_studio and (out is None or out.suffix.lower() != ".json"):
+        raise typer.BadParameter("label-studio needs --out with the name of a .json file")
+    if out is None:
+        return
+    for path in (out, out.with_suffix(".xml")) if form is ExportFormat.label_studio else (out,):
+        _check_out(path, sources)
+        if not force and os.path.lexists(path):
+            raise _exists(path, "O001", "it exists already")
+
+
+def _exists(path: Path, code: str, problem: str, remedy: str = "") -> OutputError:
+    remedy = remedy or "name another, or give --force to replace it with all that was changed in it"
+    return OutputError(code, str(path), problem, remedy)
+
+
+def _check_instant(form: ExportFormat, recorded: str) -> None:
+    from datetime import datetime
+
+    if form is not ExportFormat.fhir:
+        raise typer.BadParameter("--recorded is for --to fhir")
+    # A FHIR instant is never less exact than this; fromisoformat alone would take a date.
+    exact = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", recorded, re.ASCII)
+    try:
+        valid = exact is not None and datetime.fromisoformat(recorded) is not None
+    except ValueError:
+        valid = False
+    if not valid:
+        raise typer.BadParameter(
+            f"{printable(recorded)} is no instant: give date, time to the second and zone, "
+            "for example 2024-07-01T12:00:00Z"
+        )
+
+
+def _check_folder(out: Path | None, sources: list[str], force: bool) -> None:
+    from extractor.export import brat
+
+    if out is None:
+        raise typer.BadParameter("brat needs --out with the name of a folder to make")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise typer.BadParameter(f"{printable(str(out))} is a file: name a folder to make")
+    inputs = (Path(source).resolve() for source in sources if source != "-")
+    if any(found.is_relative_to(out.resolve()) for found in inputs):
+        raise typer.BadParameter(f"{printable(str(out))} holds the input: name another folder to make")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not force:
+        raise _exists(out, "O002", "the folder is not empty")
+    if not brat.is_export(out):
+        raise _exists(out, "O003", "the folder holds what no export wrote", "name another folder")
+
+
+@contextmanager
+def _new_folder(out: Path, force: bool) -> Iterator[Path]:
+    """Make a folder that takes its name, and the place of an earlier one, only once it is complete."""
+    from shutil import rmtree
+
+    part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
+    old = part.with_suffix(".old")
+    try:
+        part.mkdir()
+        yield part
+        if force and out.exists():
+            out.rename(old)
+        elif out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError as error:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise _unwritable(out, error) from None
+    finally:
+        rmtree(part, ignore_errors=True)
+        if out.exists():
+            rmtree(old, ignore_errors=True)
+
+
+def _unwritable(out: Path, error: OSError) -> typer.Exit:
+    """Tell that a file or folder cannot be written."""
+    problem = f"cannot be written ({error.strerror or type(error).__name__})"
+    failed = OutputError("O004", str(out), problem, "see that there is room and that you may write there")
+    typer.echo(f"pvl: {printable(str(failed))}", err=True)
+    return typer.Exit(FAILED)
+
+
+def _check_results(out: Path, sources: list[str]) -> None:
+    if out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"{printable(str(out))} is a file: name a folder to write to")
+    inside = (source for source in sources if source != "-" and os.path.isdir(source))
+    if any(out.resolve().is_relative_to(Path(source).resolve()) for source in inside):
+        raise typer.BadParameter(f"{printable(str(out))} is in a folder of the inputs: name another one")
 
 
 @contextmanager
@@ -448,9 +818,7 @@ def _destination(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
             yield stream
         os.replace(part, out)
     except OSError as error:
-        problem = f"cannot be written ({error.strerror or type(error).__name__})"
-        typer.echo(f"pvl: {printable(str(out))}: {problem}", err=True)
-        raise typer.Exit(FAILED) from None
+        raise _unwritable(out, error) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from extractor.circumstances import Circumstances, read_circumstances
@@ -16,8 +17,11 @@ from extractor.layout import Layout, LayoutReader
 from extractor.mentions import Mention, MentionFinder, in_context
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
+from extractor.screen import Concern, Screen, unconcerned
 from extractor.standing import FINAL, hold
 from extractor.suggestion import Suggestion
+
+_UNSCREENED = 16  # notes
 
 
 class NoteLike(Protocol):
@@ -72,6 +76,12 @@ class Coder:
         self.rules = rules or load_rules()
         self._finder = MentionFinder(self.rules)
         self._layout = LayoutReader(self.rules)
+        self._concern = Concern(self.rules)
+        self._unscreened = _UNSCREENED
+
+    @cached_property
+    def _screen(self) -> Screen:
+        return Screen(self.rules)
 
     def analyse(self, text: str) -> Analysis:
         """Run every stage up to the count."""
@@ -85,9 +95,15 @@ class Coder:
 
     def suggest(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Suggestion:
         """The suggestion for the text of one note."""
+        if self._unscreened:
+            self._unscreened -= 1  # the same comes out, and the screen takes as long to make as these
+        elif not self._screen(text):
+            return unconcerned(note_id, self.rules)
         return hold(self._suggest(self.analyse(text), text, note_id), standing)
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
+        if not self._concern(analysis.found):
+            return unconcerned(note_id, self.rules)
         section_at = {
             i: parse.sentence.section.role
             for parse, _, _ in analysis.case.parses

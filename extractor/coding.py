@@ -429,7 +429,7 @@ def _ring(around: Circumstances, evidence: Evidence) -> Reason | None:
     ring, leak = around.ring, around.leak
     if ring is None:
         return None
-    beside_valve = leak is not None and leak.means.term != "leak"
+    beside_valve = leak is not None and (leak.kind == "device" or leak.means.term != "leak")
     if beside_valve and leak is not None and (around.treated.prosthesis or ring.start > leak.start):
         return None
     return Reason(

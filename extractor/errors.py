@@ -13,7 +13,8 @@ class PvlError(Exception):
     Parameters
     ----------
     code
-        Stable code, for searching: ``I...`` input, ``N...`` notices, ``R...`` rules.
+        Stable code, for searching: ``I...`` input, ``N...`` notices, ``O...`` output, ``R...`` rules,
+        ``B...`` runs over a corpus.
     where
         File, line, note id or rule, as far as known.
     problem
@@ -37,6 +38,10 @@ class InputError(PvlError):
 
 class InputNotice(InputError):  # noqa: N818 - told like an error, and none
     """Something that a reader left out as it should: told, and no failure."""
+
+
+class OutputError(PvlError):
+    """A file or folder that cannot be written, or may hold what must not be lost."""
 
 
 class RuleError(PvlError):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from extractor.errors import InputError
-from extractor.readers import Note, read
+from extractor.readers import Note, Options, read
 from extractor.suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -229,7 +229,9 @@ def load(paths: Iterable[str | Path], on_error: Callable[[InputError], None]) ->
 
 
 def notes_with_labels(
-    paths: Iterable[str | Path], on_error: Callable[[InputError], None]
+    paths: Iterable[str | Path],
+    on_error: Callable[[InputError], None],
+    options: Options | None = None,
 ) -> Iterator[tuple[Note, Gold | InputError | None]]:
     """Yield the notes of all sources, in order, each with its label.
 
@@ -239,6 +241,8 @@ def notes_with_labels(
         Sources as ``extractor.readers.read`` takes them.
     on_error
         Called with each note that cannot be read.
+    options
+        Names of columns, where the guesses do not fit.
 
     Yields
     ------
@@ -247,7 +251,7 @@ def notes_with_labels(
     """
     labels: dict[int, Any] = {}
     source = None
-    for note in read(paths, on_error):
+    for note in read(paths, on_error, options):
         if note.source != source:
             source, labels = note.source, _labels(note)
         yield note, _label(note, labels[note.line]) if note.line in labels else None
@@ -267,7 +271,7 @@ def _where(note: Note) -> str:
 
 
 def _labels(note: Note) -> dict[int, Any]:
-    if note.line is None:
+    if note.line is None or not note.source.lower().endswith(".jsonl"):
         return {}
     found: dict[int, Any] = {}
     with open(note.source, "rb") as file:

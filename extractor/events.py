@@ -109,6 +109,7 @@ class Statement:
     rule: str
     kind: StatementKind
     valve: str | None = None
+    told_valve: str | None = None  # the one valve its sentence names
     at: int = 0  # devices the timeline had in place when this was said
     others: int = 0  # and those it had put elsewhere
     mixed: bool = False  # said in one breath with devices of earlier sessions

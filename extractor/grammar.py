@@ -21,9 +21,12 @@ from extractor.phrases import ARROWS, DevicePhrase, Tags, size_key
 _SHORTEST_VERB = 4  # letters: a longer word in -ed may be a regular past form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parse:
-    """A sentence taken apart. Word indices are those of the note."""
+    """A sentence taken apart. Word indices are those of the note.
+
+    It is equal to itself alone, so that what is asked of it often can be remembered.
+    """
 
     sentence: Sentence
     first: int
@@ -33,14 +36,16 @@ class Parse:
     actions: list[Mention]
     nouns: list[Mention]
     cues: list[Mention]
+    kinds_of_cues: frozenset[str]
+    mentions: list[Mention]  # of the items, each once, in text order
     items: dict[int, Mention]
     roles: dict[int, str]
     clause: dict[int, int]
     words: Words
 
-    def cue_kinds(self) -> set[str]:
+    def cue_kinds(self) -> frozenset[str]:
         """All cues of the sentence."""
-        return {cue.means.cue for cue in self.cues}
+        return self.kinds_of_cues
 
     def between(self, a: int, b: int) -> list[str]:
         """The words from ``a`` to ``b``."""
@@ -120,6 +125,7 @@ class SentenceReader:
         phrases = _phrases(tags, mentions)
         used = _covered(phrases)
         inner = [p.inner for p in phrases]
+        cues = list(dict.fromkeys(self._cue[i] for i in range(first, last) if i in self._cue))
         return Parse(
             sentence=sentence,
             first=first,
@@ -136,7 +142,9 @@ class SentenceReader:
                 for m in mentions
                 if m.first not in used and m.kind in ("device", "other_device", "target", "leak", "valve")
             ],
-            cues=list(dict.fromkeys(self._cue[i] for i in range(first, last) if i in self._cue)),
+            cues=cues,
+            kinds_of_cues=frozenset(cue.means.cue for cue in cues),
+            mentions=mentions,
             items=items,
             roles={i: self._role[i] for i in range(first, last) if i in self._role},
             clause=_clauses(tags, used, phrases),
@@ -156,6 +164,8 @@ def _bare_sizes(parse: Parse, sizes: frozenset[tuple[str, ...]]) -> bool:
 
 def _phrases(tags: Tags, mentions: list[Mention]) -> list[DevicePhrase]:
     """All device phrases of a sentence, in text order."""
+    if not any(i in tags.item for i in range(tags.first, tags.last)):
+        return []
     nouns = [
         m for m in mentions
         if m.kind == "device" and m.means.head != "weak" and not _describes(tags, m)
@@ -244,7 +254,7 @@ def _clauses(tags: Tags, used: set[int], phrases: list[DevicePhrase]) -> dict[in
 
 def _opens_clause(tags: Tags, i: int, starts: set[int]) -> bool:
     """Whether a word ends one statement and opens the next; ``starts`` are the first words of phrases."""
-    word, _, role, _ = tags.at(i)
+    word, role = tags.words.words[i], tags.role.get(i)
     if word in (";", "–", "—", *ARROWS) or role in ("clause", "relative"):
         return True
     following = tags.role.get(i + 1)

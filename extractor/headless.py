@@ -24,8 +24,7 @@ def headless_phrases(tags: Tags, used: set[int]) -> list[DevicePhrase]:
     i = tags.first
     while i < tags.last:
         mention = tags.item.get(i)
-        again = i in tags.cue and tags.cue[i].means.cue == "again"  # "tried once more"
-        if i in used or mention is None or again or not _may_stand_alone(mention) or _of_other(tags, i):
+        if mention is None or i in used or not _may_stand_alone(mention) or _of_other(tags, i):
             i += 1
             continue
         phrase = _run(tags, i, used)
@@ -123,8 +122,9 @@ def _compares(tags: Tags, i: int) -> bool:
 
 
 def _of_other(tags: Tags, i: int) -> bool:
-    """As in "rather more than usual", "over wire no. 2 a 12 mm": a count of something else."""
-    return _compares(tags, i) or _labels(tags, i)
+    """As in "tried once more", "rather more than usual", "over wire no. 2 a 12 mm": no count of devices."""
+    again = i in tags.cue and tags.cue[i].means.cue == "again"
+    return again or _compares(tags, i) or _labels(tags, i)
 
 
 def _labels(tags: Tags, i: int) -> bool:

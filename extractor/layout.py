@@ -46,6 +46,9 @@ _PART_ROLES = frozenset(
     {"log", "findings", "description", "summary", "implants", "equipment", "addendum", "copied", "plan"}
 )
 _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
+_HEADER_LEAD = re.compile(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", re.I)
+_HEADER_END = re.compile(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*")
+_MORE_OF_HEADER = re.compile(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)")
 _VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
@@ -236,6 +239,8 @@ class LayoutReader:
                     role = self._role(title)
                     if starts and starts[-1][2] in _TOLD and _told_on(title, role, line.text[end:]):
                         continue  # "... TEE: leaflets free": a sentence of the narrative
+                    if role == "summary" and text.count(f"{title}:") > 1:
+                        continue  # "Attempt 1: 8 mm plug. Result: removed.": a field of each entry
                     starts.append((line.start + gap.end(), line.start + colon.end(), role, title))
                     open_field, counted = role in self._FIELD_ROLES, False
         if not starts or starts[0][0] > 0:
@@ -314,19 +319,17 @@ class LayoutReader:
 
     def _line_header(self, line: Line) -> tuple[int, str, str] | None:
         """(content start, role, title) when a line opens a section."""
-        lead = re.match(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", line.text, re.I)
+        lead = _HEADER_LEAD.match(line.text)
         begin = lead.end() if lead else 0
         end = self._header_end(line.text, begin)
         if end is None:
             return self._late_header(line, begin) or self._shouted_header(line, begin)
         header = line.text[begin:end]
         rest = line.text[end:]
-        opened = re.match(
-            r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*", rest
-        )
+        opened = _HEADER_END.match(rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
-            longer = re.match(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)", rest)
+            longer = _MORE_OF_HEADER.match(rest)
             if longer is None or end > 60:
                 return None
             opened = longer
@@ -617,6 +620,8 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
     for match in _SENTENCE_END.finditer(text, start, end):
         if listed and ";" in match.group():
             continue
+        if match.group().startswith("..") and text[begin : match.start()][-1:].isspace():
+            continue  # "10 mm ... explanted": a leader
         if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):

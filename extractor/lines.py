@@ -38,7 +38,8 @@ _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
 _BOLD = re.compile(r"\*\*(?!\s)([^*\n]*[^\W\d_][^*\n]*)(?<!\s)\*\*(?!\*)")
 _SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
-_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
+_SPELLED = ("comma", "period", "colon")  # "semicolon" is counted by its end
 _LEAST_SPOKEN = 4  # marks, for a text that spells them out
 _NARROWEST = 55  # no system wraps at less
 _LEAST_BREAKS = 3  # that must speak for a width
@@ -79,13 +80,15 @@ def written(text: str) -> str:
     >>> written("**Result:** the patient\u2019s").split()
     ['Result:', 'the', "patient's"]
     """
-    text = text.translate(_PLAIN)
+    if not text.isascii():
+        text = text.translate(_PLAIN)
     # No-break spaces fill the place: unlike blanks they part no columns.
     if "**" in text:
         text = _BOLD.sub("\xa0\xa0\\1\xa0\xa0", text)
-    if len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
+    lowered = text.lower()
+    if sum(map(lowered.count, _SPELLED)) < _LEAST_SPOKEN or len(_SPOKEN.findall(text)) < _LEAST_SPOKEN:
         return text
-    return _SPOKEN.sub(lambda m: _MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
+    return _SPOKEN.sub(lambda m: SPOKEN_MARKS[m[0].lower()].rjust(len(m[0]), "\xa0"), text)
 
 
 def read_lines(text: str, header_end: Callable[[str], int | None]) -> list[Line]:
@@ -177,7 +180,7 @@ def _form(line: str) -> str:
         return ""
     if len(words) > _LONGEST_ROW:
         return "prose"  # an export that took the line breaks out
-    if _LEADERS.search(line) or "\t" in words or columns(line) >= 2:
+    if ("...." in line and _LEADERS.search(line)) or "\t" in words or columns(line) >= 2:
         return "row"
     if TIME.match(line):
         return "log"
@@ -215,7 +218,7 @@ def _width(pieces: list[Line]) -> int:
         widest = min(b for a, b in breaks if a <= best < b) - 1
         longer = sum(p.form == "prose" and _length(p) > widest for p in plain)
         if _BREAKS_FOR_ONE_LONGER * longer <= votes[best]:
-            return max(n for p in plain if (n := _length(p)) <= widest)
+            return max((n for p in plain if (n := _length(p)) <= widest), default=0)
     fields = max((_length(p) for p in plain if p.form == "item" and not BULLET.match(p.text)), default=0)
     other = max((_length(p) for p in pieces if p.form != "row"), default=0)
     # Where every line is short, none was broken for its width.

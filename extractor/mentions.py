@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
 
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokenizer import Tokenizer
@@ -22,6 +24,7 @@ from spacy.vocab import Vocab
 
 from extractor.lines import written
 from extractor.rules import Rule, RuleBook, spellings
+from extractor.starts import Search, runs_of
 
 # Mentions compete for words inside a layer: the longest wins, then the earlier kind.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -44,15 +47,25 @@ _UNIT = r"(?<=[0-9])(?:mm|cm|fr|f|ml|mg|mmHg|mmhg|french)"
 _WORD = re.compile(rf"\d+(?={_UNIT[len('(?<=[0-9])') :]}(?!\w))|[^\W_]+|(?!-){_PUNCTUATION}")
 
 
-def _split(phrase: str) -> list[str]:
+def split_words(phrase: str) -> list[str]:
+    """The words of a phrase, in lower case, as the tokenizer would split them.
+
+    Examples
+    --------
+    >>> split_words("AVP-II 8mm")
+    ['avp', 'ii', '8', 'mm']
+    """
     return _WORD.findall(phrase.lower())
 
 
-_LINE_BREAK = re.compile(r"[ \t]*\r?\n[ \t]+(?=\S)|[ \t]*\r\n(?=\S)|[ \t]+\n(?=\S)")
+_LINE_BREAK = re.compile(r"\n[ \t]*(?=\S)")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _CELL_END = re.compile(r"\t| {2,}")
 _TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
 _DROP_DOWN = re.compile(r"\{[^{}\n]{0,120}\}|\[ \][^\n\[]{0,60}|\( \)[^\n(]{0,40}|☐[^\n☐☑☒]{0,60}")
+_DROP_DOWN_MARKS = ("{", "[ ]", "( )", "☐")
+_REMEMBERED_WORDS = 2**16
+_MOST_PHRASES = 1000  # a token pattern that stands for more is left to the Matcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +84,22 @@ class Words:
         return bisect_right(self.ends, start), bisect_left(self.starts, end)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Mention:
-    """Words that a rule matched: characters ``start:end``, words ``first:last``."""
+    """Words that a rule matched: characters ``start:end``, words ``first:last``.
+
+    ``kind`` is that of the rule (``device``, ``action``, ``cue`` ...), ``means`` what
+    the rule says of these words (a model of ``extractor.rules``). A mention is equal
+    to itself alone: in its layer no other has its words.
+    """
 
     start: int
     end: int
     first: int
     last: int
-    source: Rule = field(hash=False)  # as large as its list of phrases
+    source: Rule
+    kind: str
+    means: Any
     plural: bool = False
     value: int | None = None
 
@@ -87,16 +107,6 @@ class Mention:
     def rule(self) -> str:
         """Id of the rule that matched."""
         return self.source.id
-
-    @property
-    def kind(self) -> str:
-        """Kind of the rule: ``device``, ``action``, ``cue`` ..."""
-        return self.source.kind
-
-    @property
-    def means(self) -> Any:
-        """What the rule says these words mean (a model of ``extractor.rules``)."""
-        return self.source.means
 
 
 def make_tokenizer(vocab: Vocab) -> Tokenizer:
@@ -120,17 +130,30 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
     )
 
 
-def words_of(doc: Doc) -> Words:
-    """The words of a Doc."""
-    words, starts, ends = [], [], []
-    for token in doc:
-        text = token.text
-        if text in ("-", "_") or text.isspace():
-            continue
-        words.append(text.lower())
-        starts.append(token.idx)
-        ends.append(token.idx + len(text))
-    return Words(words, starts, ends)
+@dataclass(slots=True, eq=False)
+class _Hit:
+    """A match before the rules have competed for its words."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    matched: _Matched
+    value: int | None = None
+
+
+class _Matched(NamedTuple):
+    """What a match of a pattern is a mention of."""
+
+    rule: Rule
+    plural: bool
+    layer: str
+    rank: int  # of its kind, among matches of one length
+    phrase: bool  # and not a token pattern or a regular expression: these come last
+
+
+def _matched(rule: Rule, *, plural: bool = False, phrase: bool = False) -> _Matched:
+    return _Matched(rule, plural, _LAYER_OF[rule.kind], _PRIORITY[rule.kind], phrase)
 
 
 class MentionFinder:
@@ -140,50 +163,55 @@ class MentionFinder:
         # No language: words are compared as they are written, so nothing of English is needed.
         self._vocab = Vocab()
         self._tokenizer = make_tokenizer(self._vocab)
-        self._rules: dict[int, tuple[Rule, bool]] = {}
+        self._word = lru_cache(_REMEMBERED_WORDS)(self._read_word)
+        self._rules: dict[int, _Matched] = {}
         self._phrases = PhraseMatcher(self._vocab, attr="ORTH")
         self._tokens = Matcher(self._vocab)
-        self._regexes: list[tuple[Rule, re.Pattern[str]]] = []
+        self._regexes: list[tuple[_Matched, Search]] = []
         for rule in book.rules:
             if rule.kind == "section":
                 continue
             for plural, phrases in ((False, rule.phrases), (True, rule.plurals)):
                 if phrases:
                     key = rule.id + ("#plural" if plural else "")
-                    self._phrases.add(key, self._patterns(phrases))
-                    self._rules[self._vocab.strings[key]] = (rule, plural)
-            if rule.tokens:
-                self._tokens.add(rule.id, list(rule.tokens))
-                self._rules[self._vocab.strings[rule.id]] = (rule, False)
+                    self._phrases.add(key, self._hashes(map(split_words, spellings(phrases))))
+                    self._rules[self._vocab.strings[key]] = _matched(rule, plural=plural, phrase=True)
+            for pattern in rule.tokens:
+                key = rule.id + "#tokens"
+                stands_for = _phrases_of(pattern)
+                if stands_for:
+                    self._phrases.add(key, self._hashes(stands_for))
+                else:
+                    self._tokens.add(key, [pattern])
+                self._rules[self._vocab.strings[key]] = _matched(rule)
             if rule.regex:
-                self._regexes.append((rule, re.compile(rule.regex)))
+                self._regexes.append((_matched(rule), Search(rule.regex)))
 
-    def _patterns(self, phrases: tuple[str, ...]) -> Any:
-        """Every spelling of phrases as the matcher stores it: the hashes of its words.
+    def _hashes(self, phrases: Iterable[Sequence[str]]) -> Any:
+        """Phrases, given by their words, as the matcher stores them: the hashes of the words.
 
         A Doc for each would give the same matches and take ten times as long.
         """
         add = self._vocab.strings.add
-        return [[add(word) for word in _split(spelling)] for spelling in spellings(phrases)]
+        return [[add(word) for word in words] for words in phrases]
 
-    def _by_regex(self, text: str, words: Words) -> Iterator[Mention]:
-        """What the regular expressions match; a break of a line is one blank to them."""
-        squeezed = _Squeezed(text)
-        for rule, pattern in self._regexes:
-            for match in pattern.finditer(squeezed.text):
-                start, end = squeezed.original(match.start()), squeezed.original(match.end() - 1) + 1
-                while start < end and text[start].isspace():
-                    start += 1
-                first, last = words.at(start, end)
-                if first < last:
-                    value = next((int(group) for group in match.groups() if group and group.isdigit()), None)
-                    if value is None and rule.kind == "count" and match.group().isdigit():
-                        value = int(match.group())
-                    yield Mention(start, end, first, last, rule, False, value)
+    def _read_word(self, orth: int) -> tuple[str, int] | None:
+        """A token as a word and its length in the text; None for white space and hyphens."""
+        text = self._vocab.strings[orth]
+        return None if text in ("-", "_") or text.isspace() else (text.lower(), len(text))
 
     def words(self, text: str) -> Words:
         """The words of a text."""
-        return words_of(self._tokenizer(written(text)))
+        doc = self._tokenizer(written(text))
+        words, starts, ends = [], [], []
+        for orth, start in zip(doc.to_array("ORTH").tolist(), doc.to_array("IDX").tolist(), strict=True):
+            read = self._word(orth)
+            if read is not None:
+                word, length = read
+                words.append(word)
+                starts.append(start)
+                ends.append(start + length)
+        return Words(words, starts, ends)
 
     def find(self, text: str, words: Words, line_starts: Sequence[int] = ()) -> dict[str, list[Mention]]:
         """Mentions by layer, in text order, not overlapping inside a layer.
@@ -191,45 +219,77 @@ class MentionFinder:
         None runs over a blank line, or over one of ``line_starts``.
         """
         text = written(text)
+        hits = [*self._by_phrase(text, words, line_starts), *self._by_regex(text, words, line_starts)]
+        # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
+        offered = [match.span() for match in _DROP_DOWN.finditer(text)] if _may_offer(text) else []
+        found: dict[str, list[_Hit]] = {layer: [] for layer in LAYERS}
+        for hit in hits:
+            if not offered or not any(a <= hit.start < b for a, b in offered):
+                found[hit.matched.layer].append(hit)
+        return {layer: _longest(layer_hits, len(words.words)) for layer, layer_hits in found.items()}
+
+    def _by_phrase(self, text: str, words: Words, line_starts: Sequence[int]) -> Iterator[_Hit]:
+        """What the phrases match, and the token patterns."""
         doc = Doc(self._vocab, words=words.words)
-        found: dict[str, list[Mention]] = {layer: [] for layer in LAYERS}
         hits = self._phrases(doc)
         if len(self._tokens):
             hits = hits + self._tokens(doc)
         for key, first, last in hits:
-            rule, plural = self._rules[key]
-            if last - first > 1 and _BLANK_LINE.search(text, words.starts[first], words.ends[last - 1]):
-                continue  # words of two paragraphs are no phrase
-            if rule.kind == "table" and _CELL_END.search(text, words.starts[first], words.ends[last - 1]):
+            matched = self._rules[key]
+            start, end = words.starts[first], words.ends[last - 1]
+            if last - first > 1:
+                if _runs_over(start, end, line_starts):
+                    continue
+                if _BLANK_LINE.search(text, start, end):
+                    continue  # words of two paragraphs are no phrase
+                if not line_starts and _opens_field(text, start, end):
+                    continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
+            if matched.layer == "table" and _CELL_END.search(text, start, end):
                 continue  # nor those of two cells
-            if (
-                last - first > 1
-                and not line_starts
-                and _opens_field(text, words.starts[first], words.ends[last - 1])
-            ):
-                continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
-            found[_LAYER_OF[rule.kind]].append(
-                Mention(words.starts[first], words.ends[last - 1], first, last, rule, plural)
-            )
-        for mention in self._by_regex(text, words):
-            found[_LAYER_OF[mention.kind]].append(mention)
-        # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
-        offered = [match.span() for match in _DROP_DOWN.finditer(text)]
-        for name, mentions in found.items():
-            found[name] = [m for m in mentions if not _runs_over(m, line_starts)]
-        if offered:
-            for name, mentions in found.items():
-                found[name] = [m for m in mentions if not any(a <= m.start < b for a, b in offered)]
-        return {name: _longest(mentions, len(words.words)) for name, mentions in found.items()}
+            yield _Hit(start, end, first, last, matched)
+
+    def _by_regex(self, text: str, words: Words, line_starts: Sequence[int]) -> Iterator[_Hit]:
+        """What the regular expressions match; a break of a line is one blank to them."""
+        squeezed = _Squeezed(text)
+        runs = runs_of(squeezed.text)
+        for matched, search in self._regexes:
+            for match in search.matches(squeezed.text, runs):
+                start, end = squeezed.original(match.start()), squeezed.original(match.end() - 1) + 1
+                while start < end and text[start].isspace():
+                    start += 1
+                first, last = words.at(start, end)
+                if first < last and not _runs_over(start, end, line_starts):
+                    yield _Hit(start, end, first, last, matched, _value(matched.rule, match))
+
+
+def _value(rule: Rule, match: re.Match[str]) -> int | None:
+    """The number a regular expression has read."""
+    value = next((int(group) for group in match.groups() if group and group.isdecimal()), None)
+    if value is None and rule.kind == "count" and match.group().isdecimal():
+        value = int(match.group())
+    return value
+
+
+def _phrases_of(pattern: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The phrases a token pattern stands for; none where it is more than a choice of words at each place."""
+    choices: list[list[str]] = []
+    for token in pattern:
+        orth = token.get("ORTH") if len(token) == 1 else None
+        words: Any = orth.get("IN") if isinstance(orth, dict) and len(orth) == 1 else [orth]
+        if not words or not all(isinstance(word, str) for word in words):
+            return []
+        choices.append(words)
+    return list(product(*choices)) if prod(map(len, choices)) <= _MOST_PHRASES else []
 
 
 def in_context(found: dict[str, list[Mention]]) -> dict[str, list[Mention]]:
     """Mentions without those that presuppose a route the note does not name."""
-    named = {m.means.route for mentions in found.values() for m in mentions if m.kind == "approach"}
-    return {
-        layer: [m for m in mentions if m.kind != "target" or m.means.after in (None, *named)]
-        for layer, mentions in found.items()
-    }
+    unsure = {m.means.after for m in found["items"] if m.kind == "target"} - {None}
+    unnamed = unsure - {m.means.route for m in found["approach"]}
+    if not unnamed:
+        return found
+    items = [m for m in found["items"] if m.kind != "target" or m.means.after not in unnamed]
+    return {**found, "items": items}
 
 
 class _Squeezed:
@@ -241,10 +301,17 @@ class _Squeezed:
         pieces, position, lost = [], 0, 0
         lowered = _lower(text)
         for match in _LINE_BREAK.finditer(text):
-            pieces += [lowered[position : match.start()], "\n"]
+            start = match.start()
+            if text[start - 1 : start] == "\r":
+                start -= 1
+            while start > position and text[start - 1] in " \t":
+                start -= 1
+            if match.end() - start == 1:
+                continue
+            pieces += [lowered[position:start], "\n"]
             position = match.end()
-            self._at.append(match.start() - lost + 1)
-            lost += len(match.group()) - 1
+            self._at.append(start - lost + 1)
+            lost += position - start - 1
             self._lost.append(lost)
         self.text = "".join([*pieces, lowered[position:]])
 
@@ -254,14 +321,19 @@ class _Squeezed:
         return position + (self._lost[breaks - 1] if breaks else 0)
 
 
-def _runs_over(mention: Mention, line_starts: Sequence[int]) -> bool:
-    following = bisect_right(line_starts, mention.start)
-    return following < len(line_starts) and line_starts[following] < mention.end
+def _runs_over(start: int, end: int, line_starts: Sequence[int]) -> bool:
+    following = bisect_right(line_starts, start)
+    return following < len(line_starts) and line_starts[following] < end
 
 
 def _opens_field(text: str, start: int, end: int) -> bool:
     """Whether words run over a line break into the name of a field."""
-    return "\n" in text[start:end] and _TO_COLON.match(text, end) is not None
+    return text.find("\n", start, end) >= 0 and _TO_COLON.match(text, end) is not None
+
+
+def _may_offer(text: str) -> bool:
+    """Whether a text has a mark with which a drop-down begins."""
+    return any(mark in text for mark in _DROP_DOWN_MARKS)
 
 
 def _lower(text: str) -> str:
@@ -272,14 +344,24 @@ def _lower(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _longest(mentions: list[Mention], size: int) -> list[Mention]:
+def _precedence(hit: _Hit) -> tuple[int, int, int, bool]:
+    return hit.first - hit.last, hit.matched.rank, hit.first, not hit.matched.phrase
+
+
+def _longest(hits: list[_Hit], size: int) -> list[Mention]:
+    """The mentions that win their words: the longest first, then the earlier kind."""
     taken = bytearray(size)
     kept = []
-    for mention in sorted(mentions, key=lambda m: (m.first - m.last, _PRIORITY[m.kind], m.first)):
-        if not any(taken[mention.first : mention.last]):
-            taken[mention.first : mention.last] = b"\1" * (mention.last - mention.first)
-            kept.append(mention)
-    return sorted(kept, key=lambda m: m.first)
+    for hit in sorted(hits, key=_precedence):
+        if 1 not in taken[hit.first : hit.last]:
+            taken[hit.first : hit.last] = b"\1" * (hit.last - hit.first)
+            kept.append(hit)
+    kept.sort(key=lambda h: h.first)
+    return [
+        Mention(h.start, h.end, h.first, h.last, rule, rule.kind, rule.means, plural, h.value)
+        for h in kept
+        for rule, plural, *_ in [h.matched]
+    ]
 
 
 @lru_cache(maxsize=4)

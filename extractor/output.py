@@ -79,13 +79,13 @@ def csv_lines(suggestions: Iterable[Suggestion]) -> Iterator[str]:
 
     A cell that a spreadsheet would take for a formula gets a leading apostrophe.
     """
-    yield _csv_line(CSV_COLUMNS)
+    yield csv_line(CSV_COLUMNS)
     for suggestion in suggestions:
         lines = {line.code: line for line in suggestion.lines}
         more = lines.get("93592")
         first = [str(lines[code].units) if code in lines else "0" for code in ("93590", "93591")]
         units = [str(more.units), str(more.low), str(more.high)] if more else ["0", "0", "0"]
-        yield _csv_line(
+        yield csv_line(
             (
                 suggestion.note_id,
                 suggestion.status,
@@ -100,7 +100,14 @@ def csv_lines(suggestions: Iterable[Suggestion]) -> Iterator[str]:
         )
 
 
-def _csv_line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    r"""One row for a spreadsheet: no cell of it is taken for a formula.
+
+    Examples
+    --------
+    >>> csv_line(["a", "=1+1"])
+    "a,'=1+1\r\n"
+    """
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow([_cell(cell) for cell in cells])
     return buffer.getvalue()

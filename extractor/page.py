@@ -50,13 +50,34 @@ def render_page(note_text: str, explanation: Explanation) -> str:
         The whole page. The text of its ``<pre>`` is the note, character for
         character; control characters are shown as pictures.
     """
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     view = _View(note_text, explanation)
     title = f"{_text(explanation.suggestion.note_id) or 'Note'}: {explanation.suggestion.status}"
+    body = f"""{view.head()}
+<main>
+<section id="paper" tabindex="0" aria-label="The note">
+{view.legend()}
+<pre id="note">
+{view.note()}</pre>
+</section>
+<div id="side">
+{view.side()}
+</div>
+</main>"""
+    return page(title, body, asset("page.css"), asset("page.js"))
+
+
+def page(title: str, body: str, style: str, script: str = "") -> str:
+    """A page that needs nothing from outside and runs no script but its own.
+
+    Parameters
+    ----------
+    title, body
+        HTML.
+    style, script
+        What the policy of the page pins.
+    """
+    scripts = f"script-src {_hash(script)}; " if script else ""
+    policy = f"default-src 'none'; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -69,24 +90,15 @@ def render_page(note_text: str, explanation: Explanation) -> str:
 <style>{style}</style>
 </head>
 <body>
-{view.head()}
-<main>
-<section id="paper" tabindex="0" aria-label="The note">
-{view.legend()}
-<pre id="note">
-{view.note()}</pre>
-</section>
-<div id="side">
-{view.side()}
-</div>
-</main>
-<script>{script}</script>
+{body}
+{f"<script>{script}</script>" if script else ""}
 </body>
 </html>
 """
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style or script of the package."""
     return (files("extractor") / name).read_text("utf-8")
 
 

@@ -199,6 +199,11 @@ def _named_before(telling: Telling, pronoun: DevicePhrase) -> DevicePhrase | Non
 def _definite(
     telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]
 ) -> list[TrackedDevice]:
+    topic = _topic(telling, phrase)
+    if topic is not None:
+        devices = matching(telling, topic, live)[-1:] or introduce(telling, topic, act.taken)
+        telling.remember(topic, devices)
+        return devices
     usable = [d for d in live if d.state != "unused"]
     active = [d for d in usable if d.state != "removed"]
     if phrase.headless and not phrase.sizes and not live and not telling.listing:
@@ -402,6 +407,22 @@ def _expand(telling: Telling, pool: list[TrackedDevice], number: int) -> list[Tr
     return pool
 
 
+def _topic(telling: Telling, phrase: DevicePhrase) -> DevicePhrase | None:
+    """As in "ADO II 5/4: the device slipped": the device that is named before a colon."""
+    if phrase.sizes or phrase.product or phrase.headless or phrase.plural:
+        return None
+    words = telling.parse.words.words
+    return next(
+        (
+            p
+            for p in telling.parse.phrases
+            if p.last <= phrase.first and words[p.last] == ":" and p.sizes and p.product
+            and p.quantity == 1 and not telling.is_done(p) and p.determiner != "definite"
+        ),
+        None,
+    )  # fmt: skip
+
+
 def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> list[TrackedDevice]:
     if phrase.ordinal is not None or phrase.label is not None:
         return _by_ordinal(telling, phrase, act, [d for d in live if d.state != "unused"])
@@ -420,6 +441,9 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
         fresh = [d for d in match if d.state in ("named", "loaded", "deployed")]
         if fresh:
             return _in_focus(telling, fresh)
+        here = telling.site.valve
+        if match and phrase.sizes and here and all(d.valve not in (None, here) for d in match):
+            return introduce(telling, phrase, act.taken)  # of the same size, at the other valve
         same_breath = bool(match) and match[-1].paragraph == telling.parse.sentence.paragraph
         if match and phrase.product and (not phrase.sizes or same_breath):
             made = introduce(telling, phrase, act.taken)  # released already: this may be the next one

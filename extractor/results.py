@@ -1,25 +1,28 @@
-"""Results: a suggestion as rows of three flat tables, for files, databases and Spark.
+"""Results: a suggestion as rows of flat tables, for files, databases and Spark.
 
 ``notes`` has a row for every note, ``lines`` one for every code, ``devices`` one for
-every device. Rows are plain tuples in the order of the columns; Arrow is imported only
-where a schema is asked for.
+every device; ``worklist`` has what a coder needs of each note that is not ``none``,
+``errors`` what could not be read or coded, and what was left out. Rows are plain tuples
+in the order of the columns; Arrow is imported only where a schema is asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from extractor.output import codes_text, companion_units, devices_text
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     from extractor.suggestion import Suggestion
 
-Table = Literal["notes", "lines", "devices"]
+Table = Literal["notes", "lines", "devices", "worklist", "errors"]
 Row = tuple[Any, ...]
 
 _TEXT, _NUMBER, _TEXTS, _NUMBERS = "text", "number", "texts", "numbers"
+_CODES = ("93590", "93591", "93592")
 
 ORIGIN = {"note_id": _TEXT, "source": _TEXT, "line": _NUMBER, "text_sha256": _TEXT}
 """Columns of ``notes`` that say which note it is; the reader knows them, not the suggestion."""
@@ -27,15 +30,7 @@ ORIGIN = {"note_id": _TEXT, "source": _TEXT, "line": _NUMBER, "text_sha256": _TE
 RESULT = {
     "status": _TEXT,
     "codes": _TEXT,
-    "units_93590": _NUMBER,
-    "low_93590": _NUMBER,
-    "high_93590": _NUMBER,
-    "units_93591": _NUMBER,
-    "low_93591": _NUMBER,
-    "high_93591": _NUMBER,
-    "units_93592": _NUMBER,
-    "low_93592": _NUMBER,
-    "high_93592": _NUMBER,
+    **{f"{bound}_{code}": _NUMBER for code in _CODES for bound in ("units", "low", "high")},
     "units_93462": _NUMBER,
     "approaches": _TEXTS,
     "reasons": _TEXTS,
@@ -66,24 +61,21 @@ COLUMNS: dict[Table, dict[str, str]] = {
         "start": _NUMBER,
         "end": _NUMBER,
     },
+    "worklist": {
+        "note_id": _TEXT,
+        "status": _TEXT,
+        "codes": _TEXT,
+        "devices": _TEXT,
+        "approaches": _TEXT,
+        "93462": _NUMBER,
+        "reasons": _TEXT,
+        "why": _TEXT,
+        "source": _TEXT,
+        "line": _NUMBER,
+    },
+    "errors": {"code": _TEXT, "kind": _TEXT, "where": _TEXT, "problem": _TEXT, "remedy": _TEXT},
 }
 """Columns of each table. ``start`` and ``end`` of a device are those of its first evidence."""
-
-WORKLIST = (
-    "note_id",
-    "status",
-    "codes",
-    "devices",
-    "approaches",
-    "93462",
-    "reasons",
-    "why",
-    "source",
-    "line",
-)
-"""Columns of the worklist: what a coder needs of a note that is not ``none``."""
-
-_CODES = ("93590", "93591", "93592")
 
 
 class Rows(NamedTuple):
@@ -102,12 +94,7 @@ class Rows(NamedTuple):
     note: Row
     lines: tuple[Row, ...] = ()
     devices: tuple[Row, ...] = ()
-    task: tuple[str, ...] = ()
-
-    @property
-    def status(self) -> str:
-        """Status of the note."""
-        return str(self.note[0])
+    task: Row = ()
 
 
 def rows(suggestion: Suggestion) -> Rows:
@@ -172,7 +159,7 @@ def unmentioned(rules_version: str) -> Rows:
     return Rows(("none", "", *[0] * (3 * len(_CODES) + 1), [], [], rules_version, None))
 
 
-def _task(suggestion: Suggestion) -> tuple[str, ...]:
+def _task(suggestion: Suggestion) -> Row:
     if suggestion.status == "none":
         return ()
     return (
@@ -181,21 +168,21 @@ def _task(suggestion: Suggestion) -> tuple[str, ...]:
         codes_text(suggestion.lines),
         devices_text(suggestion),
         " ".join(suggestion.approaches),
-        str(companion_units(suggestion, "93462")),
+        companion_units(suggestion, "93462"),
         " ".join(reason.code for reason in suggestion.reasons),
         " ".join(reason.message for reason in suggestion.reasons),
     )
 
 
-def schema(table: Table) -> pa.Schema:
-    """The Arrow schema of a table.
+def schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of some columns.
 
     Examples
     --------
-    >>> schema("lines").names
+    >>> schema(COLUMNS["lines"]).names
     ['note_id', 'code', 'units', 'low', 'high', 'role', 'devices']
     """
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     types = {
         _TEXT: pa.string(),
@@ -203,4 +190,4 @@ def schema(table: Table) -> pa.Schema:
         _TEXTS: pa.list_(pa.string()),
         _NUMBERS: pa.list_(pa.int64()),
     }
-    return pa.schema([(name, types[kind]) for name, kind in COLUMNS[table].items()])
+    return pa.schema([(name, types[kind]) for name, kind in columns.items()])

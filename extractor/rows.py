@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from extractor.rules import RuleBook, spellings
 
 # Cells end at a tab, at two blanks or at a dotted line; two blanks behind a full stop or a colon are style.
 _GAP = re.compile(r"\t|(?<=[^\s.!?:;,]) {2,}(?=\S)|(?<=[.!?;,]) {3,}(?=\S)|(?<=\S)\s?\.{3,}\s?(?=\S)")
+_GAP_MARKS = ("\t", "  ", "...")  # no gap is without one of these
+_REMEMBERED = 256  # lines
 _CELL_END = re.compile(r"\t| {2,}(?=\S)")
 _LEAD = re.compile(r"[\s*•·–—>#=_~-]*(?:\(?\d{1,2}[.)]\s+|\[?\([a-z]\)\s+)?")
 _PARTING = re.compile(r"[;,|/\t]\s*|\.\s+|\s{2,}")
@@ -103,11 +106,14 @@ class ColumnNames:
             "|".join(sorted(map(re.escape, names), key=len, reverse=True)) for names in (nouns, totals)
         )
         self._counted = re.compile(rf"(?:{total}) (?P<noun>{words})(?:s|\(s\))?")
+        # The stages of the layout ask for the same lines again and again.
+        self.key = lru_cache(_REMEMBERED)(self._key)
+        self.fields = lru_cache(_REMEMBERED)(self._fields)
         self._noun = re.compile(
             rf"(?:{_ORDINAL} )?(?P<noun>{words})(?:\(s\))?(?: ?(?P<label>{_LABEL}))?(?P<rest>(?: .*)?)"
         )
 
-    def key(self, text: str) -> Key | None:
+    def _key(self, text: str) -> Key | None:
         """What a key names, or None where its words are no column."""
         plain = _plain(text)
         found = self._noun.fullmatch(plain)
@@ -135,7 +141,7 @@ class ColumnNames:
         known = sum(self.key(text) is not None for text in texts)
         return known >= 2 and known >= len(texts) - 1
 
-    def fields(self, text: str) -> list[_Field]:
+    def _fields(self, text: str) -> tuple[_Field, ...]:
         """The fields of a line whose keys are known."""
         found: list[_Field] = []
         begin = _begin(text)
@@ -149,22 +155,23 @@ class ColumnNames:
                     found.append(_Field(start, value, key))
                     begin = value
                     break
-        return found or self._aligned(text)
+        return tuple(found) or self._aligned(text)
 
-    def _aligned(self, text: str) -> list[_Field]:
+    def _aligned(self, text: str) -> tuple[_Field, ...]:
         """As in "Size      12 mm": a key and its value in two columns."""
-        gaps = list(_GAP.finditer(text.rstrip(), len(text) - len(text.lstrip())))
+        gaps = list(_gaps(text.rstrip(), len(text) - len(text.lstrip())))
         if len(gaps) != 1 or "." in gaps[0].group():
-            return []
+            return ()
         begin = _begin(text)
         key, value = self.key(text[begin : gaps[0].start()]), text[gaps[0].end() :]
         if key is None or (self.key(value) is not None and not self.is_none(value)):
-            return []
-        return [_Field(begin, gaps[0].end(), key)]
+            return ()
+        return (_Field(begin, gaps[0].end(), key),)
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[-_*]", " ", text.lower()).split()).strip(" .")
+    plain = text.lower().replace("-", " ").replace("_", " ").replace("*", " ")
+    return " ".join(plain.split()).strip(" .")
 
 
 def _begin(text: str) -> int:
@@ -186,6 +193,12 @@ def _starts(text: str, begin: int, end: int) -> list[int]:
 # -- cells ------------------------------------------------------------------------
 
 
+def _gaps(text: str, start: int = 0) -> Iterator[re.Match[str]]:
+    """The gaps that part a line into cells, from a character on."""
+    return _GAP.finditer(text, start) if any(mark in text for mark in _GAP_MARKS) else iter(())
+
+
+@lru_cache(_REMEMBERED)
 def columns(text: str) -> int:
     """How often a line is parted into columns; an ellipsis or two are style."""
     words = text.strip()
@@ -193,21 +206,24 @@ def columns(text: str) -> int:
         return words.count(";")
     if "..." in words and not _LEADER.search(words) and words.count("...") < _LEAST_LEADERS:
         words = words.replace("...", "")
-    return max(words.count("|"), len(_GAP.findall(words)))
+    return max(words.count("|"), sum(1 for _ in _gaps(words)))
 
 
 def _exported(text: str) -> bool:
     """Whether a line is one of a file in which semicolons part the cells."""
-    return len(_SEMICOLON.findall(text)) >= _LEAST_LEADERS - 1 and "; " not in text
+    least = _LEAST_LEADERS - 1
+    return text.count(";") >= least and "; " not in text and len(_SEMICOLON.findall(text)) >= least
 
 
 def cells_of(text: str, names: ColumnNames, at: int = 0) -> tuple[Cell, ...]:
     """The cells of a line that begins at character ``at`` of the note; none where it is one piece."""
+    if not columns(text) and "/" not in text:
+        return ()
     stripped = len(text) - len(text.lstrip())
     mark = "|" if "|" in text else ";" if _exported(text.strip()) else ""
     fixed = not mark and "\t" not in text.strip()
     if columns(text):
-        spans = _spans(text, re.finditer(re.escape(mark), text) if mark else _GAP.finditer(text, stripped))
+        spans = _spans(text, re.finditer(re.escape(mark), text) if mark else _gaps(text, stripped))
     elif text.count("/") > 1 and names.are_names(text.split("/")):
         spans = _spans(text, re.finditer("/", text))  # "Cat no. / description / qty used"
     else:

@@ -49,6 +49,8 @@ class DeviceMeans(_Strict):
     round: bool = False
     # "its twin", "the neighbour": named by another device, and not that one.
     relative: bool = False
+    # "PVL device": names the leak as well.
+    leak: bool = False
     # May also stand for a valve, a clip or a vascular closure device named before.
     vague: bool = False
 
@@ -96,7 +98,8 @@ class LeakMeans(_Strict):
     """The leak. ``paravalvular`` words prove one, ``leak`` words may refer to one,
     ``closure`` words name its closure, ``central`` words name another kind, and
     ``ring`` words place it at an annuloplasty ring, ``device`` words at another
-    kind of implant.
+    kind of implant. A ``leak`` word that is ``common`` stands in reports of any heart:
+    it concerns a closure only in a note that also names an occluder.
     """
 
     term: Literal["paravalvular", "leak", "closure", "central", "ring", "device"]
@@ -105,6 +108,7 @@ class LeakMeans(_Strict):
     flow: bool = False
     # "defect": a hole anywhere in the heart.
     hole: bool = False
+    common: bool = False
 
 
 class ApproachMeans(_Strict):

@@ -81,7 +81,7 @@ class Row:
         """The counts of a cell: "2 (two)" gives 2 twice."""
         told = [count_of(m) for m in self.mentions(cell) if m.kind == "count"]
         words = self.parse.between(cell.first, cell.last)
-        if not told and len(words) == 1 and words[0].isdigit():
+        if not told and len(words) == 1 and words[0].isdecimal():
             return [int(words[0])]
         return [number for number in told if number is not None]
 
@@ -110,7 +110,9 @@ class Row:
     def years(self) -> list[int]:
         """The years that the dates of a row give."""
         words = [word for cell in self.of("time") for word in self.parse.between(cell.first, cell.last)]
-        return [int(word) for word in words if len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()]
+        return [
+            int(word) for word in words if len(word) == 4 and word[:2] in ("19", "20") and word.isdecimal()
+        ]
 
     def of_today(self) -> bool:
         """Whether its date is "today"."""

@@ -6,6 +6,8 @@ belong to, and the other defect (septum, appendage, access) they went into, if a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.status import negated
@@ -19,16 +21,18 @@ _TOOLS = ("sheath", "catheter", "wire")
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
 _AFTER_HEADING = frozenset(".:,;()[]-–—")
+_REMEMBERED = 256  # sentences: the stages ask the same of each sentence of a note
 
 
-def spoken_of(parse: Parse) -> list[Mention]:
+@lru_cache(_REMEMBERED)
+def spoken_of(parse: Parse) -> tuple[Mention, ...]:
     """The words of a sentence that name a valve; not one passed through, not a box left empty."""
     valves = [
         m
-        for m in dict.fromkeys(parse.items.values())
+        for m in parse.mentions
         if m.kind == "valve" and m.means.valve and not _passed(parse, m) and not _avoided(parse, m)
     ]
-    return _ticked(parse, valves)
+    return tuple(_ticked(parse, valves))
 
 
 def _passed(parse: Parse, valve: Mention) -> bool:
@@ -65,9 +69,10 @@ def _ticked(parse: Parse, valves: list[Mention]) -> list[Mention]:
     return [m for m in valves if words[m.last : m.last + 2] not in (["[", "]"], ["(", ")"])]
 
 
+@lru_cache(_REMEMBERED)
 def heading(parse: Parse) -> Mention | None:
     """The valve to which a few words turn the talk: "PART TWO - AORTIC", "Then the mitral."."""
-    sides = [m for m in dict.fromkeys(parse.items.values()) if m.kind == "valve" and m.means.side]
+    sides = [m for m in parse.mentions if m.kind == "valve" and m.means.side]
     valves = sorted([*spoken_of(parse), *sides], key=lambda m: m.first)
     if len({valve_of(m) for m in valves}) != 1:
         return None
@@ -138,6 +143,7 @@ def _goes(parse: Parse, i: int) -> bool:
     )
 
 
+@lru_cache(_REMEMBERED)
 def _steered(parse: Parse) -> Mention | None:
     """As in "the sheath was aimed at the sewing ring of the mitral prosthesis": the valve a tool goes to."""
     valves = spoken_of(parse)
@@ -236,27 +242,31 @@ def _none_listed(parse: Parse, comma: int, mention: int) -> bool:
     return False
 
 
-def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> set[str]:
+@lru_cache(3 * _REMEMBERED)
+def leak_valves(parse: Parse, *, tied: bool = False, flow: bool = True) -> frozenset[str]:
     """The valves whose leak a sentence speaks of: named with the leak, or the only valve beside it.
 
     With ``tied`` only those named with the leak itself; without ``flow`` not those of
     a regurgitation, which may be through the valve.
     """
-    mentions = list(dict.fromkeys(parse.items.values()))
     leaks = [
         m
-        for m in mentions
+        for m in parse.mentions
         if m.kind == "leak"
         and m.means.term not in ("central", "device", "ring")
         and (flow or not m.means.flow)
         and not denied(parse, m)
     ]
     if not leaks:
-        return set()
-    valves = spoken_of(parse) or [
-        m for m in mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
-    ]  # "the leak between the CoreValve frame and the annulus"
-    valves = [m for m in valves if not _landmark(parse, m)]
+        return frozenset()
+    valves = spoken_of(parse) or tuple(
+        m for m in parse.mentions if m.kind == "other_device" and m.means.valve and not _passed(parse, m)
+    )  # "the leak between the CoreValve frame and the annulus"
+    return frozenset(_named_with(parse, leaks, [m for m in valves if not _landmark(parse, m)], tied=tied))
+
+
+def _named_with(parse: Parse, leaks: list[Mention], valves: list[Mention], *, tied: bool) -> set[str]:
+    """Which of the valves of a sentence, or of its leaks themselves, the leaks are named with."""
     named = {m.means.valve for m in leaks if m.means.valve}
     if not named and not valves:
         return _places(parse, leaks)
@@ -337,10 +347,7 @@ class Site:
 
     def read(self, parse: Parse) -> None:
         """Take in one sentence."""
-        leaks = [
-            m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
-        ]
-        targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
+        leaks, targets, strong = _defects(parse)
         opening = self.valve is None
         valves = leak_valves(parse, tied=not opening, flow=opening)
         if len(valves) == 1 and not (self.valve and minor(parse, leaks)):
@@ -349,7 +356,6 @@ class Site:
             turned = heading(parse) or _steered(parse)
             self.valve = valve_of(turned) if turned is not None else self.valve
         paragraph = parse.sentence.paragraph
-        strong = any(m.means.term != "leak" for m in leaks) or _same_place(parse)
         if targets and not strong:
             self._talk = targets[0].means.site
         elif strong or paragraph != self._paragraph:
@@ -357,6 +363,16 @@ class Site:
         if targets and self._talk and _closes(parse, targets[0]):
             self._paragraph = paragraph
         self.target = self._talk if targets or self._paragraph == paragraph else None
+
+
+@lru_cache(_REMEMBERED)
+def _defects(parse: Parse) -> tuple[list[Mention], list[Mention], bool]:
+    """The leaks and the other defects of a sentence, and whether it is surely about the leak."""
+    leaks = [
+        m for m in parse.nouns if m.kind == "leak" and m.means.term in ("paravalvular", "closure", "leak")
+    ]
+    targets = [m for m in parse.nouns if m.kind == "target" and not _passage(parse, m)]
+    return leaks, targets, any(m.means.term != "leak" for m in leaks) or _same_place(parse)
 
 
 def minor(parse: Parse, leaks: list[Mention]) -> bool:
@@ -382,7 +398,7 @@ def _same_place(parse: Parse) -> bool:
         and (before := parse.items.get(m.first - 1)) is not None
         and before.kind == "count"
         and before.means.word == "same"
-        for m in parse.items.values()
+        for m in parse.mentions
     )
 
 

@@ -200,7 +200,9 @@ def _under_none(parse: Parse, phrase: DevicePhrase) -> bool:
 
 def dated(parse: Parse, clause: int | None) -> bool:
     """A calendar year in running text tells of another day."""
-    if parse.sentence.form not in ("prose", "item"):
+    if parse.sentence.form not in ("prose", "item") or not any(
+        m.kind == "size" and m.means.form == "date" for m in parse.mentions
+    ):
         return False
     told_of = _hangs_on(parse, clause)
     if _led_by_year(parse) or (told_of is not None and dated(parse, told_of)):

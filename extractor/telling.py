@@ -191,8 +191,10 @@ class Telling:
         now = any(
             c.means.cue == "summary" and self.parse.words.words[c.first] == "now" for c in self.parse.cues
         )
+        told = {m.means.valve for m in self.parse.items.values() if m.kind in ("leak", "valve")} - {None}
+        told_valve = valve or (next(iter(told)) if len(told) == 1 else None)
         self.timeline.statements.append(
-            Statement(low, high, start, end, role, rule, kind, valve, acted=acted, now=now)
+            Statement(low, high, start, end, role, rule, kind, valve, told_valve, acted=acted, now=now)
         )
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:

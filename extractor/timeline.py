@@ -78,13 +78,10 @@ class TimelineBuilder:
 
     def _retrieve(self) -> None:
         """As in "a gooseneck took it by the screw and out": a snare brings back what was lost."""
-        lost = [d for d in self.timeline.today() if d.state == "embolized"]
         taken = [a for a in self._parse.actions if a.means.event in ("capture", "withdraw")]
-        if (
-            not lost
-            or not taken
-            or not any(m.means.role == "snare" for m in self._parse.nouns if m.kind == "other_device")
-        ):
+        lost = [d for d in self.timeline.today() if d.state == "embolized"] if taken else []
+        snares = [m for m in self._parse.nouns if m.kind == "other_device" and m.means.role == "snare"]
+        if not lost or not snares:
             return
         self._telling.apply(
             lost[-1], "withdraw", taken[-1], self._parse.groups[0] if self._parse.groups else []
@@ -95,9 +92,9 @@ class TimelineBuilder:
         parse = self._parse
         if (
             standing == "today"
-            and self.timeline.today()
             and not parse.groups
             and "repeat" in parse.cue_kinds()
+            and self.timeline.today()
         ):
             start, end = self._telling.span(parse.first, parse.last)
             self.timeline.loose.append(Loose(None, start, end, parse.sentence.section.role, 1))
@@ -166,6 +163,8 @@ class TimelineBuilder:
 
     def _date_statements(self, stated: int) -> None:
         """Note how many devices were in place when the counts of this sentence were said."""
+        if stated == len(self.timeline.statements):
+            return
         in_place = sum(d.in_place for d in self.timeline.today())
         others = sum(
             d.in_place and d.standing == "today" and d.target is not None for d in self.timeline.devices
@@ -590,12 +589,12 @@ class TimelineBuilder:
 
 
 def _gerund(parse: Parse, action: Mention, group: list[DevicePhrase]) -> bool:
-    """As in "present for crossing, device positioning, release": the act by name."""
+    """As in "present for crossing, device positioning, plug release": the act by name."""
     return (
         bool(group)
         and group[-1].last == action.first
         and group[-1].determiner == "bare"
-        and parse.words.words[action.first].endswith("ing")
+        and parse.words.words[action.first].endswith(("ing", "e"))
     )
 
 

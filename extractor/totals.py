@@ -107,7 +107,7 @@ def _listed(parse: Parse) -> list[_Piece]:
         return []
     keys = _split(parse, parse.first, colon)
     values = [words[a:b] for a, b in _split(parse, colon + 1, parse.last)]
-    numbers = [int(value[0]) for value in values if len(value) == 1 and value[0].isdigit()]
+    numbers = [int(value[0]) for value in values if len(value) == 1 and value[0].isdecimal()]
     if len(keys) < 2 or not len(keys) == len(values) == len(numbers):
         return []
     return [_Piece(a, b, number) for (a, b), number in zip(keys, numbers, strict=True)]
@@ -133,12 +133,15 @@ def _pieces(parse: Parse) -> list[_Piece]:
             words.words[i] == "/" and _number(parse, begin, i) is not None
         )
         gap = i > begin and words.starts[i] - words.ends[i - 1] >= 2 and words.words[i - 1] not in _ASKING
-        boxes = {"(", "["} & set(words.words[begin:i])
-        if parted or (gap and not boxes and _number(parse, begin, i) is not None):
+        if parted or (gap and not _boxed(words.words[begin:i]) and _number(parse, begin, i) is not None):
             spans.append((begin, i))
             begin = i + parted
     spans.append((begin, parse.last))
     return [_Piece(a, b, _number(parse, a, b)) for a, b in spans if a < b]
+
+
+def _boxed(words: list[str]) -> bool:
+    return "(" in words or "[" in words
 
 
 def _number(parse: Parse, first: int, last: int) -> int | None:

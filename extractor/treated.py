@@ -65,8 +65,9 @@ def read_treated(case: Case) -> Treated:
     rows = _rows(case)
     table = _of_rows(rows)
     stated = list(_statements(case))
-    told = _of_talk(case, out.leaking)
-    matched = _of_rows(_matched(case, rows), "matched") if table is None else None
+    talk = _talk(case)
+    told = _of_talk(case, talk, out.leaking)
+    matched = _of_rows(_matched(case, talk, rows), "matched") if table is None else None
     out.shares = [share for share in (table, *stated, matched, told) if share is not None]
     sure = next((s for s in out.shares if s not in (matched, told) and not s.unplaced), None)
     fields = _fields(case)
@@ -79,7 +80,7 @@ def read_treated(case: Case) -> Treated:
         or (_either(out, told, prostheses, case) if sure is None else None)
         or (_native(out, prostheses) if sure is None and loose else None)
     )
-    out.valve_of = _valve_of(case, rows)
+    out.valve_of = _valve_of(case, talk, rows)
     return out
 
 
@@ -186,17 +187,13 @@ def _placed_elsewhere(case: Case, titled: Named) -> tuple[Mention, Mention] | No
 # -- the valves a text names ------------------------------------------------------
 
 
-def _mentions(parse: Parse) -> list[Mention]:
-    return list(dict.fromkeys(parse.items.values()))
-
-
 def _strong(parse: Parse) -> bool:
-    return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in _mentions(parse))
+    return any(m.kind == "leak" and m.means.term in ("paravalvular", "closure") for m in parse.mentions)
 
 
 def _witness(parse: Parse, valve: str) -> Mention | None:
     """The words that name a leaking valve; None where its leak is denied."""
-    mentions = _mentions(parse)
+    mentions = parse.mentions
     witness = next(
         (m for m in mentions if m.kind in ("leak", "valve", "other_device") and m.means.valve == valve),
         next((m for m in mentions if m.kind == "valve" and m.means.near == valve), None),
@@ -276,7 +273,7 @@ def _closed_before(parse: Parse, standing: str) -> bool:
     told = (
         standing == "prior"
         or "history" in parse.cue_kinds()
-        or any(m.kind == "size" and m.means.form == "date" for m in _mentions(parse))
+        or any(m.kind == "size" and m.means.form == "date" for m in parse.mentions)
     )
     return (
         told
@@ -317,7 +314,7 @@ def _fields(case: Case) -> Named:
     """The valves in the field of a form that names the treated one: "Valve position: mitral"."""
     found: Named = {}
     for parse, _, standing in case.parses:
-        opened = next((m for m in _mentions(parse) if m.kind == "valve" and m.means.field), None)
+        opened = next((m for m in parse.mentions if m.kind == "valve" and m.means.field), None)
         if opened is None or standing == "planned":
             continue
         end = opened.last
@@ -331,7 +328,7 @@ def _fields(case: Case) -> Named:
 def _prostheses(case: Case) -> Named:
     found: Named = {}
     for parse, _, _ in case.parses:
-        for mention in _mentions(parse):
+        for mention in parse.mentions:
             if (mention.kind == "valve" and mention.means.valve and mention.means.prosthesis) or (
                 mention.kind == "other_device" and mention.means.valve
             ):
@@ -367,7 +364,7 @@ def _named_at_all(case: Case) -> Named:
         for parse, _, _ in case.parses:
             if any(m.kind == "other_device" and m.means.role == "ring" for m in parse.nouns):
                 continue
-            for mention in _mentions(parse):
+            for mention in parse.mentions:
                 if mention.kind == "valve" and (mention.means.near if place else mention in spoken_of(parse)):
                     found[mention.means.near or mention.means.valve] = mention
         if found:
@@ -378,10 +375,9 @@ def _named_at_all(case: Case) -> Named:
 # -- how the devices divide -------------------------------------------------------
 
 
-def _of_talk(case: Case, leaking: Named) -> Share | None:
+def _of_talk(case: Case, talk: dict[int, str], leaking: Named) -> Share | None:
     """By the valve the narrative was talking about when a device was named."""
     share = Share("narrative", {})
-    talk = _talk(case)
     for device in case.main.today():
         if not device.in_place:
             continue
@@ -448,9 +444,8 @@ def _rows(case: Case) -> list[_Row]:
     return rows
 
 
-def _matched(case: Case, rows: list[_Row]) -> list[_Row]:
+def _matched(case: Case, talk: dict[int, str], rows: list[_Row]) -> list[_Row]:
     """The rows of a table without valves, each with the valve at which the narrative has its size."""
-    talk = _talk(case)
     words: Named = {}
     for parse, _, _ in case.parses:
         for named in spoken_of(parse):
@@ -481,10 +476,9 @@ def _of_rows(rows: list[_Row], source: str = "implants") -> Share | None:
     return share if share.units else None
 
 
-def _valve_of(case: Case, rows: list[_Row]) -> dict[int, str]:
+def _valve_of(case: Case, talk: dict[int, str], rows: list[_Row]) -> dict[int, str]:
     """The valve of each device: that of a table row with the same size, else the one talked about."""
     left = [row for row in rows if row.valve is not None]
-    talk = _talk(case)
     found: dict[int, str] = {}
     for device in case.main.devices:
         match = next(
@@ -572,7 +566,7 @@ def _counting_others(parse: Parse) -> set[int]:
     """As in "4 leaflets seen (2 aortic, 2 mitral)": the numbers of things that are no device."""
     return {
         number
-        for m in _mentions(parse)
+        for m in parse.mentions
         if m.kind == "count"
         and m.means.word is None
         and (number := m.means.number or m.value)
@@ -605,7 +599,7 @@ def _valves_named(parse: Parse) -> list[Mention]:
     """Valves and their leaks, in text order."""
     leaks = [
         m
-        for m in _mentions(parse)
+        for m in parse.mentions
         if m.kind == "leak" and m.means.valve and not m.means.flow and not denied(parse, m)
     ]
     return sorted([*spoken_of(parse), *leaks], key=lambda m: m.first)
@@ -621,7 +615,7 @@ def _numbers(parse: Parse) -> list[tuple[int, int]]:
             continue
         if phrase.quantity is not None and not (phrase.headless and phrase.ordinal):
             found.append((phrase.head_first, phrase.quantity))
-    for mention in _mentions(parse):
+    for mention in parse.mentions:
         number = mention.means.number or mention.value if mention.kind == "count" else None
         if number and number <= _MOST and mention.first not in taken and _bare(parse, mention):
             found.append((mention.first, number))

@@ -119,3 +119,17 @@ def test_circumstances_a_leak_is_a_leak(coder: Coder, text: str, units: dict[str
 )  # fmt: skip
 def test_circumstances_reasons(coder: Coder, text: str, reason: str, why: str) -> None:
     assert reason in {r.code for r in coder.suggest(text).reasons}, why
+
+
+@pytest.mark.parametrize(
+    ("title", "status", "why"),
+    [
+        ("Procedure: PVL device closure - mitral", "ready", "in a title"),
+        ("Paravalvular leak plug closure, mitral", "ready", "by what is done"),
+        ("History: PVL device closure 2019, mitral", "none", "of another year"),
+    ],
+)
+def test_circumstances_leak_named_by_the_device_alone(
+    coder: Coder, title: str, status: str, why: str
+) -> None:
+    assert coder.suggest(f"{title}\n\nA 12 mm AVP II was deployed and released.").status == status, why

@@ -117,6 +117,27 @@ def test_claims_summary_tells_when_there_is_no_narrative(coder: Coder) -> None:
     assert len(case.main.today()) == 1
 
 
+BOTH_VALVES = (
+    "Closure of aortic and mitral paravalvular leaks.\n\nDESCRIPTION:\nAn 8 mm AVP II was released in the "
+    "aortic leak. A 12 mm AVP II was released in the mitral leak.\n\nCONCLUSIONS:\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("summary", "status", "why"),
+    [
+        ("1. Closure of the aortic leak (8 mm AVP II).\n2. Closure of the mitral leak (12 mm AVP II).",
+         "ready", "each tells of its valve"),
+        ("Closure of the mitral leak with one plug.", "ready", "of one valve of two"),
+        ("Closure of the mitral leak with three plugs.", "review", "more than there are"),
+    ],
+)  # fmt: skip
+def test_claims_summary_of_one_valve_is_compared_with_that_valve(
+    coder: Coder, summary: str, status: str, why: str
+) -> None:
+    assert coder.suggest(BOTH_VALVES + summary).status == status, why
+
+
 def test_claims_evidence_is_text_of_the_note(coder: Coder) -> None:
     text = LEAK + TWO + "IMPRESSION: Closure with three plugs."
     words = {text[c.start : c.end] for c in claims(coder, text)}

@@ -455,3 +455,8 @@ def test_coder_is_in_doubt_where_a_loss_may_be_told(text: str, devices: int) -> 
 def test_coder_reads_the_device_of_a_denied_loss(text: str) -> None:
     """What did not happen to a device still tells that there was one."""
     assert told(text).status != "none"
+
+
+@pytest.mark.parametrize("note", ["0||¹", "Devices opened / left: ² / ¹", "Plugs used: ²"])
+def test_coder_takes_a_raised_figure_for_no_number(note: str) -> None:
+    assert CODER.suggest(note).status == "none"

@@ -340,3 +340,20 @@ def test_implants_two_blanks_behind_a_full_stop_make_no_row(coder: Coder) -> Non
 def test_implants_field_that_says_none_counts_none(coder: Coder) -> None:
     text = "A 10 mm AVP II was opened and recaptured. An 8 mm AVP II was brought out.\n\n"
     assert count(coder, text + "Implants: none\n") == (0, 0)
+
+
+def test_implants_dots_lead_to_what_became_of_an_article(coder: Coder) -> None:
+    note = (
+        "Mitral PVL closure.\n\nImplant log\n 1. AVP II 10 mm ... Explanted\n 2. AVP II 14 mm ... Implanted\n"
+    )
+    devices = coder.analyse(note).case.timelines["implants"].devices
+    assert [(d.size, d.state) for d in devices] == [("10 mm", "removed"), ("14 mm", "released")]
+
+
+def test_implants_list_of_earlier_ones_is_history(coder: Coder) -> None:
+    note = (
+        "Mitral PVL closure. A 10 mm AVP II was released.\n\nIMPLANTS THIS ENCOUNTER\n"
+        "  AVP II 10 MM (mitral PVL)  qty 1\n"
+        "IMPLANTS - PRIOR (device registry)\n  AVP II 8 MM (aortic PVL) 06/2023  qty 1\n"
+    )
+    assert coder.suggest(note).units == {"93590": 1}

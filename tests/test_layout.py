@@ -115,6 +115,14 @@ def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
     assert roles(text) == ["description"]
 
 
+def test_layout_result_of_each_attempt_is_a_field_of_it() -> None:
+    text = (
+        "Technique: The leak was crossed.\nAttempt 1: 8 mm plug. Result: removed.\n"
+        "Attempt 2: 6 mm plug. Result: released."
+    )
+    assert "summary" not in roles(text)
+
+
 def test_layout_findings_before_the_narrative_are_findings() -> None:
     text = "Disposition: ward\n\nFindings: Leak closed with a plug.\n\nTechnique: A plug was released."
     assert roles(text) == ["plan", "body", "findings", "body", "description"]

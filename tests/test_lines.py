@@ -97,3 +97,13 @@ def test_lines_written_keeps_every_place(text: str) -> None:
 )
 def test_lines_written_is_plain_typing(text: str, expected: str) -> None:
     assert " ".join(written(text).split()) == expected
+
+
+def test_lines_a_note_of_columns_alone_is_not_wrapped() -> None:
+    text = (
+        "BLOOD LOSS      minimal\n"
+        "SPECIMEN        nil\n"
+        "COMPLICATION    nil\n"
+        "FLUORO / DAP    66 min / 141 Gy.cm2"
+    )
+    assert [line.text for line in read_lines(text, lambda _: None)] == text.split("\n")

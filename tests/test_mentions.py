@@ -11,7 +11,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
 from extractor.lines import written
-from extractor.mentions import LAYERS, MentionFinder, _split, match_text
+from extractor.mentions import LAYERS, MentionFinder, match_text, split_words
 from extractor.rules import load_rules, spellings
 
 BOOK = load_rules()
@@ -211,7 +211,7 @@ def test_mentions_phrases_split_as_notes_do() -> None:
     phrases = [
         p for rule in BOOK.rules if rule.kind != "section" for p in spellings((*rule.phrases, *rule.plurals))
     ]
-    differing = [p for p in phrases if FINDER.words(p).words != _split(p)]
+    differing = [p for p in phrases if FINDER.words(p).words != split_words(p)]
     assert differing == []
 
 
@@ -257,8 +257,10 @@ def test_mentions_phrase_hashes_match_what_docs_match() -> None:
     by_hashes = PhraseMatcher(FINDER._vocab, attr="ORTH")
     phrases = {rule.id: (*rule.phrases, *rule.plurals) for rule in BOOK.rules if rule.phrases or rule.plurals}
     for key, some in phrases.items():
-        by_docs.add(key, [Doc(FINDER._vocab, words=_split(spelling)) for spelling in spellings(some)])
-        by_hashes.add(key, FINDER._patterns(some))
+        by_docs.add(key, [Doc(FINDER._vocab, words=split_words(spelling)) for spelling in spellings(some)])
+        by_hashes.add(key, FINDER._hashes(map(split_words, spellings(some))))
     for some in phrases.values():
-        doc = Doc(FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in _split(phrase)])
+        doc = Doc(
+            FINDER._vocab, words=[word for phrase in spellings(some)[:50] for word in split_words(phrase)]
+        )
         assert sorted(by_hashes(doc)) == sorted(by_docs(doc))

@@ -43,6 +43,8 @@ def loaded_after(code: str) -> set[str]:
         "from extractor import Note, read, InputError",
         "from extractor.cli import app; app(['--help'])",
         "from extractor.cli import app; app(['code', '--help'])",
+        "from extractor.cli import app; app(['export', '--help'])",
+        "from extractor.cli import app; app(['export', 'no-such-note.txt', '--to', 'prodigy'])",
         "from extractor.cli import app; app(['rules', 'check', '--help'])",
         "from extractor.cli import app; app(['rules', 'impact', '--help'])",
         "from extractor.cli import app; app(['--version'])",
@@ -58,7 +60,7 @@ def test_packaging_light_uses_import_nothing_heavy(code: str) -> None:
 
 def test_packaging_every_command_and_option_has_help() -> None:
     paths = [path for path, _ in commands()]
-    assert {("code",), ("explain",), ("evaluate",), ("rules",)} <= set(paths)
+    assert {("code",), ("export",), ("explain",), ("evaluate",), ("rules",)} <= set(paths)
     assert {("rules", name) for name in ("check", "try", "impact")} <= set(paths)
     for path, command in commands():
         assert command.help, path
@@ -113,5 +115,5 @@ def test_packaging_rules_travel_in_the_wheel() -> None:
 
 def test_packaging_gold_notes_are_complete() -> None:
     files = sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))
-    assert len(files) == 53
-    assert sum(path.read_bytes().count(b"\n") for path in files) == 1014
+    assert len(files) == 60
+    assert sum(path.read_bytes().count(b"\n") for path in files) == 1123

@@ -178,10 +178,10 @@ def test_readers_duplicate_id_keeps_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("missing.txt", "I001"), ("letter.docx", "I003"), ("empty", "I004"), ("empty.jsonl", "I005")],
+    [("missing.txt", "I001"), ("letter.doc", "I003"), ("empty", "I004"), ("empty.jsonl", "I005")],
 )
 def test_readers_bad_path_is_one_clear_error(tmp_path: Path, name: str, code: str) -> None:
-    (tmp_path / "letter.docx").write_text("x")
+    (tmp_path / "letter.doc").write_text("x")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.jsonl").write_text("\n \n")
     (tmp_path / "good.txt").write_text("leak")

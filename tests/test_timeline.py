@@ -451,6 +451,30 @@ TOLD_PLAINLY = [
 ]  # fmt: skip
 
 
+def test_timeline_same_size_at_the_other_valve_is_another_device(coder: Coder) -> None:
+    note = (
+        "Procedures: Mitral PVL closure, Aortic PVL closure\n\n"
+        "--- AORTIC ---\n Device: AVP II 8 mm -> RELEASED\n"
+        "--- MITRAL ---\n Device: AVP II 12 mm at 11 -> RELEASED\n Device: AVP II 8 mm at 12 -> RELEASED\n"
+    )
+    assert coder.suggest(note).units == {"93590": 1, "93591": 1, "93592": 1}
+
+
+def test_timeline_device_named_before_a_colon_is_the_one_told_of(coder: Coder) -> None:
+    told = "A 12 mm AVP II was released. ADO II 5/4: the device was too long and was withdrawn."
+    assert outcomes(coder, LEAK + told) == [("12 mm", "implanted"), ("5 / 4", "removed")]
+
+
+def test_timeline_act_by_name_releases_no_device_that_only_was_chosen(coder: Coder) -> None:
+    told = (
+        "We had chosen an 8 mm AVP 4. A 10 mm AVP II was deployed and released.\n\nStatement: I performed "
+        "the key portions, including crossing of the leak and device release."
+    )
+    suggestion = coder.suggest(LEAK + told)
+    assert "8 mm" not in [d.size for d in suggestion.devices if d.outcome == "implanted"]
+    assert suggestion.units != {"93590": 1, "93592": 1}
+
+
 def test_timeline_release_that_keeps_the_wire_is_of_the_device(coder: Coder) -> None:
     told = "A 10 mm AVP II was opened. Device released keeping the wire in the leak."
     (device,) = coder.analyse(LEAK + told).case.main.devices

@@ -7,8 +7,20 @@ text are turned into one text, and offsets refer to that. What cannot be read
 becomes an ``InputError`` that costs that note only. No message quotes a note.
 """
 
-from extractor.readers.note import MAX_CHARS, Note, Standing
+from extractor.readers.address import shown
+from extractor.readers.note import MAX_CHARS, Found, Note, Standing, place
 from extractor.readers.options import Options
-from extractor.readers.source import SUFFIXES, read
+from extractor.readers.source import SUFFIXES, read, read_all
 
-__all__ = ["MAX_CHARS", "SUFFIXES", "Note", "Options", "Standing", "read"]
+__all__ = [
+    "MAX_CHARS",
+    "SUFFIXES",
+    "Found",
+    "Note",
+    "Options",
+    "Standing",
+    "place",
+    "read",
+    "read_all",
+    "shown",
+]

@@ -41,9 +41,9 @@ def text_note(source: str, note_id: str, data: bytes) -> Found:
     where = place(source)
     if len(data) > MAX_TEXT_BYTES:
         return too_large(where, f"more than {MAX_CHARS:,} characters")
-    binary = _binary(where, data)
-    if binary:
-        return binary
+    wrong = binary(where, data)
+    if wrong:
+        return wrong
     text = _decode(where, data)
     if isinstance(text, InputError):
         return text
@@ -58,9 +58,9 @@ def _records(path: str, file: BinaryIO) -> Iterator[Found]:
         number += 1
         start, offset = offset, offset + len(data)
         if number == 1:
-            binary = _binary(path, data)
-            if binary:
-                yield binary
+            wrong = binary(path, data)
+            if wrong:
+                yield wrong
                 return
         if len(data) > _MAX_LINE_BYTES and not data.endswith(b"\n"):
             while (rest := file.readline(_MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
@@ -118,7 +118,8 @@ def _record_id(record: dict[str, Any]) -> str | None:
     return None
 
 
-def _binary(where: str, data: bytes) -> InputError | None:
+def binary(where: str, data: bytes) -> InputError | None:
+    """The error of a file that is no text, or no UTF-8, by its first bytes."""
     head = data[:8192]
     if head.startswith(_UTF16_BOMS):
         return InputError(

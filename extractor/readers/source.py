@@ -21,8 +21,21 @@ Reader = Callable[[str, Options], Iterator[Found | Version]]
 # Imported when first needed: a text file waits for no PDF library.
 _READERS = {
     ".txt": "plain:read_text",
-    ".jsonl": "plain:read_jsonl",
+    ".jsonl": "content:read_lines",
+    ".ndjson": "content:read_lines",
+    ".json": "content:read_json",
+    ".csv": "delimited:read_csv",
+    ".tsv": "delimited:read_tsv",
+    ".parquet": "parquet:read_parquet",
+    ".hl7": "hl7v2:read_hl7",
+    ".xml": "ccda:read_xml",
+    ".rtf": "document:read_document",
+    ".docx": "document:read_document",
+    ".pdf": "document:read_document",
+    ".html": "document:read_document",
+    ".htm": "document:read_document",
 }
+_DATABASE = "database:read_database"
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
 
@@ -31,23 +44,22 @@ def read(
     paths: Iterable[str | Path],
     on_error: Callable[[InputError], None],
     options: Options | None = None,
-    unique: bool = True,
 ) -> Iterator[Note]:
-    r"""Yield the notes of all sources, in order, one at a time.
+    r"""Yield the notes of all sources, in order, one at a time; of two with one id the first.
+
+    It needs memory for every id; see ``read_all`` for a source of any size.
 
     Parameters
     ----------
     paths
         Files, folders (all files in them and below whose kind is known, sorted by path,
-        hidden ones left out), or ``-`` for one note from standard input.
+        hidden ones left out), the URL of a database (``postgresql://host/database``, with
+        a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
         ``InputNotice`` tells of something that was left out as it should.
     options
-        Names of columns and fields, where the guesses do not fit.
-    unique
-        Of two notes with one id, keep the first. Needs memory for every id; a caller
-        that looks for repetitions itself says ``False``.
+        Names of columns and fields, where the guesses do not fit, and the query of a database.
 
     Yields
     ------
@@ -64,19 +76,22 @@ def read(
     [('letter', 'Dear colleague,\r\n')]
     >>> folder.cleanup()
     """
-    options = options or Options()
     first_seen: dict[str, str] = {}
+    for found in read_all(paths, options):
+        if isinstance(found, InputError):
+            on_error(found)
+            continue
+        if found.note_id in first_seen:
+            on_error(repeated(found, first_seen[found.note_id]))
+            continue
+        first_seen[found.note_id] = place(found.source, found.line)
+        yield found
+
+
+def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
+    """Notes and errors as they come, also notes that repeat an id; see ``read``."""
     for path in paths:
-        for found in _whole(_source(str(path), options)):
-            if isinstance(found, InputError):
-                on_error(found)
-                continue
-            if unique and found.note_id in first_seen:
-                on_error(repeated(found, first_seen[found.note_id]))
-                continue
-            if unique:
-                first_seen[found.note_id] = place(found.source, found.line)
-            yield found
+        yield from _whole(_source(str(path), options or Options()))
 
 
 def repeated(note: Note, first: str) -> InputError:
@@ -109,6 +124,8 @@ def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
 def _source(path: str, options: Options) -> Iterator[Found | Version]:
     if path == "-":
         yield text_note("-", "stdin", sys.stdin.buffer.read(MAX_TEXT_BYTES + 1))
+    elif "://" in path:
+        yield from _reader(_DATABASE)(path, options)
     elif os.path.isdir(path):
         yield from _folder(path, options)
     elif not os.path.lexists(path):

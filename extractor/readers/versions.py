@@ -7,13 +7,15 @@ addenda beneath it. What is left out is told, never dropped in silence.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
-from extractor.errors import InputNotice
+from extractor.errors import InputError, InputNotice
+from extractor.readers.attachment import told_once
 from extractor.readers.note import Found, Note, checked, place
 
 ADDENDUM = "\n\nADDENDUM:\n"
@@ -29,7 +31,8 @@ class Version:
     note_id
         Id of the note; versions of one note share it.
     text
-        Its text.
+        Its text; ``None`` where the source tells of its standing only ("now signed") and
+        means the text that it sent before.
     source, line
         Where it is, as in ``Note``.
     standing
@@ -42,16 +45,34 @@ class Version:
         Id of the note that this one is an addendum to.
     replaces
         Id of the note that this one stands in for.
+    alias
+        Another id by which addenda and replacements may name this version.
+    name
+        The id that the note gets, where ``note_id`` holds more to tell it from others.
+    unreadable
+        Why its text cannot be read. It costs the note that it is the newest version of,
+        or an addendum to: without it that note would not be whole.
     """
 
     note_id: str
-    text: str
+    text: str | None
     source: str
     line: int | None = None
     standing: Literal["final", "preliminary", "cancelled"] = "final"
     revision: str = ""
     parent: str | None = None
     replaces: str | None = None
+    alias: str | None = None
+    name: str | None = None
+    unreadable: InputError | None = None
+
+    @property
+    def shown(self) -> str:
+        """The id that users see."""
+        return self.name or self.note_id
+
+
+_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, name, unreadable"
 
 
 class Versions:
@@ -79,7 +100,8 @@ class Versions:
         self._base = sqlite3.connect("")  # a private file that SQLite deletes
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
-            "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT)"
+            "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
+            "name TEXT, unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -95,8 +117,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            "INSERT INTO version (note_id, text, source, line, standing, revision, parent, replaces) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.note_id,
                 version.text,
@@ -106,6 +127,9 @@ class Versions:
                 version.revision,
                 version.parent,
                 version.replaces,
+                version.alias,
+                version.name,
+                _packed(version.unreadable),
             ),
         )
 
@@ -114,7 +138,7 @@ class Versions:
 
         Addenda whose note is not there, or was taken back, come last, each as a note of its own.
         """
-        for column in ("note_id", "parent", "replaces"):
+        for column in ("note_id", "parent", "replaces", "alias"):
             self._base.execute(f"CREATE INDEX IF NOT EXISTS by_{column} ON version ({column})")
         self._base.execute("CREATE TABLE IF NOT EXISTS told (note_id TEXT PRIMARY KEY)")
         ids = "SELECT note_id FROM version GROUP BY note_id ORDER BY min(number)"
@@ -125,22 +149,29 @@ class Versions:
 
     def _note(self, note_id: str, root: bool) -> Iterator[Found]:
         newest, *older = self._newest_first(note_id)
-        if self._is_told(note_id) or (root and newest.parent is not None):
+        if self._is_told(note_id) or (root and self._belongs(newest)):
             return
+        counts = "that one cannot be read" if newest.unreadable else "that one is read"
         for version in older:
-            yield _notice(
-                "N001", version, "another version of this note is signed or newer", "that one is read"
+            yield version.unreadable or _notice(
+                "N001", version, "another version of this note is signed or newer", counts
             )
         self._tell(note_id)
         replacing = self._replacing(note_id)
         if newest.standing == "cancelled":
             yield _notice("N002", newest, "the source takes this note back", "it is not read")
         elif replacing:
-            yield _notice("N001", newest, f"note {replacing} of this source replaces it", "that one is read")
+            by = self._replacing(note_id, "coalesce(name, note_id)")
+            yield _notice("N001", newest, f"note {by} of this source replaces it", "that one is read")
+        elif newest.unreadable:
+            yield newest.unreadable
+        elif newest.text is None:
+            problem = "the source tells of this note without its text"
+            yield _notice("N010", newest, problem, "give the source that has the text too")
         else:
-            yield self._whole(newest, "final" if root else "addendum")
+            yield from self._whole(newest, "final" if root else "addendum")
 
-    def _whole(self, newest: Version, standing: Literal["final", "addendum"]) -> Found:
+    def _whole(self, newest: Version, standing: Literal["final", "addendum"]) -> Iterator[Found]:
         """A version with the addenda to it, and to what it replaces, beneath it."""
         parts = [newest]
         waiting = [newest]
@@ -149,10 +180,31 @@ class Versions:
                 self._tell(version.note_id)
                 parts.append(version)
                 waiting.append(version)
+        missing = [part for part in parts if part.unreadable or part.text is None]
+        yield from (part.unreadable for part in missing if part.unreadable)
+        if missing:
+            yield InputError(
+                "I030",
+                place(newest.source, newest.line, newest.shown),
+                f"its addendum {missing[0].shown} cannot be read, and without it the note is not whole",
+                "export the addendum again, with its text",
+            )
+            return
         draft = any(part.standing == "preliminary" for part in parts)
-        text = ADDENDUM.join(part.text for part in parts)
-        note = Note(newest.note_id, text, newest.source, newest.line, "preliminary" if draft else standing)
-        return checked(note)
+        # Some systems send the whole note again with its addendum.
+        texts = [part.text or "" for part in parts]
+        once = texts if len(texts) == 1 else told_once(texts, place(newest.source, newest.line, newest.shown))
+        if isinstance(once, InputError):
+            yield once
+            return
+        note = Note(
+            newest.shown,
+            ADDENDUM.join(once),
+            newest.source,
+            newest.line,
+            "preliminary" if draft else standing,
+        )
+        yield checked(note)
 
     def _addenda(self, note: Version) -> Iterator[Version]:
         for above in self._replaced(note):
@@ -160,11 +212,25 @@ class Versions:
                 "SELECT note_id FROM version WHERE parent = ? GROUP BY note_id ORDER BY min(number)", (above,)
             )
             for (note_id,) in rows.fetchall():
-                newest = self._newest_first(note_id)[0]
-                if newest.standing != "cancelled" and not (
-                    self._is_told(note_id) or self._replacing(note_id)
-                ):
+                newest = self._newest_first(self._standing_in(note_id))[0]
+                if newest.standing != "cancelled" and not self._is_told(newest.note_id):
                     yield newest
+
+    def _belongs(self, note: Version) -> bool:
+        """Whether a version is an addendum, or stands in for one."""
+        return any(
+            version.parent is not None
+            for note_id in self._replaced(note)
+            for version in self._newest_first(note_id)[:1]
+        )
+
+    def _standing_in(self, note_id: str) -> str:
+        """Id of the note that replaces a note in the end, its own where none does."""
+        seen = {note_id}
+        while (replacing := self._replacing(note_id)) and replacing not in seen:
+            seen.add(replacing)
+            note_id = replacing
+        return note_id
 
     def _replaced(self, note: Version) -> list[str]:
         """Ids of a note and of all that it replaces, one after the other."""
@@ -175,22 +241,36 @@ class Versions:
             if not versions:
                 break
             note = versions[0]
-        return ids
+        marks = ", ".join("?" * len(ids))
+        named = f"SELECT DISTINCT alias FROM version WHERE note_id IN ({marks}) AND alias IS NOT NULL"
+        return ids + [alias for (alias,) in self._base.execute(named, ids).fetchall() if alias not in ids]
 
     def _newest_first(self, note_id: str) -> list[Version]:
-        """Versions of a note, drafts last."""
+        """Versions of a note, drafts last; what tells of a standing has the text that it means."""
         rows = self._base.execute(
-            "SELECT note_id, text, source, line, standing, revision, parent, replaces FROM version "
-            "WHERE note_id = ? "
+            f"SELECT {_COLUMNS} FROM version WHERE note_id = ? "
             "ORDER BY standing = 'preliminary', length(revision) DESC, revision DESC, number DESC",
             (note_id,),
         )
-        return [Version(*row) for row in rows]
+        versions = [_version(row) for row in rows]
+        if not versions or versions[0].text is not None or versions[0].unreadable:
+            return versions[:1] + [one for one in versions[1:] if one.text is not None or one.unreadable]
+        told, *rest = versions
+        rest = [one for one in rest if one.text is not None or one.unreadable]
+        if not rest:
+            return [told]
+        now = _age(told)
+        meant = max(rest, key=lambda one: (_age(one) <= now, _age(one)))
+        return [
+            replace(meant, standing=told.standing, revision=told.revision),
+            *(one for one in rest if one is not meant),
+        ]
 
-    def _replacing(self, note_id: str) -> str | None:
+    def _replacing(self, note_id: str, column: str = "note_id") -> str | None:
         row = self._base.execute(
-            "SELECT note_id FROM version WHERE replaces = ? AND note_id != ? AND standing = 'final'",
-            (note_id, note_id),
+            f"SELECT {column} FROM version WHERE note_id != ? AND standing = 'final' AND (replaces = ? OR "
+            "replaces IN (SELECT alias FROM version WHERE note_id = ? AND alias IS NOT NULL))",
+            (note_id, note_id, note_id),
         ).fetchone()
         return None if row is None else str(row[0])
 
@@ -201,5 +281,18 @@ class Versions:
         self._base.execute("INSERT OR IGNORE INTO told VALUES (?)", (note_id,))
 
 
+def _age(version: Version) -> tuple[int, str]:
+    return len(version.revision), version.revision
+
+
+def _packed(error: InputError | None) -> str | None:
+    return None if error is None else json.dumps([error.code, error.where, error.problem, error.remedy])
+
+
+def _version(row: tuple[Any, ...]) -> Version:
+    version = Version(*row[:-1])
+    return version if row[-1] is None else replace(version, unreadable=InputError(*json.loads(row[-1])))
+
+
 def _notice(code: str, version: Version, problem: str, remedy: str) -> InputNotice:
-    return InputNotice(code, place(version.source, version.line, version.note_id), problem, remedy)
+    return InputNotice(code, place(version.source, version.line, version.shown), problem, remedy)
