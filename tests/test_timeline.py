@@ -463,7 +463,7 @@ def test_timeline_same_size_at_the_other_valve_is_another_device(coder: Coder) -
 ALIKE = [
     ("AVP II 8 mm, most lateral. AVP II 8 mm next to it. Both let go at the same time.", 2, "beside it"),
     (
-        "One plug over each wire.\n - AVP II 8 mm, posterior\n - AVP II 8 mm, middle\nAll released.",
+        "Over the wires:\n - AVP II 8 mm, posterior\n - AVP II 8 mm, middle\nAll released.",
         2,
         "a list",
     ),
