@@ -1,5 +1,6 @@
 # make run   install, then code every demo note and print the suggestions
 # make test  install, then run the tests
+# make spark install Spark too, then run its tests; needs Java 17 or later
 # A second call does not install again; VENV and PYTHON may be overridden.
 
 VENV ?= .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint types rules clean
+.PHONY: run test lint types rules spark clean
 
 run: $(VENV)/.installed
 	@$(BIN)/pvl code sample_notes/demo --format table
@@ -26,6 +27,9 @@ types: $(VENV)/.installed-dev
 rules: $(VENV)/.installed-dev
 	$(BIN)/pvl rules check --notes sample_notes/gold
 
+spark: $(VENV)/.installed-spark
+	$(BIN)/python -m pytest -q tests/test_spark.py
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
 
@@ -41,3 +45,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-spark: $(VENV)/.installed-dev
+	$(PIP) install --constraint constraints.txt --editable '.[dev,spark]'
+	@touch $@

@@ -408,7 +408,7 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     final = sum(d.in_place for d in timeline.today())
     known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
-        beside = not narrates and _is_share(statement.told_valve, statement.low, case.main)
+        beside = statement.kind == "total" and _is_share(statement.told_valve, statement.low, case.main)
         if not (beside or _of_one_valve(statement, timeline) or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims

@@ -83,6 +83,13 @@ class ExportFormat(StrEnum):
     displacy_html = "displacy-html"
 
 
+class Engine(StrEnum):
+    """What runs over a corpus."""
+
+    local = "local"
+    spark = "spark"
+
+
 class ScoreFormat(StrEnum):
     """Forms in which figures are written."""
 
@@ -344,6 +351,16 @@ def batch(
     parent_column: ParentColumn = None,
     query: Query = None,
     patterns: Patterns = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            "--engine", help="spark: tables by a cluster, from files with a note a row; needs pvl[spark]."
+        ),
+    ] = Engine.local,
+    master: Annotated[
+        str | None,
+        typer.Option("--master", metavar="URL", help="For spark: the cluster, or local[N] for this machine."),
+    ] = None,
 ) -> None:
     """Code a corpus of any size: tables, a worklist, errors and a report, in a folder.
 
@@ -358,6 +375,13 @@ def batch(
     options = Options(
         id_column, text_column, line_column, revision_column, status_column, parent_column, query
     )
+    if engine is Engine.spark:
+        if resume or form is not BatchFormat.parquet or workers is not None:
+            raise typer.BadParameter("--engine spark takes no --resume, --workers or --format but parquet")
+        _run_spark(sources, out, master, options, _rules(patterns) if patterns else None, time_limit)
+        return
+    if master is not None:
+        raise typer.BadParameter("--master is for --engine spark")
     job = running.Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume, options)
     try:
         with _reported(), Progress(sources, sys.stderr) as progress:
@@ -831,6 +855,37 @@ def _unwritable(out: Path, error: OSError) -> typer.Exit:
     failed = OutputError("O004", str(out), problem, "see that there is room and that you may write there")
     typer.echo(f"pvl: {printable(str(failed))}", err=True)
     return typer.Exit(FAILED)
+
+
+def _run_spark(
+    sources: list[str],
+    out: Path,
+    master: str | None,
+    options: Options,
+    rules: RuleBook | None,
+    time_limit: float,
+) -> None:
+    from importlib.util import find_spec
+    from shutil import which
+
+    from extractor.output import summary
+
+    if out.exists() and any(out.iterdir()):
+        raise typer.BadParameter(f"{printable(str(out))} is not empty: name another folder")
+    if find_spec("pyspark") is None:
+        raise typer.BadParameter("--engine spark needs the group spark: pip install 'pvl[spark]'")
+    if which("java") is None and "JAVA_HOME" not in os.environ:
+        raise typer.BadParameter(
+            "--engine spark needs Java 17 or later: put java on the path, or set JAVA_HOME"
+        )
+    from extractor.spark import run
+
+    with _reported():
+        statuses = run(sources, out, master or "local[*]", options, rules, time_limit)
+    failed = statuses.pop("failed")
+    typer.echo(f"{summary(statuses, failed)}; see {printable(str(out))}", err=True)
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def _check_results(out: Path, sources: list[str]) -> None:

@@ -124,7 +124,18 @@ def _compares(tags: Tags, i: int) -> bool:
 def _of_other(tags: Tags, i: int) -> bool:
     """As in "tried once more", "rather more than usual", "over wire no. 2 a 12 mm": no count of devices."""
     again = i in tags.cue and tags.cue[i].means.cue == "again"
-    return again or _compares(tags, i) or _labels(tags, i)
+    return again or _compares(tags, i) or _labels(tags, i) or _of_both(tags, i)
+
+
+def _of_both(tags: Tags, i: int) -> bool:
+    """As in "Both 2 and 3 were released": the numbers say which two."""
+    if tags.item[i].kind != "count" or tags.item[i].value is None:
+        return False
+    for both in (i - 1, i - 3):
+        mention = tags.item.get(both) if both >= tags.first else None
+        if mention is not None and mention.kind == "count" and mention.means.word == "both":
+            return both == i - 1 or tags.role.get(i - 1) == "conjunction"
+    return False
 
 
 def _labels(tags: Tags, i: int) -> bool:

@@ -206,6 +206,13 @@ class LayoutReader:
             inline = found is not None and bool(text[found[0] : line.end].strip())
             told = bool(starts) and starts[-1][2] in _TOLD
             telling = told and bool(text[starts[-1][1] : line.start].strip())
+            if (
+                found is not None
+                and "(" in text[line.start : found[0]]
+                and n
+                and not lines[n - 1].text.strip()
+            ):
+                telling = False  # "Intraprocedural TEE (Dr. Lee): ...": the account of somebody else
             if found is not None and found[1] == "findings" and inline and telling:
                 pass  # "Final TEE: ..." is a sentence of the narrative
             elif found is not None:

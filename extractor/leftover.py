@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from extractor.events import TrackedDevice
+from extractor.grammar import Parse
 from extractor.introduction import introduce
 from extractor.phrases import LARGEST_COUNT, LETTER_LABELS, DevicePhrase, size_key
 from extractor.reference import is_landmark, matching
@@ -227,7 +228,7 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
     if "article" in phrase.words and phrase.sizes and _ellipsis(telling, phrase):
         return False  # "A 6 mm plug was released, followed by a 12 mm plug"
     match = matching(telling, phrase, telling.active())
-    if match and phrase.sizes and _listed_beside(telling, phrase):
+    if match and phrase.sizes and (_listed_beside(telling, phrase) or _twin(telling, phrase, match)):
         return False
     if not match and _put_elsewhere(telling, phrase):
         phrase.explanation = "other target"
@@ -267,6 +268,33 @@ def _listed_beside(telling: Telling, phrase: DevicePhrase) -> bool:
     return any(telling.parse.words.words[i] in (",", ";", "+") for i in gap) or any(
         telling.parse.roles.get(i) == "conjunction" for i in gap
     )
+
+
+def _twin(telling: Telling, phrase: DevicePhrase, alike: list[TrackedDevice]) -> bool:
+    """As in "AVP II 8 mm, lateral. AVP II 8 mm next to it.": telegraphic, the next device of the same size.
+
+    The device told of before is released, or stands at the head of the sentence before in the same way.
+    """
+    if telling.listing or phrase.determiner != "bare" or not phrase.product or not _verbless(telling):
+        return False
+    if not _opens_sentence(telling.parse, phrase):
+        return False
+    if all(d.state == "released" for d in alike):
+        return True
+    before = telling.before
+    return before is not None and any(
+        p.determiner == "bare" and p.sizes == phrase.sizes and p.product == phrase.product
+        and p.explanation == f"device {telling.timeline.devices.index(alike[-1]) + 1}"
+        and _opens_sentence(before, p) and not before.actions
+        for p in before.phrases
+    )  # fmt: skip
+
+
+def _opens_sentence(parse: Parse, phrase: DevicePhrase) -> bool:
+    """Whether no word stands before a phrase in its sentence, and words that say more stand behind it."""
+    words = parse.words.words
+    ahead = any(words[i].isalpha() for i in range(parse.first, phrase.first))
+    return not ahead and any(words[i].isalpha() for i in range(phrase.last, parse.last))
 
 
 def _known_ordinal(telling: Telling, phrase: DevicePhrase) -> bool:
@@ -395,7 +423,9 @@ def _next_device(telling: Telling, phrase: DevicePhrase) -> None:
     parse = telling.parse
     form = parse.sentence.form
     verbless = _verbless(telling)
-    devices = introduce(telling, phrase)
+    alike = matching(telling, phrase, active)
+    twin = bool(alike) and (_listed_beside(telling, phrase) or _twin(telling, phrase, alike))
+    devices = introduce(telling, phrase, alike if twin else ())
     for device in devices:
         if _ellipsis(telling, phrase):
             _repeat_verb(telling, device, phrase)

@@ -219,12 +219,29 @@ def take_count(tags: Tags, phrase: DevicePhrase, mention: Mention, *, left: bool
         return False
     if number > LARGEST_SIZE:
         return False
-    if phrase.number is None and number > LARGEST_COUNT and not phrase.sizes:
+    if left and _beside(tags, mention.last):
+        phrase.sizes[:1] = [f"{number} x {phrase.sizes[0]}"] if phrase.sizes else [f"{number} mm"]
+        return True  # "a 10-8 Konar": two measures of one device
+    if (
+        phrase.number is None
+        and not phrase.sizes
+        and (number > LARGEST_COUNT or _beside(tags, mention.first))
+    ):
         # "the twelve plug", "a 10 plug": a size said without its unit.
         phrase.sizes.insert(0, f"{number} mm")
         return True
+    if number > LARGEST_COUNT and phrase.sizes:
+        return False
     phrase.number = number
     return True
+
+
+def _beside(tags: Tags, i: int) -> bool:
+    """As in "10-8": bare figures on both sides of a place between words, one character apart."""
+    one, other = (tags.item.get(k) for k in (i - 1, i))
+    return all(m is not None and m.kind == "count" and m.value is not None for m in (one, other)) and (
+        tags.words.starts[i] == tags.words.ends[i - 1] + 1
+    )
 
 
 def take_sizes(tags: Tags, phrase: DevicePhrase, mention: Mention) -> None:

@@ -53,6 +53,11 @@ def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]
     if event == "release" and not by_verb:  # "On release there was no movement."
         waiting = [d for d in telling.active() if d.state != "released"]
         return [d for d in waiting if d.state != "named"] or waiting[-1:] or focus
+    if event in ("open", "release") and any(c.means.cue == "simultaneous" for c in telling.parse.cues):
+        closed = ("named", "loaded") if event == "open" else ("named", "loaded", "deployed")
+        waiting = [d for d in telling.active() if d.state in closed]
+        if len(waiting) > 1:
+            return waiting  # "One plug over each wire. Opened together."
     if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
@@ -233,6 +238,10 @@ def _definite(
         return _by_ordinal(telling, phrase, act, usable)
     if phrase.words == {"same"} and not phrase.plural and not phrase.sizes and telling.focus:
         return telling.focus[-1:]  # "back in the sheath. Same plug opened again"
+    if act.event in _LOSSES and not (phrase.sizes or phrase.product or phrase.plural):
+        told = [d for devices in telling.known.values() for d in devices if d.state == "removed"]
+        if told:
+            return told[-1:]  # "the 8 mm plug was recaptured, the sheath advanced and the plug removed"
     pool = active or usable
     match = matching(telling, phrase, pool)
     if match:

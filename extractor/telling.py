@@ -44,10 +44,12 @@ class Telling:
         self.next_label: int | None = None  # a heading ("Plug 2.") labels the device told after it
         self.appendage = False  # an appendage device is being told of
         self.parse: Parse  # the sentence being read
+        self.before: Parse | None = None  # the one before it
         self.known: dict[int, list[TrackedDevice]] = {}  # its phrases understood so far, by id
 
     def begin(self, parse: Parse) -> None:
         """Turn to the next sentence."""
+        self.before = getattr(self, "parse", None)
         self.parse = parse
         self.known = {}
         self.site.read(parse)
@@ -191,11 +193,17 @@ class Telling:
         now = any(
             c.means.cue == "summary" and self.parse.words.words[c.first] == "now" for c in self.parse.cues
         )
-        told = {m.means.valve for m in self.parse.items.values() if m.kind in ("leak", "valve")} - {None}
-        told_valve = valve or (next(iter(told)) if len(told) == 1 else None)
+        told_valve = valve or self._valve_told(group[0])
         self.timeline.statements.append(
             Statement(low, high, start, end, role, rule, kind, valve, told_valve, acted=acted, now=now)
         )
+
+    def _valve_told(self, phrase: DevicePhrase) -> str | None:
+        """The valve that a sentence names: the last before a phrase, else the only one."""
+        named = [m for m in self.parse.mentions if m.kind in ("leak", "valve") and m.means.valve]
+        ahead = [m.means.valve for m in named if m.first < phrase.first]
+        valves = ahead[-1:] or list({m.means.valve for m in named})
+        return valves[0] if len(valves) == 1 else None
 
     def loosen(self, phrase: DevicePhrase, extra: int) -> None:
         """Write down a phrase that may be ``extra`` devices more."""

@@ -37,6 +37,8 @@ def words(coder: Coder, text: str) -> list[str]:
         ("8 mm AVP II x 2 deployed.", 2, ["8 mm"], "a multiplier behind the product"),
         ("AVP II 8 mm x2 deployed.", 2, ["8 mm"], "and behind the size"),
         ("Two (2) plugs were deployed.", 2, [], "said twice, counted once"),
+        ("A 10-8 Konar MF was deployed.", 1, ["10 x 8 mm"], "two measures of one device"),
+        ("A 6-4 ADO II was deployed.", 1, ["6 x 4 mm"], "small ones too"),
         ("A 14 x 5 mm AVP III was deployed.", 1, ["14 x 5 mm"], "a second dimension does not multiply"),
         ("An AVP 4 was deployed.", 1, [], "the number of a product name does not count"),
         ("Plug 2 was deployed.", 1, [], "a label does not count"),

@@ -115,6 +115,11 @@ def test_layout_finding_inside_the_narrative_stays_narrative() -> None:
     assert roles(text) == ["description"]
 
 
+def test_layout_account_of_somebody_else_is_no_narrative() -> None:
+    text = "Narrative: A plug was released.\n\nTEE (Dr. Lee): A plug is seen.\n"
+    assert roles(text) == ["description", "findings"]
+
+
 def test_layout_result_of_each_attempt_is_a_field_of_it() -> None:
     text = (
         "Technique: The leak was crossed.\nAttempt 1: 8 mm plug. Result: removed.\n"

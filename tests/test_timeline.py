@@ -460,6 +460,42 @@ def test_timeline_same_size_at_the_other_valve_is_another_device(coder: Coder) -
     assert coder.suggest(note).units == {"93590": 1, "93591": 1, "93592": 1}
 
 
+ALIKE = [
+    ("AVP II 8 mm, most lateral. AVP II 8 mm next to it. Both let go at the same time.", 2, "beside it"),
+    (
+        "Over the wires:\n - AVP II 8 mm, posterior\n - AVP II 8 mm, middle\nAll released.",
+        2,
+        "a list",
+    ),
+    ("AVP II 8 mm over wire one. AVP II 8 mm over wire two. Opened simultaneously.", 2, "told alike"),
+    ("AVP II 8 mm chosen. AVP II 8 mm deployed. AVP II 8 mm released.", 1, "what happens to one"),
+]
+
+
+@pytest.mark.parametrize(("text", "count", "why"), ALIKE)
+def test_timeline_devices_alike_told_briefly(coder: Coder, text: str, count: int, why: str) -> None:
+    devices = coder.analyse(LEAK + text).case.main.today()
+    assert [d.size for d in devices if d.in_place] == ["8 mm"] * count, why
+
+
+def test_timeline_alike_after_the_first_was_released_is_another(coder: Coder) -> None:
+    told = "AVP II 8 mm was released. Crossed again. AVP II 8 mm through a guide. Sat well, detached."
+    assert coder.suggest(LEAK + told).units == {"93590": 1, "93592": 1}
+
+
+def test_timeline_numbers_behind_both_say_which_two(coder: Coder) -> None:
+    told = "Device 1 - AVP II 10 mm. Opened. Device 2 - AVP II 8 mm. Opened. Both 1 and 2 released."
+    assert coder.suggest(LEAK + told).units == {"93590": 1, "93592": 1}
+
+
+def test_timeline_what_is_removed_at_last_is_what_was_recaptured(coder: Coder) -> None:
+    told = (
+        "A 10 mm AVP II was released. An 8 mm AVP II was opened. The 8 mm plug was recaptured, the sheath "
+        "advanced and the plug removed."
+    )
+    assert outcomes(coder, LEAK + told) == [("10 mm", "implanted"), ("8 mm", "removed")]
+
+
 def test_timeline_device_named_before_a_colon_is_the_one_told_of(coder: Coder) -> None:
     told = "A 12 mm AVP II was released. ADO II 5/4: the device was too long and was withdrawn."
     assert outcomes(coder, LEAK + told) == [("12 mm", "implanted"), ("5 / 4", "removed")]
