@@ -93,6 +93,9 @@ CODES = {
     "B008": "coding a note failed",
     "B009": "another process works on a run",
     "B010": "a finished part of a run is gone or damaged",
+    "B011": "the standing of a note is not known",
+    "B012": "sources are not of one kind that Spark reads",
+    "B013": "rows of a table have to be put together to notes before Spark codes them",
     # Rules.
     "R001": "a folder holds no pattern files",
     "R002": "a pattern file is of an unknown kind",
