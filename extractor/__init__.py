@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.errors import InputError, PvlError, RuleError
-    from extractor.readers import Note, read
+    from extractor.readers import Note, Options, read
     from extractor.rules import RuleBook, load_rules
     from extractor.suggestion import Suggestion
 
@@ -28,6 +28,7 @@ __all__ = [
     "Coder",
     "InputError",
     "Note",
+    "Options",
     "PvlError",
     "RuleBook",
     "RuleError",
@@ -40,6 +41,7 @@ _HOME = {
     "Coder": "extractor.coder",
     "InputError": "extractor.errors",
     "Note": "extractor.readers",
+    "Options": "extractor.readers",
     "PvlError": "extractor.errors",
     "RuleBook": "extractor.rules",
     "RuleError": "extractor.errors",

@@ -101,9 +101,9 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH",
-        help="A .txt file (one note), a .jsonl file (one object per line with id and text), a table "
-        "(.csv, .tsv, .parquet), a folder of them, the URL of a database with --query, "
-        "or - for one note from standard input.",
+        help="A note (.txt, .rtf, .docx, .pdf, .html), notes (.jsonl with id and text, FHIR .json, "
+        "HL7 v2 .hl7, C-CDA .xml), a table (.csv, .tsv, .parquet), a folder of them, the URL of a database "
+        "with --query, or - for one note of plain text from standard input.",
         show_default=False,
     ),
 ]
@@ -192,6 +192,14 @@ def code(
             "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
         ),
     ] = 1,
+    keep_text: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep-text",
+            metavar="DIR",
+            help="Write the text of each note, which offsets refer to, into this new folder as well.",
+        ),
+    ] = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
     line_column: LineColumn = None,
@@ -207,10 +215,16 @@ def code(
         id_column, text_column, line_column, revision_column, status_column, parent_column, query
     )
     _check_out(out, paths)
+    if keep_text is not None:
+        _check_empty(keep_text, paths)
     errors = _Errors()
     statuses: Counter[str] = Counter()
-    suggestions = _counted(_suggestions(read(paths, errors, options), workers), statuses)
-    with _destination(out, exact=form is not Format.table) as stream:
+    with (
+        _reported(),
+        _kept(read(paths, errors, options), keep_text) as notes,
+        _destination(out, exact=form is not Format.table) as stream,
+    ):
+        suggestions = _counted(_suggestions(notes, workers), statuses)
         if form is Format.table:
             from extractor.output import print_table
             from extractor.terminal import console
@@ -600,7 +614,7 @@ def _write_export(
     if form is ExportFormat.brat and out is not None:
         from extractor.export import brat
 
-        with _new_folder(out, force) as folder:
+        with _new_folder(out, force) as folder, _writing(out):
             brat.write(items, folder)
         return
     with _destination(out, exact=True) as stream:
@@ -781,6 +795,15 @@ def _check_folder(out: Path | None, sources: list[str], force: bool) -> None:
         raise _exists(out, "O003", "the folder holds what no export wrote", "name another folder")
 
 
+def _check_empty(out: Path, sources: list[str]) -> None:
+    """A folder for texts is a new one: what is in it may be someone's notes."""
+    _check_results(out, sources)
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
+    if out.is_symlink() or (out.exists() and any(out.iterdir())):
+        raise typer.BadParameter(f"{printable(str(out))} is not an empty folder: name one to make")
+
+
 @contextmanager
 def _new_folder(out: Path, force: bool) -> Iterator[Path]:
     """Make a folder that takes its name, and the place of an earlier one, only once it is complete."""
@@ -789,21 +812,41 @@ def _new_folder(out: Path, force: bool) -> Iterator[Path]:
     part = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.part")
     old = part.with_suffix(".old")
     try:
-        part.mkdir()
+        with _writing(out):
+            part.mkdir()
         yield part
-        if force and out.exists():
-            out.rename(old)
-        elif out.exists():
-            out.rmdir()
-        part.rename(out)
-    except OSError as error:
+        with _writing(out):
+            if force and out.exists():
+                out.rename(old)
+            elif out.exists():
+                out.rmdir()
+            part.rename(out)
+    finally:
         if old.exists() and not out.exists():
             old.rename(out)
-        raise _unwritable(out, error) from None
-    finally:
         rmtree(part, ignore_errors=True)
         if out.exists():
             rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _kept(notes: Iterator[Note], folder: Path | None) -> Iterator[Iterator[Note]]:
+    """Notes that leave their text in a folder, which appears when it is complete."""
+    if folder is None:
+        yield notes
+        return
+    from extractor.texts import keep
+
+    with _new_folder(folder, force=False) as part:
+        yield keep(notes, part)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(out, error) from None
 
 
 def _unwritable(out: Path, error: OSError) -> typer.Exit:

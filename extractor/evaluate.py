@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from extractor.errors import InputError
-from extractor.readers import Note, Options, read
+from extractor.readers import Note, Options, place, read
 from extractor.suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -225,7 +225,15 @@ def load(paths: Iterable[str | Path], on_error: Callable[[InputError], None]) ->
         if isinstance(gold, Gold):
             yield Labelled(note, gold, Path(note.source).stem)
         else:
-            on_error(gold or InputError("I018", _where(note), "no gold label", 'give the label in "gold"'))
+            on_error(
+                gold
+                or InputError(
+                    "I018",
+                    place(note.source, note.line, note.note_id),
+                    "no gold label",
+                    'give the label in "gold"',
+                )
+            )
 
 
 def notes_with_labels(
@@ -263,15 +271,16 @@ def _label(note: Note, label: Any) -> Gold | InputError:
     except ValidationError as error:
         name = ".".join(str(part) for part in error.errors()[0]["loc"]) or "gold"
         problem = f"the gold label is not usable (field {name})"
-        return InputError("I018", _where(note), problem, "correct the field; see sample_notes/README.md")
-
-
-def _where(note: Note) -> str:
-    return f"{note.source}:{note.line}, note {note.note_id}"
+        return InputError(
+            "I018",
+            place(note.source, note.line, note.note_id),
+            problem,
+            "correct the field; see sample_notes/README.md",
+        )
 
 
 def _labels(note: Note) -> dict[int, Any]:
-    if note.line is None or not note.source.lower().endswith(".jsonl"):
+    if note.line is None or not note.source.lower().endswith((".jsonl", ".ndjson", ".json")):
         return {}
     found: dict[int, Any] = {}
     with open(note.source, "rb") as file:

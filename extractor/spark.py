@@ -182,7 +182,9 @@ def _note(row: dict[str, Any]) -> Note:
     where = f"note {note_id}"
     if note_id is None or text is None:
         problem = f"it has no {'id' if note_id is None else 'text'}"
-        raise InputError("I005", where, problem, "give it one, or leave it out")
+        raise InputError(
+            "I010" if note_id is None else "I012", where, problem, "give it one, or leave it out"
+        )
     if standing not in _STANDINGS:
         raise InputError("B011", where, "its standing is not known", f"use {', '.join(_STANDINGS)}")
     found = checked(Note(note_id, text, where, standing=standing))

@@ -169,3 +169,20 @@ def test_evaluate_load_reports_unusable_labels(
         ("I005", f"{path}:4, note 4"),
     ]
     assert "lines.93590" in errors[1].problem
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "json"])
+def test_evaluate_load_reads_labels_of_json_lines_by_any_name(tmp_path: Path, suffix: str) -> None:
+    gold = {"status": "none", "lines": {}}
+    rows = [json.dumps({"id": str(n), "text": "leak", "gold": gold}) for n in range(2)]
+    (tmp_path / f"a.{suffix}").write_text("\n".join(rows))
+    errors: list[InputError] = []
+    assert [item.note.note_id for item in load([tmp_path / f"a.{suffix}"], errors.append)] == ["0", "1"]
+    assert errors == []
+
+
+def test_evaluate_load_names_a_note_without_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("leak")
+    errors: list[InputError] = []
+    assert list(load([tmp_path / "a.txt"], errors.append)) == []
+    assert [(error.code, error.where) for error in errors] == [("I018", f"{tmp_path}/a.txt, note a")]

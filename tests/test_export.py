@@ -38,6 +38,7 @@ from extractor.export import (
     tokens_of,
 )
 from extractor.export import prodigy as prodigy_format
+from extractor.naming import FileNames
 from extractor.readers import Note, read
 from extractor.suggestion import Proof, Suggestion
 
@@ -262,12 +263,12 @@ AWKWARD += [
 ]
 
 
-def test_export_brat_file_names_are_safe_and_differ() -> None:
-    names = brat.FileNames()
+def test_naming_file_names_are_safe_and_differ() -> None:
+    names = FileNames()
     made = [names.of(note_id) for note_id in AWKWARD]
     assert len({name.casefold() for name in made}) == len(AWKWARD)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,160}", name) for name in made)
-    again = brat.FileNames()
+    again = FileNames()
     assert [again.of(note_id) for note_id in AWKWARD] == made
     assert made[AWKWARD.index("a_b")] == "a_b"
     assert made[AWKWARD.index("con")] != "con"
@@ -275,8 +276,8 @@ def test_export_brat_file_names_are_safe_and_differ() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=4, alphabet="aA/.\u00e9-"), unique=True, max_size=30))
 @settings(deadline=None)
-def test_export_brat_file_names_differ_whatever_the_ids(ids: list[str]) -> None:
-    names = brat.FileNames()
+def test_naming_file_names_differ_whatever_the_ids(ids: list[str]) -> None:
+    names = FileNames()
     assert len({names.of(note_id).casefold() for note_id in ids}) == len(ids)
 
 

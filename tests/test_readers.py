@@ -7,13 +7,17 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractor.errors import InputError
+from extractor.errors import InputError, InputNotice
 from extractor.readers import Note, plain, read
+
+if TYPE_CHECKING:
+    from extractor.evaluate import Labelled
 
 SECRET = "Zebrafish"
 
@@ -65,7 +69,7 @@ def test_readers_folder_is_recursive_sorted_and_leaves_out_hidden(tmp_path: Path
     notes, errors = collect(tmp_path)
     assert [note.note_id for note in notes] == ["r1", "r2", "z", "b", "1"]
     assert [note.line for note in notes] == [1, 2, None, None, None]
-    assert errors == []
+    assert [error.code for error in errors] == ["N003"]  # readme.md
 
 
 def test_readers_is_lazy(tmp_path: Path) -> None:
@@ -200,3 +204,135 @@ def test_readers_binary_jsonl_is_one_error_not_one_a_line(tmp_path: Path) -> Non
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\x1f\x8b\x08\n\x00\n\x00\n")
     assert [error.code for error in collect(path)[1]] == ["I006"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"MSH|^~\\&|LAB|H\rTXA|1\r" + SECRET.encode(), ".hl7"),
+        (b'\xef\xbb\xbf\n{"resourceType": "Bundle", "x": "' + SECRET.encode(), ".json"),
+        (b'[{"id": "1", "resourceType": "DocumentReference"}]', ".json"),
+        (b'{"id": "1", "text": "' + SECRET.encode() + b'"}\n', ".jsonl"),
+        (b'<?xml version="1.0"?><ClinicalDocument/>', ".xml"),
+        (b"<!DOCTYPE html><html>" + SECRET.encode(), ".html"),
+        (b"NOTE_ID|LINE|NOTE_TEXT\n17|1|" + SECRET.encode(), ".csv"),
+        (b'"note_id","text"\n"17","' + SECRET.encode() + b'"', ".csv"),
+    ],
+)
+def test_readers_text_file_that_holds_another_kind_is_not_one_note(
+    tmp_path: Path, data: bytes, says: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    notes, errors = collect(tmp_path / "a.txt")
+    assert notes == []
+    assert [error.code for error in errors] == ["I019"]
+    assert says in errors[0].remedy
+    assert SECRET not in str(errors[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Report, Note\nA leak was closed.",
+        "[x] mitral { } <aortic>\nA leak.",
+        "ID: 17 | Text: A leak\nclosed | with one plug.",
+        "id,text",
+        "MSH and MRN | see chart",
+    ],
+)
+def test_readers_text_file_with_marks_of_other_kinds_is_a_note(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    assert [note.text for note in collect(tmp_path / "a.txt")[0]] == [text]
+
+
+def test_readers_gold_notes_are_all_plain_text(gold: list[Labelled]) -> None:
+    assert [
+        one.note.note_id for one in gold if plain._other_kind("", one.note.text.encode(), one.note.text)
+    ] == []
+
+
+def test_readers_folder_tells_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in (
+        "a.txt",
+        "b.doc",
+        "deep/c.DOC",
+        "scan.tiff",
+        f"x.{SECRET}",
+        "Makefile",
+        ".hidden",
+        "~$a.docx",
+    ):
+        (tmp_path / name).write_text("leak")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "deep", target_is_directory=True)
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["a"]
+    (notice,) = errors
+    assert isinstance(notice, InputNotice)
+    assert (notice.code, notice.where) == ("N003", str(tmp_path))
+    assert "2 .doc" in notice.problem
+    assert "1 .tiff" in notice.problem
+    assert "2 others" in notice.problem
+    assert "1 links to folders" in notice.problem
+    assert SECRET not in str(notice)
+
+
+def test_readers_folder_with_a_pipe_does_not_wait(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("leak")
+    os.mkfifo(tmp_path / "a.txt")
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["b"]
+    assert [(error.code, error.where) for error in errors] == [("I002", str(tmp_path / "a.txt"))]
+
+
+def test_readers_folder_without_rights_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "open.txt").write_text("leak")
+    scan = os.scandir
+
+    def scandir(folder: str) -> object:
+        if folder.endswith("shut"):
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["open"]
+    assert [(error.code, error.where) for error in errors] == [("I002", str(tmp_path / "shut"))]
+
+
+def test_readers_folder_with_one_id_in_two_kinds_is_no_version(tmp_path: Path) -> None:
+    """Neither text goes without an error: nothing says that the id means the same note."""
+    message = (
+        "MSH|^~\\&|A|B|C|D|20240105||MDM^T02|1|P|2.5\rTXA|1|OP|TX|||||||||7|||||AU\rOBX|1|TX|||one||||||F\r"
+    )
+    (tmp_path / "a.hl7").write_text(message)
+    (tmp_path / "b.csv").write_text("note_id,line,text\n7,1,two\n")
+    notes, errors = collect(tmp_path)
+    assert [note.text for note in notes] == ["one"]
+    assert [(error.code, error.where) for error in errors] == [("I011", f"{tmp_path / 'b.csv'}:2, note 7")]
+
+
+def test_readers_jsonl_lines_that_are_no_json_are_told_as_one(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", row(id="1", text="x"), *[SECRET] * 50, row(id="2", text="y"), "{")
+    notes, errors = collect(path)
+    assert [note.note_id for note in notes] == ["1", "2"]
+    assert [(error.code, error.where) for error in errors] == [("I008", f"{path}:2"), ("I008", f"{path}:53")]
+    assert "until line 51" in errors[0].problem
+    assert "until" not in errors[1].problem
+    assert SECRET not in str(errors[0])
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "hl7", "xml", "json"])
+def test_readers_file_name_that_is_no_utf8_costs_only_itself(tmp_path: Path, kind: str) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/\xe9")
+    for name in (b"/\xe9/b.", b"/\xe9."):
+        with open(os.fsencode(tmp_path) + name + kind.encode(), "w") as file:
+            file.write("leak")
+    (tmp_path / "good.txt").write_text("leak")
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["good"]
+    assert [error.code for error in errors] == ["I015", "I015"]
+    assert {error.where for error in errors} == {f"{tmp_path}/?.{kind}", f"{tmp_path}/?/b.{kind}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from extractor.errors import InputError, InputNotice
 from extractor.readers import Note, attachment, read
 from extractor.readers.hl7text import Marks, unescaped
+from extractor.readers.versions import Versions
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
@@ -201,6 +203,18 @@ def test_messages_hl7_addendum_under_the_number_of_its_note(tmp_path: Path) -> N
     assert [note.text for note in notes] == ["One plug.\n\nADDENDUM:\nA second plug."]
 
 
+def test_messages_hl7_older_version_of_an_addendum_is_told(tmp_path: Path) -> None:
+    path = hl7(
+        tmp_path,
+        mdm(tx("One plug.")),
+        mdm(tx("A second plug."), "d2", "T06", parent="d1", minute=1),
+        mdm(tx("No second plug."), "d2", "T06", parent="d1", minute=2),
+    )
+    notes, codes = collect(path)
+    assert [note.text for note in notes] == ["One plug.\n\nADDENDUM:\nNo second plug."]
+    assert codes == ["N001"]
+
+
 def test_messages_hl7_addendum_that_repeats_its_note_is_told_once(tmp_path: Path) -> None:
     note = "A 12 mm plug was placed at the aortic leak and released without any complication."
     whole = f"{note}\nAddendum: the residual leak is trivial."
@@ -339,11 +353,11 @@ def test_messages_hl7_addendum_that_cannot_be_read_costs_its_note(tmp_path: Path
     ("data", "codes", "kept"),
     [
         (b"", ["I040"], 0),
-        (b"Dear colleague,\r" + SECRET.encode(), ["I040", "I040"], 0),
+        (b"Dear colleague,\r" + SECRET.encode(), ["I040"], 0),
         (b"MSH|^~", ["I040"], 0),
         (mdm(tx("One.")).replace("TXA|", "TXB|").encode(), ["I041"], 0),
         (mdm(tx("One.")).replace("TXA|", "PV1|").encode(), ["I036"], 0),
-        (mdm(tx("One."), number="").encode(), ["I039"], 0),
+        (mdm(tx("One."), number="").encode(), ["I010"], 0),
         (oru(tx("One.")).replace("OBR|", "PV1|").encode(), ["I036"], 0),
         (mdm(tx("One.")).replace("MDM^T02", "ADT^A01").encode(), ["N011"], 0),
         (oru(["OBX|1|NM|1^Hb||12|g/dl|||||F", "OBX|2|NM|2^K||4||||||F"]).encode(), ["N011"], 0),
@@ -573,8 +587,8 @@ def test_messages_fhir_html_and_composition(tmp_path: Path) -> None:
         (report(presentedForm=None, conclusion=SECRET), "I037"),
         (docref(""), "I037"),
         (docref(" "), "I005"),
-        (docref(number=""), "I039"),
-        (docref(number=None), "I039"),  # type: ignore[arg-type]
+        (docref(number=""), "I010"),
+        (docref(number=None), "I010"),  # type: ignore[arg-type]
     ],
 )
 def test_messages_fhir_bad_resource_costs_only_its_note(
@@ -745,7 +759,7 @@ BOMB = "<!DOCTYPE x [<!ENTITY a 'lol'>" + "".join(
         ("<Bundle xmlns='http://hl7.org/fhir'/>", "I048"),
         (ccda("<structuredBody/>"), "I037"),
         (ccda(sections("")), "I037"),
-        (ccda(sections("One plug."), ""), "I039"),
+        (ccda(sections("One plug."), ""), "I010"),
         (ccda(f"<nonXMLBody><text representation='B64'>{b64(SECRET)[:-3]}</text></nonXMLBody>"), "I031"),
         (
             ccda("<nonXMLBody><text mediaType='image/tiff' representation='B64'>eA==</text></nonXMLBody>"),
@@ -824,6 +838,14 @@ def test_messages_ccda_gives_the_suggestions_of_plain_text(
     for wanted, found in zip(coder.pipe(plain), coder.pipe(notes), strict=True):
         assert (found.status, found.lines) == (wanted.status, wanted.lines), wanted.note_id
         assert [one.outcome for one in found.devices] == [one.outcome for one in wanted.devices]
+
+
+def test_messages_full_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_versions: Versions, _version: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Versions, "add", full)
+    assert collect(hl7(tmp_path, mdm(tx("One plug.")), mdm(tx("Two plugs."), "d2"))) == ([], ["I049"])
 
 
 def test_messages_notices_are_told_apart_from_errors(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_readers_tables_addendum_stands_beneath_its_note(tmp_path: Path, kind: s
         ("id words", [("a", SECRET)], ["I022"]),
         ("number text", [("a", SECRET)], ["I022"]),
         ("id text", [], ["I020"]),
-        ("id text", [("a", "x"), (None, SECRET), ("b", "y")], ["I026"]),
+        ("id text", [("a", "x"), (None, SECRET), ("b", "y")], ["I010"]),
         ("id text", [("a", "x"), ("c", None), ("b", "y")], ["I005"]),
         ("id text", [("a", "x"), ("c", SECRET + "\0"), ("b", "y")], ["I014"]),
         ("id text", [("a", "x"), ("c", SECRET), ("b", "y"), ("c", SECRET + ".")], ["I027"]),
@@ -219,7 +219,7 @@ def test_readers_tables_row_without_an_id_puts_the_lines_around_it_in_doubt(
     rows = [("a", 1, "x"), ("b", 1, "One "), (None, 2, SECRET), ("c", 1, "y"), ("d", 1, "z")]
     texts, errors = given(kind, tmp_path, "id line text", *rows)
     assert texts == {"a": "x", "d": "z"}
-    assert [error.code for error in errors] == ["I026", "I023", "I023"]
+    assert [error.code for error in errors] == ["I010", "I023", "I023"]
     scattered = [*rows, ("a", 2, "w")]
     (tmp_path / "more").mkdir()
     assert given(kind, tmp_path / "more", "id line text", *scattered)[0] == {}
@@ -268,7 +268,7 @@ def test_readers_tables_addendum_without_an_id_costs_its_note(tmp_path: Path, ki
     rows = [("a", None, "One plug."), ("x", None, "x"), ("y", None, "y"), ("", "a", SECRET), ("z", None, "z")]
     texts, errors = given(kind, tmp_path, "id parent_id text", *rows)
     assert texts == {"x": "x", "y": "y", "z": "z"}
-    assert failures(errors) == ["I026", "I023"]
+    assert failures(errors) == ["I010", "I023"]
 
 
 @every_format
@@ -331,6 +331,30 @@ def test_readers_tables_extract_in_several_files_is_never_half_a_note(tmp_path: 
     notes, errors = collect(tmp_path)
     assert [note.note_id for note in notes] == ["b"]
     assert set(failures(errors)) == {"I023", "I024"}
+
+
+def test_readers_tables_one_id_in_two_files_is_read_only_where_an_order_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,line,text\n1,1,One plug.\n2,1,the same\n")
+    (tmp_path / "b.csv").write_text(f"id,line,text\n1,1,{SECRET}\n2,1,the same\n3,1,x\n")
+    notes, errors = collect(tmp_path)
+    assert {note.note_id: note.text for note in notes} == {"2": "the same", "3": "x"}
+    assert failures(errors) == ["I027"]
+    assert "a.csv:2" in str(errors[1])
+    assert sorted(error.code for error in errors) == ["I027", "N001", "N021"]
+    assert all(SECRET not in str(error) for error in errors)
+    (tmp_path / "a.csv").write_text("id,revision,text\n1,9,One plug.\n")
+    (tmp_path / "b.csv").write_text("id,revision,text\n1,10,Two plugs.\n")
+    notes, errors = collect(tmp_path)
+    assert [note.text for note in notes] == ["Two plugs."]
+    assert [error.code for error in errors] == ["N001"]
+
+
+def test_readers_tables_addendum_in_two_files_is_read_only_where_an_order_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,parent_note_id,text\n1,,One plug.\n2,1,It was two.\n")
+    (tmp_path / "b.csv").write_text("id,parent_note_id,text\n2,1,It was three.\n")
+    notes, errors = collect(tmp_path)
+    assert notes == []
+    assert failures(errors) == ["I027", "I030"]
 
 
 # Text with delimiters
@@ -413,6 +437,20 @@ def test_readers_delimited_bad_row_costs_only_itself(tmp_path: Path, bad: str) -
     else:
         assert len(errors) == 1
         assert errors[0].where.startswith(f"{tmp_path / 'notes.csv'}:3")
+
+
+@pytest.mark.parametrize("options", [{}, {"id_column": "MRN"}])
+def test_readers_delimited_row_in_the_place_of_names_is_not_shown(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
+    (tmp_path / "a.csv").write_text(f"{SECRET},Mitral leak closed\nSmith,x\n")
+    notes, errors = collect(tmp_path / "a.csv", **options)
+    assert notes == []
+    assert [error.code for error in errors] == ["I022"]
+    assert SECRET not in str(errors[0])
+    assert "Mitral" not in str(errors[0])
+    _, errors = collect(write("parquet", tmp_path, ["Nr", "Befund"], [("a", "x")]))
+    assert "Nr, Befund" in str(errors[0])
 
 
 def test_readers_delimited_piece_of_a_text_is_no_row(tmp_path: Path) -> None:
@@ -535,6 +573,12 @@ def test_readers_database_that_fails_amid_the_rows(tmp_path: Path, more: str) ->
     assert 255 <= len(notes) < 700
     assert [error.code for error in errors] == (["I028", "I023"] if more else ["I028"])
     assert "from this row on" in errors[0].problem
+
+
+def test_readers_database_query_without_a_database_is_told(tmp_path: Path) -> None:
+    notes, errors = collect(write("csv", tmp_path, *plain()), query="SELECT 1")
+    assert len(notes) == len(demo())
+    assert [error.code for error in errors] == ["I029"]
 
 
 def test_readers_database_query_is_given_as_it_is(base: str) -> None:

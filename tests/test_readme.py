@@ -16,6 +16,7 @@ import typer
 from extractor.cli import app
 from extractor.coder import Coder
 from extractor.evaluate import Labelled
+from extractor.readers import SUFFIXES, Options
 from extractor.rules import load_rules, spellings
 from extractor.workbench import check
 
@@ -97,6 +98,14 @@ def test_readme_says_truly_what_is_still_empty(coder: Coder, gold: list[Labelled
     suggestions = list(coder.pipe(item.note for item in gold[:40]))
     empty = all(not suggestion.edits and not suggestion.queries for suggestion in suggestions)
     assert ("still empty" in TEXT) is empty
+
+
+def test_readme_names_every_kind_of_source_and_every_option_of_tables() -> None:
+    part = TEXT[TEXT.index("## Sources") : TEXT.index("## A corpus")]
+    for suffix in SUFFIXES:
+        assert f"`{suffix}`" in part
+    for name in Options.__slots__:
+        assert f"--{name.replace('_', '-')}" in part
 
 
 def test_readme_names_every_stage() -> None:

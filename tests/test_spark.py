@@ -103,7 +103,7 @@ def test_spark_bad_note_costs_only_itself(session: SparkSession) -> None:
     given = [("nul", "a\0b"), ("empty", " "), ("none", None), (None, NOTE), ("good", NOTE)]
     made = by_id(suggest(frame(session, given)))
     assert {i: row["error"] and row["error"]["code"] for i, row in made.items()} == {
-        "nul": "I014", "empty": "I005", "none": "I005", None: "I005", "good": None,
+        "nul": "I014", "empty": "I005", "none": "I012", None: "I010", "good": None,
     }  # fmt: skip
     assert made["good"]["status"] == "ready"
     assert table(suggest(frame(session, given)), "errors").count() == 4

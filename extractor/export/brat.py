@@ -9,19 +9,15 @@ offsets stay those of the note.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from extractor.export import LABELS, Annotated, Annotation
+from extractor.naming import FileNames
 
 _FEWEST_DEVICES = 12
-_LONGEST_NAME = 80
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-# Windows has devices of these names in every folder.
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 
@@ -110,35 +106,6 @@ def _parts(annotation: Annotation) -> Iterator[tuple[int, int, str]]:
         if words:
             start = annotation.start + found.start() + found.group().index(words)
             yield start, start + len(words), words
-
-
-class FileNames:
-    """Names files after note ids: safe on every system, and never two alike.
-
-    An id of ASCII letters, digits, ``-`` and ``_`` is its own name. Of any other
-    the unsafe characters become ``_`` and a digest of the id follows, as it does
-    when a name is taken already, also by one that only differs in case.
-
-    Examples
-    --------
-    >>> names = FileNames()
-    >>> names.of("A-17"), names.of("../x"), names.of("a-17")
-    ('A-17', '___x-d6b96a97d147', 'a-17-065b558c8e3c')
-    """
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def of(self, note_id: str) -> str:
-        """The name for a note id, without an ending."""
-        safe = _UNSAFE.sub("_", note_id)[:_LONGEST_NAME]
-        digest = hashlib.sha256(note_id.encode()).hexdigest()
-        plain = safe == note_id and not _RESERVED.fullmatch(note_id)
-        # The whole digest belongs to this id alone, so the last name cannot be taken.
-        names = ([safe] if plain else []) + [f"{safe}-{digest[:12]}", f"{safe}-{digest}"]
-        name = next((name for name in names if name.casefold() not in self._taken), names[-1])
-        self._taken.add(name.casefold())
-        return name
 
 
 def _annotation_conf(devices: int) -> str:

@@ -1,4 +1,4 @@
-"""Addresses: of the URL of a database, what may be shown."""
+"""Addresses: what may be shown of the URL of a database, and can be of a path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 def shown(source: str) -> str:
     """A source as messages and notes name it: of the URL of a database, what is no secret.
 
+    Of a path, bytes that are no letters are shown as question marks.
+
     Examples
     --------
     >>> shown("postgresql+psycopg://ada:secret@db.example/epic?sslpassword=secret")
@@ -19,7 +21,7 @@ def shown(source: str) -> str:
     ('postgresql://...', 'notes.csv')
     """
     if "://" not in source:
-        return source
+        return source.encode("utf-8", "replace").decode()
     url = parsed_url(source)
     dialect = source.partition("://")[0].partition("+")[0]
     named = dialect if dialect.isalnum() and len(dialect) < 20 else "database"

@@ -66,7 +66,7 @@ def _root(data: bytes, where: str) -> Element | InputError:
     except (LookupError, ValueError, RecursionError, MemoryError):
         return InputError("I043", where, "XML in an unknown encoding, or nested too deeply", AGAIN)
     if root.tag != _CLINICAL:
-        remedy = "give C-CDA; export FHIR as JSON"
+        remedy = "give C-CDA, and FHIR as JSON; keep other XML out of the folder"
         return InputError("I048", where, "XML, but no clinical document (CDA)", remedy)
     return root
 
@@ -83,7 +83,7 @@ def _safe_text(root: Element, where: str) -> str | InputError:
 def _version(root: Element, path: str) -> Found | Version:
     own = _id(root.find(f"{_CDA}id"))
     if own is None:
-        return InputError("I039", path, "the document has no id", AGAIN)
+        return InputError("I010", path, "the document has no id", AGAIN)
     key, name = own
     relation, above = _related(root)
     series = _id(root.find(f"{_CDA}setId"))

@@ -126,8 +126,19 @@ Cells = tuple[object, ...]
 """What a row holds, in this order: id, text, line, revision, status, parent; ``None`` where nothing."""
 
 
-def choose(where: str, names: Sequence[str], options: Options) -> Columns | InputError:
+def choose(where: str, names: Sequence[str], options: Options, sure: bool = False) -> Columns | InputError:
     """The columns that hold what a note needs: those that the options name, else the best guesses.
+
+    Parameters
+    ----------
+    where
+        The table, for the error.
+    names
+        Names of its columns.
+    options
+        Names that the user gave.
+    sure
+        These are names of columns, and no row of a table without them: errors may show them.
 
     Examples
     --------
@@ -142,7 +153,7 @@ name the one that holds it with --text-column')
         named = getattr(options, f"{role}_column")
         if named is None or _is_none(named, role):
             continue
-        at = _named(where, names, named, role)
+        at = _named(where, names, named, role, sure or bool(found))
         if isinstance(at, InputError):
             return at
         found[role] = at
@@ -151,7 +162,7 @@ name the one that holds it with --text-column')
             continue
         guess = _guess(names, role, found)
         if guess is None and role in ("id", "text"):
-            return _missing(where, names, role)
+            return _missing(where, names, role, sure or bool(found))
         if guess is not None:
             found[role] = guess
     for role, at in found.items():
@@ -165,29 +176,37 @@ name the one that holds it with --text-column')
     return Columns(**found)
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names of columns for a message; where a row of notes stands in their place it is not shown.
+def listed(names: Sequence[str], sure: bool = False) -> str:
+    """The names of columns for a message; where a row of notes may stand in their place it is not shown.
 
     Examples
     --------
+    >>> listed(["date", "amount"]), listed(["date", "amount"], sure=True)
+    ('the first row holds no name of a column that is known', 'the columns are date, amount')
     >>> listed(["ID", "WORDS"])
     'the columns are ID, WORDS'
     >>> listed(["17", "Two plugs were released."])
     'the first row does not hold names of columns'
     """
-    if not all(_NAME_LIKE.fullmatch(name) for name in names) or not any(names):
+    if not sure and not all(_NAME_LIKE.fullmatch(name) for name in names):
         return "the first row does not hold names of columns"
+    known = {name for guesses in _GUESSES.values() for name in guesses}
+    if not sure and not any(plain_name(name) in known for name in names):
+        return "the first row holds no name of a column that is known"
     return "the columns are " + ", ".join(name for name in names if name)
 
 
-def _named(where: str, names: Sequence[str], named: str, role: str) -> int | InputError:
+def _named(where: str, names: Sequence[str], named: str, role: str, sure: bool) -> int | InputError:
     if named in names:
         return names.index(named)
     plain = [plain_name(name) for name in names]
     if plain_name(named) in plain:
         return plain.index(plain_name(named))
     return InputError(
-        "I022", where, f"no column {named}; {listed(names)}", f"correct --{role}-column to one of the names"
+        "I022",
+        where,
+        f"no column {named}; {listed(names, sure)}",
+        f"correct --{role}-column to one of the names",
     )
 
 
@@ -215,11 +234,11 @@ def _guess(names: Sequence[str], role: str, taken: dict[str, int]) -> int | None
     )
 
 
-def _missing(where: str, names: Sequence[str], role: str) -> InputError:
+def _missing(where: str, names: Sequence[str], role: str, sure: bool) -> InputError:
     what = {"id": "the id of a note", "text": "the text of a note"}[role]
     return InputError(
         "I022",
         where,
-        f"no column with {what}; {listed(names)}",
+        f"no column with {what}; {listed(names, sure)}",
         f"name the one that holds it with --{role}-column",
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 
 from extractor.errors import InputError
-from extractor.readers.note import Found, too_large
+from extractor.readers.note import Found
 from extractor.readers.options import Options
 from extractor.readers.plain import binary, read_jsonl
 from extractor.readers.versions import Version
 
 _LARGEST = 400_000_000  # bytes of a file that is read as a whole
 _HEAD = 16_777_216
-_BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(path: str, options: Options) -> Iterator[Found | Version]:
@@ -35,16 +35,17 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        yield too_large(path, f"more than {_LARGEST:,} bytes in one JSON value; write one resource per line")
+        problem = f"the file is too large: more than {_LARGEST:,} bytes in one JSON value"
+        yield InputError("I013", path, problem, "write one resource per line (.ndjson)")
         return
     wrong = binary(path, data)
     if wrong:
         yield wrong
         return
     try:
-        value = json.loads(data.removeprefix(_BOM))
+        value = json.loads(data.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError) as error:
-        first = data.lstrip(_BOM + b" \r\n\t").partition(b"\n")[0]
+        first = data.lstrip(BOM_UTF8 + b" \r\n\t").partition(b"\n")[0]
         if _is_value(first):
             yield from read_lines(path, options)
         else:
@@ -55,13 +56,13 @@ def read_json(path: str, options: Options) -> Iterator[Found | Version]:
     if values and all(is_resource(one) for one in values):
         yield from versions_of(path, values)
     else:
-        remedy = 'give a FHIR resource, or records with "id" and "text" as .jsonl'
+        remedy = 'give FHIR, or records with "id" and "text" as .jsonl; keep other JSON out of the folder'
         yield InputError("I048", path, "JSON, but no FHIR resource", remedy)
 
 
 def _is_fhir(head: bytes) -> bool:
     """Whether a line, or as much of it as was read, is a FHIR resource."""
-    start = head.removeprefix(_BOM).lstrip()
+    start = head.removeprefix(BOM_UTF8).lstrip()
     try:
         value = json.loads(start)
     except (ValueError, RecursionError):

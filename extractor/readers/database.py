@@ -41,13 +41,13 @@ _KNOWN = {
 def read_database(url: str, options: Options) -> Iterator[Found | Version]:
     """The notes that the query of the options gives."""
     where = shown(url)
-    if not options.query or not options.query.strip():
-        remedy = "give it with --query, such as: SELECT note_id, text FROM notes"
-        yield InputError("I029", where, "a database needs a query", remedy)
-        return
     engine = _engine(url, where)
     if isinstance(engine, InputError):
         yield engine
+        return
+    if not options.query or not options.query.strip():
+        remedy = "give it with --query, such as: SELECT note_id, text FROM notes"
+        yield InputError("I029", where, "a database needs a query", remedy)
         return
     try:
         try:
@@ -66,7 +66,7 @@ def _engine(url: str, where: str) -> Engine | InputError:
         import sqlalchemy
     except ModuleNotFoundError:
         return InputError(
-            "I029", where, "reading a database needs SQLAlchemy", "install it: pip install sqlalchemy"
+            "I047", where, "reading a database needs SQLAlchemy", "install it: pip install sqlalchemy"
         )
     parsed = parsed_url(url)
     if parsed is None:
@@ -81,7 +81,7 @@ def _engine(url: str, where: str) -> Engine | InputError:
         return engine
     except ModuleNotFoundError as error:
         problem = f"the driver of the database is not installed ({error.name})"
-        return InputError("I029", where, problem, f"install it, such as: pip install {error.name}")
+        return InputError("I047", where, problem, f"install it, such as: pip install {error.name}")
     except (sqlalchemy.exc.SQLAlchemyError, TypeError, ValueError):
         return InputError("I029", where, "not the URL of a database that is known", _URL)
 
@@ -103,7 +103,7 @@ def _notes(connection: Connection, where: str, options: Options, query: str) -> 
         if not result.returns_rows:
             yield InputError("I028", where, "the query gives no rows", "give a SELECT; nothing was changed")
             return
-        columns = choose(where, list(result.keys()), options)
+        columns = choose(where, list(result.keys()), options, sure=True)
         if isinstance(columns, InputError):
             yield columns
         else:

@@ -28,6 +28,8 @@ _AGAIN = "extract the note again with all its rows; an extract in several files 
 _IN_DOUBT = "rows that cannot be read may belong to this note"
 # Behind a revision: of two that are equal, as from two files of one extract, the partial one counts.
 _ALL, _PARTIAL = "0", "1"
+# Before an id: a note of a message with the same id is another one.
+_KEY = "row/"
 _COLUMNS = "note_id, text, row, line, revision, status, parent, wrong"
 
 
@@ -193,7 +195,7 @@ an extract in several files has to be put into one
         candidates = self._candidates(note_id)
         newest = max(candidates, key=lambda candidate: candidate.rank)
         version = newest.version
-        where = place(version.source, version.line, version.note_id)
+        where = place(version.source, version.line, version.shown)
         problem = self._problem(note_id)
         spoiled = InputError("I023", where, problem, _AGAIN) if problem else None
         wrong = spoiled or version.unreadable or _undecided(newest, candidates)
@@ -231,15 +233,18 @@ an extract in several files has to be put into one
         if standing != "cancelled":  # what is taken back is not read
             text = self._text(place(self._source, row, first.note_id), parts)
         wrong = text if isinstance(text, InputError) else None
+        parent = next((part.parent for part in parts if part.parent is not None), None)
         version = Version(
-            first.note_id,
+            _KEY + first.note_id,
             None if isinstance(text, InputError) else text,
             self._source,
             row,
             standing or "preliminary",
             revision + (_PARTIAL if wrong else _ALL),
-            next((part.parent for part in parts if part.parent is not None), None),
+            None if parent is None else _KEY + parent,
+            name=first.note_id,
             unreadable=wrong,
+            tied=True,
         )
         return _Candidate(version, order, standing is not None, first.line is None and len(parts) > 1)
 
@@ -295,7 +300,7 @@ def _undecided(newest: _Candidate, candidates: list[_Candidate]) -> InputError |
         same_order = candidate.order == newest.order != ""
         same_note = (other.text, other.standing) == (version.text, version.standing)
         if not same_note and (not same_order or other.revision == version.revision):
-            return _ambiguous(place(version.source, version.line, version.note_id))
+            return _ambiguous(place(version.source, version.line, version.shown))
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
@@ -23,7 +24,6 @@ from extractor.readers.versions import Version
 Resource = dict[str, Any]
 
 _LONGEST = 80_000_000  # bytes of a line
-_BOM = b"\xef\xbb\xbf"
 _ENDS = {"DocumentReference": "content", "DiagnosticReport": "presentedForm", "Composition": "section"}
 _BACK = ("entered-in-error", "superseded", "cancelled", "deprecated")
 _SIGNED = ("", "final", "amended", "corrected", "appended", "current")
@@ -144,7 +144,7 @@ def _index(path: str) -> dict[str, int]:
 
 def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line.removeprefix(_BOM))
+        return json.loads(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):
         return None
 
@@ -219,7 +219,7 @@ def _of_resource(resource: Resource, around: _Around) -> Iterator[Found | Versio
     name = _string(resource, "id") or identifier
     if not name.strip():
         where = place(around.source, around.line)
-        yield InputError("I039", where, f"a {kind} without an id", "give it an id")
+        yield InputError("I010", where, f"a {kind} without an id", "give it an id")
         return
     where = place(around.source, around.line, name)
     standing = _standing(resource)

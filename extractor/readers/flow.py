@@ -137,7 +137,7 @@ class Flow:
         """Words of the line being written."""
         self._length += len(text)
         if self._length > MAX_CHARS:
-            raise CannotReadError("I056", f"more than {MAX_CHARS:,} characters of text", "split the document")
+            raise CannotReadError("I013", f"more than {MAX_CHARS:,} characters of text", "split the document")
         if text:
             self._words.append(text.replace("\xa0", " "))
 

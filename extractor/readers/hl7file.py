@@ -8,6 +8,7 @@ hold fewer messages than they say, and a message at which the file breaks off, a
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -20,7 +21,6 @@ _LONGEST = 80_000_000  # bytes of a segment: a document of 50 MB in base64, and 
 _END = re.compile(rb"\r\n|\r|\n")
 _FRAME = re.compile(rb"(\x0b(?=MSH|FHS|BHS)|\x1c(?=\s*$|\x0b))")
 _NUMBER = re.compile(rb"[0-9]{1,9}")
-_BOM = b"\xef\xbb\xbf"
 _EXPORT = "export the file again"
 
 
@@ -66,7 +66,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     number, rest = 0, b""
     first = True
     while chunk := file.read(_CHUNK):
-        data = rest + (chunk.removeprefix(_BOM) if first else chunk)
+        data = rest + (chunk.removeprefix(BOM_UTF8) if first else chunk)
         first = False
         held = b"\r" if data.endswith(b"\r") else b""  # a line feed may follow
         *whole, rest = _END.split(data[: len(data) - len(held)])
@@ -109,7 +109,11 @@ class _Reader:
             self._message.segments.append((number, piece))
         elif piece.strip() and not self._stray:
             self._stray = True
-            yield InputError("I040", place(self._path, number), "a line that belongs to no message", _EXPORT)
+            where, remedy = (
+                place(self._path, number),
+                "check that it is HL7 v2 (MSH|^~\\&|...), or export it again",
+            )
+            yield InputError("I040", where, "a line that belongs to no message", remedy)
 
     def finish(self) -> Iterator[RawMessage | InputError]:
         """What the end of the file leaves open."""

@@ -88,7 +88,7 @@ class _Message:
 
 def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
     """The versions of notes in a file of HL7 v2 messages."""
-    others, messages = 0, 0
+    others, messages, failed = 0, 0, False
     with open(path, "rb") as file:
         wrong = binary(path, file.read(8192))
         if wrong:
@@ -97,6 +97,7 @@ def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
         file.seek(0)
         for raw in raw_messages(path, file):
             if isinstance(raw, InputError):
+                failed = True
                 yield raw
                 continue
             messages += 1
@@ -107,7 +108,7 @@ def read_hl7(path: str, _options: Options) -> Iterator[Found | Version]:
                 yield message
             else:
                 yield from _of_document(message) if message.kind == "MDM" else _of_orders(message)
-    if not messages:
+    if not messages and not failed:
         yield InputError(
             "I040", path, "no HL7 message in this file", "check that it is HL7 v2 (MSH|^~\\&|...)"
         )
@@ -207,7 +208,7 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
         return
     key, name = _entity(message, txa[12])
     if not key:
-        yield message.broken or InputError("I039", message.place(), "no document number (TXA-12)", AGAIN)
+        yield message.broken or InputError("I010", message.place(), "no document number (TXA-12)", AGAIN)
         return
     parent, _ = _entity(message, txa[13])
     replaces = ""
@@ -302,7 +303,7 @@ def _of_orders(message: _Message) -> Iterator[Found | Version]:
             continue
         empty = False
         if not key:
-            yield message.broken or InputError("I039", where, "no order number (OBR-3, OBR-2)", AGAIN)
+            yield message.broken or InputError("I010", where, "no order number (OBR-3, OBR-2)", AGAIN)
         else:
             yield from _of_order(message, key, name, obr, seen)
     if empty:

@@ -68,7 +68,7 @@ def checked(note: Note) -> Found:
     """
     source, line, note_id, text = note.source, note.line, note.note_id, note.text
     where = place(source, line, note_id if line is not None else None)
-    if _has_surrogate(note_id):
+    if has_surrogate(note_id):
         return InputError(
             "I015", place(source, line), "the id holds half a character (a lone surrogate)", "correct the id"
         )
@@ -84,7 +84,7 @@ def checked(note: Note) -> Found:
             f"a NUL character at offset {position}",
             "export the note again, or remove the NULs",
         )
-    if _has_surrogate(text):
+    if has_surrogate(text):
         position = next(at for at, char in enumerate(text) if "\ud800" <= char <= "\udfff")
         return InputError(
             "I015",
@@ -100,7 +100,15 @@ def too_large(where: str, size: str) -> InputError:
     return InputError("I013", where, f"the note is too large: {size}", "split it into one note per procedure")
 
 
-def _has_surrogate(text: str) -> bool:
+def not_kept(where: str, error: Exception) -> InputError:
+    """The error of a source whose pieces wait on disk until all of it has been read, where they cannot."""
+    problem = f"what is read cannot be kept on disk until all is read ({type(error).__name__})"
+    remedy = "make room in the temporary folder, or name another one in SQLITE_TMPDIR"
+    return InputError("I049", where, problem, remedy)
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a text holds half a character, as one whose bytes could not be decoded does."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -27,7 +27,7 @@ def read_parquet(path: str, options: Options) -> Iterator[Found | Version]:
         pa = import_module("pyarrow")
         parquet = import_module("pyarrow.parquet")
     except ModuleNotFoundError:
-        yield InputError("I029", path, "reading Parquet needs pyarrow", "install it: pip install pyarrow")
+        yield InputError("I047", path, "reading Parquet needs pyarrow", "install it: pip install pyarrow")
         return
     try:
         table = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
@@ -36,7 +36,7 @@ def read_parquet(path: str, options: Options) -> Iterator[Found | Version]:
         return
     with table:
         names = table.schema_arrow.names
-        columns = choose(path, names, options)
+        columns = choose(path, names, options, sure=True)
         if isinstance(columns, InputError):
             yield columns
         else:

@@ -76,9 +76,14 @@ def pdf_text(data: bytes) -> str:
 
 def _text(data: bytes) -> str:
     from pypdf import PdfReader
+    from pypdf.errors import DependencyError
 
-    reader = PdfReader(io.BytesIO(data))
-    if reader.is_encrypted:
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        locked = reader.is_encrypted
+    except DependencyError:  # it would try an empty password, and cannot by the newer ciphers
+        locked = True
+    if locked:
         raise CannotReadError(
             "I053", "the PDF is locked", "save it without a password and without restrictions"
         )
@@ -95,7 +100,7 @@ def _text(data: bytes) -> str:
         pages.append(_page_text(page, number))
         length += len(pages[-1])
         if length > MAX_CHARS:
-            raise CannotReadError("I056", f"more than {MAX_CHARS:,} characters of text", "split the document")
+            raise CannotReadError("I013", f"more than {MAX_CHARS:,} characters of text", "split the document")
     return "\n".join(page for page in pages if page)
 
 

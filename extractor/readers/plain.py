@@ -6,11 +6,14 @@ A byte order mark at the start of a file is taken off; line ends stay as they ar
 from __future__ import annotations
 
 import json
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from extractor.errors import InputError
+from extractor.readers.columns import Columns, choose
 from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large
 from extractor.readers.options import Options
 
@@ -18,9 +21,17 @@ from extractor.readers.options import Options
 MAX_TEXT_BYTES = 4 * MAX_CHARS + 3
 _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_HEAD = 8192
+_UTF16_BOMS = (BOM_UTF16_LE, BOM_UTF16_BE)
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
+_OTHERS = (
+    (re.compile(rb"\x0b?(?:MSH|FHS|BHS)\|"), "HL7 v2", ".hl7"),
+    (re.compile(rb"[\[{][^\n]{0,2000}\"resourceType\"", re.S), "FHIR", ".json"),
+    (re.compile(rb"<\?xml|<ClinicalDocument\b"), "XML", ".xml"),
+    (re.compile(rb"<!doctype html|<html\b", re.I), "HTML", ".html"),
+    (re.compile(rb"\{\s*\"(?:note_)?id\"\s*:"), "JSON", ".jsonl"),
+)
+_NO_JSON = ("I007", "I008")
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
@@ -31,9 +42,29 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``."""
+    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``.
+
+    Lines next to each other that are no JSON are told as one.
+    """
+    run: list[InputError] = []  # the first of those lines
+    last = 0
     with open(path, "rb") as file:
-        yield from _records(path, file)
+        for number, found in _records(path, file):
+            if isinstance(found, InputError) and found.code in _NO_JSON:
+                run, last = run or [found], number
+                continue
+            yield from _told(run, last)
+            run = []
+            yield found
+    yield from _told(run, last)
+
+
+def _told(run: list[InputError], last: int) -> Iterator[InputError]:
+    """The error of lines that are no JSON, by the first and the last of them."""
+    for first in run:
+        alone = first.where.endswith(f":{last}")
+        until = "" if alone else f" (and so on, until line {last})"
+        yield InputError(first.code, first.where, first.problem + until, first.remedy)
 
 
 def text_note(source: str, note_id: str, data: bytes) -> Found:
@@ -47,10 +78,39 @@ def text_note(source: str, note_id: str, data: bytes) -> Found:
     text = _decode(where, data)
     if isinstance(text, InputError):
         return text
-    return checked(Note(note_id, text, source))
+    return _other_kind(where, data, text) or checked(Note(note_id, text, source))
 
 
-def _records(path: str, file: BinaryIO) -> Iterator[Found]:
+def _other_kind(where: str, data: bytes, text: str) -> InputError | None:
+    """The error of what is plain text only by its name: its notes would not be told apart."""
+    head = data[:_HEAD].removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
+    found = next(((kind, suffix) for begins, kind, suffix in _OTHERS if begins.match(head)), None)
+    kind, suffix = found or (("a table", ".csv") if _is_table(text) else ("", ""))
+    if not kind:
+        return None
+    return InputError(
+        "I019",
+        where,
+        f"no plain text but {kind}, by its first line",
+        f"give it as a file with the suffix {suffix}",
+    )
+
+
+def _is_table(text: str) -> bool:
+    """Whether the first line names columns with the id and the text of notes, and the next one has them."""
+    lines = [line for line in text[:_HEAD].splitlines() if line.strip()][:2]
+    if len(lines) < 2:
+        return False
+    for delimiter in "\t|,;":
+        names = [name.strip().strip('"') for name in lines[0].split(delimiter)]
+        columns = len(names) > 1 and choose("", names, Options())
+        if isinstance(columns, Columns) and lines[1].count(delimiter) >= columns.text:
+            return True
+    return False
+
+
+def _records(path: str, file: BinaryIO) -> Iterator[tuple[int, Found]]:
+    """Each line that is not blank: its number, and the note or the error that it is."""
     number = 0
     offset = 0
     empty = True
@@ -60,21 +120,21 @@ def _records(path: str, file: BinaryIO) -> Iterator[Found]:
         if number == 1:
             wrong = binary(path, data)
             if wrong:
-                yield wrong
+                yield number, wrong
                 return
         if len(data) > _MAX_LINE_BYTES and not data.endswith(b"\n"):
             while (rest := file.readline(_MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 offset += len(rest)
             offset += len(rest)
-            yield too_large(place(path, number), f"more than {MAX_CHARS:,} characters")
+            yield number, too_large(place(path, number), f"more than {MAX_CHARS:,} characters")
             empty = False
             continue
         if not data.strip():
             continue
         empty = False
-        yield _record(path, number, data, start)
+        yield number, _record(path, number, data, start)
     if empty:
-        yield InputError("I005", path, "the file is empty", "give one JSON object per line")
+        yield number, InputError("I005", path, "the file is empty", "give one JSON object per line")
 
 
 def _record(path: str, number: int, data: bytes, start: int) -> Found:
@@ -120,7 +180,7 @@ def _record_id(record: dict[str, Any]) -> str | None:
 
 def binary(where: str, data: bytes) -> InputError | None:
     """The error of a file that is no text, or no UTF-8, by its first bytes."""
-    head = data[:8192]
+    head = data[:_HEAD]
     if head.startswith(_UTF16_BOMS):
         return InputError(
             "I007",
@@ -134,13 +194,13 @@ def binary(where: str, data: bytes) -> InputError | None:
             "I006",
             where,
             "a binary file, not text",
-            "export the note as plain text (UTF-8) and give that file",
+            "export it as text (UTF-8), or give it the suffix of its kind",
         )
     return None
 
 
 def _decode(where: str, data: bytes, start: int = 0, line: int | None = None) -> str | InputError:
-    skip = len(_BOM) if start == 0 and data.startswith(_BOM) else 0
+    skip = len(BOM_UTF8) if start == 0 and data.startswith(BOM_UTF8) else 0
     try:
         return data[skip:].decode("utf-8")
     except UnicodeDecodeError as error:

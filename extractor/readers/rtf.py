@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field, replace
 
 from extractor.readers.flow import UNREADABLE_FIELD, CannotReadError, Flow, superscript
@@ -29,7 +30,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _START = re.compile(rb"\s*\{\\rtf\d*(?![a-zA-Z])")
-_BOM = b"\xef\xbb\xbf"
 
 _LINES = {"par": "", "line": "\n", "softline": "\n", "sect": "", "page": "\n", "column": "\n"}
 _CHARS = {
@@ -134,7 +134,7 @@ class _Asides:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        self._data = data.removeprefix(_BOM)
+        self._data = data.removeprefix(BOM_UTF8)
         self._at = 0
         self._state = _State()
         self._stack: list[_State] = []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from extractor.errors import InputError
-from extractor.readers.note import Found, Note, place
+from extractor.errors import InputError, InputNotice
+from extractor.readers.address import shown
+from extractor.readers.note import Found, Note, has_surrogate, not_kept, place
 from extractor.readers.options import Options
 from extractor.readers.plain import MAX_TEXT_BYTES, text_note
 from extractor.readers.versions import Version, Versions
@@ -36,6 +40,9 @@ _READERS = {
     ".htm": "document:read_document",
 }
 _DATABASE = "database:read_database"
+# Hidden, or what Word and LibreOffice put beside a document that is open.
+_NO_NOTES = (".", "~$")
+_KINDS_SHOWN = 6
 SUFFIXES = tuple(_READERS)
 """Ends of the names of files that can be read; a folder is searched for them."""
 
@@ -52,9 +59,9 @@ def read(
     Parameters
     ----------
     paths
-        Files, folders (all files in them and below whose kind is known, sorted by path,
-        hidden ones left out), the URL of a database (``postgresql://host/database``, with
-        a query in the options), or ``-`` for one note from standard input.
+        Files, folders (all files in them and below whose kind is known, sorted by path;
+        others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
+        with a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
         ``InputNotice`` tells of something that was left out as it should.
@@ -90,8 +97,13 @@ def read(
 
 def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
     """Notes and errors as they come, also notes that repeat an id; see ``read``."""
-    for path in paths:
-        yield from _whole(_source(str(path), options or Options()))
+    given = [str(path) for path in paths]
+    options = options or Options()
+    if options.query and not any("://" in path for path in given):
+        problem = "a query, and no database to ask"
+        yield InputError("I029", "query", problem, "give the URL of the database as a source too")
+    for path in given:
+        yield from _whole(shown(path), _source(path, options))
 
 
 def repeated(note: Note, first: str) -> InputError:
@@ -104,7 +116,7 @@ def repeated(note: Note, first: str) -> InputError:
     )
 
 
-def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
+def _whole(source: str, found: Iterable[Found | Version]) -> Iterator[Found]:
     """Notes as they come, and after them those that had to be put together from versions."""
     versions: Versions | None = None
     try:
@@ -116,6 +128,8 @@ def _whole(found: Iterable[Found | Version]) -> Iterator[Found]:
                 yield one
         if versions:
             yield from versions.notes()
+    except sqlite3.Error as error:
+        yield not_kept(source, error)
     finally:
         if versions:
             versions.close()
@@ -129,13 +143,14 @@ def _source(path: str, options: Options) -> Iterator[Found | Version]:
     elif os.path.isdir(path):
         yield from _folder(path, options)
     elif not os.path.lexists(path):
-        yield InputError("I001", path, "no such file or folder", "check the path")
+        yield InputError("I001", shown(path), "no such file or folder", "check the path")
     elif not path.lower().endswith(SUFFIXES):
         yield InputError(
             "I003",
-            path,
+            shown(path),
             "not a kind of file that can be read",
-            f"give a file of these kinds: {' '.join(SUFFIXES)}; a folder of them, or - for standard input",
+            f"give a file of these kinds: {' '.join(SUFFIXES)}; a folder of them, the URL of a database, "
+            "or - for standard input",
         )
     else:
         yield from _file(path, options)
@@ -143,7 +158,8 @@ def _source(path: str, options: Options) -> Iterator[Found | Version]:
 
 def _folder(path: str, options: Options) -> Iterator[Found | Version]:
     empty = True
-    for file in _files(path):
+    others: Counter[str] = Counter()
+    for file in _files(path, others):
         empty = False
         if isinstance(file, InputError):
             yield file
@@ -152,10 +168,18 @@ def _folder(path: str, options: Options) -> Iterator[Found | Version]:
     if empty:
         kinds = " ".join(SUFFIXES)
         remedy = f"check the path; kinds: {kinds}"
-        yield InputError("I004", path, "no file in this folder that can be read", remedy)
+        yield InputError("I004", shown(path), "no file in this folder that can be read", remedy)
+    if others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(_KINDS_SHOWN))
+        more = ", and more" if len(others) > _KINDS_SHOWN else ""
+        problem = f"left out, as they are of no kind that can be read: {kinds}{more}"
+        yield InputNotice(
+            "N003", shown(path), problem, "if any of them holds a note, export it as one of the kinds"
+        )
 
 
-def _files(folder: str) -> Iterator[str | InputError]:
+def _files(folder: str, others: Counter[str]) -> Iterator[str | InputError]:
+    """The files to read in a folder and below it; what else is there is counted by its kind."""
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
@@ -163,15 +187,32 @@ def _files(folder: str) -> Iterator[str | InputError]:
         yield _unreadable(folder, error)
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(_NO_NOTES):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
-        elif entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+            yield from _files(entry.path, others)
+        elif entry.is_dir():
+            others["links to folders"] += 1
+        elif not entry.name.lower().endswith(SUFFIXES):
+            others[_kind(entry.name)] += 1
+        elif entry.is_file() or not os.path.exists(entry.path):
             yield entry.path
+        else:  # opening a pipe would wait for ever
+            yield InputError(
+                "I002", shown(entry.path), "cannot be read (no regular file)", "save it as a file"
+            )
+
+
+def _kind(name: str) -> str:
+    """The suffix of a file name; where it may be part of the name it is not shown."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else "others"
 
 
 def _file(path: str, options: Options) -> Iterator[Found | Version]:
+    if has_surrogate(path):
+        yield InputError("I015", shown(path), "the name of the file is not in UTF-8", "give it another name")
+        return
     suffix = next(suffix for suffix in SUFFIXES if path.lower().endswith(suffix))
     try:
         yield from _reader(_READERS[suffix])(path, options)
@@ -188,4 +229,4 @@ def _reader(name: str) -> Reader:
 
 def _unreadable(path: str, error: OSError) -> InputError:
     problem = f"cannot be read ({error.strerror or type(error).__name__})"
-    return InputError("I002", path, problem, "check that it is a file and that you may read it")
+    return InputError("I002", shown(path), problem, "check that it is a file and that you may read it")

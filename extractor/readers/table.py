@@ -18,7 +18,7 @@ from uuid import UUID
 from extractor.errors import InputError
 from extractor.readers.columns import Cells, Columns, standing_of
 from extractor.readers.extract import Extract, Part, Wrong
-from extractor.readers.note import MAX_CHARS, Found, Note, checked, place
+from extractor.readers.note import MAX_CHARS, Found, Note, checked, has_surrogate, not_kept, place
 from extractor.readers.versions import Version
 
 _MAX_DIGITS = 9
@@ -75,9 +75,7 @@ def table_notes(source: str, columns: Columns, rows: Iterator[Row]) -> Iterator[
             for found in extract.found():
                 yield _note(found) if columns.whole and isinstance(found, Version) else found
     except sqlite3.Error as error:
-        problem = f"its rows cannot be kept on disk until all are read ({type(error).__name__})"
-        remedy = "make room in the temporary folder, or name another one in SQLITE_TMPDIR"
-        yield InputError("I002", source, problem, remedy)
+        yield not_kept(source, error)
 
 
 def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputError | None:
@@ -94,7 +92,7 @@ def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputErr
     if note_id is None:
         _leave_out(extract, columns, cells)
         return InputError(
-            "I026", place(source, number), "no id in this row", "give every row the id of its note"
+            "I010", place(source, number), "no id in this row", "give every row the id of its note"
         )
     extract.add(_part(note_id, number, columns, cells))
     return None
@@ -153,7 +151,7 @@ def _note(version: Version) -> Found:
     if version.text is None:
         assert version.unreadable is not None
         return version.unreadable
-    return checked(Note(version.note_id, version.text, version.source, version.line))
+    return checked(Note(version.shown, version.text, version.source, version.line))
 
 
 def _id(value: object) -> str | None:
@@ -165,7 +163,7 @@ def _id(value: object) -> str | None:
     ('17', 'a-17', None, None)
     """
     text = _plain(value).strip()
-    return text if text and not _halves(text) else None
+    return text if text and not has_surrogate(text) else None
 
 
 def _line(value: object) -> int | None:
@@ -210,7 +208,7 @@ def _text(value: object) -> str | Wrong:
         return Wrong(
             "I026", "what this row has in the column of the text is no text", "give the column as text"
         )
-    return _wrong_letters() if _halves(value) else value
+    return _wrong_letters() if has_surrogate(value) else value
 
 
 def _wrong_letters() -> Wrong:
@@ -219,13 +217,4 @@ def _wrong_letters() -> Wrong:
 
 
 def _whole_letters(text: str) -> str:
-    return text.encode("utf-8", "replace").decode() if _halves(text) else text
-
-
-def _halves(text: str) -> bool:
-    """Whether bytes that could not be decoded stand in a text."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
+    return text.encode("utf-8", "replace").decode() if has_surrogate(text) else text

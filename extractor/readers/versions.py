@@ -52,6 +52,8 @@ class Version:
     unreadable
         Why its text cannot be read. It costs the note that it is the newest version of,
         or an addendum to: without it that note would not be whole.
+    tied
+        An equal revision in another file of the source says nothing of which is newer.
     """
 
     note_id: str
@@ -65,6 +67,7 @@ class Version:
     alias: str | None = None
     name: str | None = None
     unreadable: InputError | None = None
+    tied: bool = False
 
     @property
     def shown(self) -> str:
@@ -72,7 +75,7 @@ class Version:
         return self.name or self.note_id
 
 
-_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, name, unreadable"
+_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, unreadable"
 
 
 class Versions:
@@ -101,7 +104,7 @@ class Versions:
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
             "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
-            "name TEXT, unreadable TEXT)"
+            "name TEXT, tied INTEGER, unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -117,7 +120,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.note_id,
                 version.text,
@@ -129,6 +132,7 @@ class Versions:
                 version.replaces,
                 version.alias,
                 version.name,
+                version.tied,
                 _packed(version.unreadable),
             ),
         )
@@ -151,12 +155,9 @@ class Versions:
         newest, *older = self._newest_first(note_id)
         if self._is_told(note_id) or (root and self._belongs(newest)):
             return
-        counts = "that one cannot be read" if newest.unreadable else "that one is read"
-        for version in older:
-            yield version.unreadable or _notice(
-                "N001", version, "another version of this note is signed or newer", counts
-            )
         self._tell(note_id)
+        for version in older:
+            yield version.unreadable or _left_out(version, newest)
         replacing = self._replacing(note_id)
         if newest.standing == "cancelled":
             yield _notice("N002", newest, "the source takes this note back", "it is not read")
@@ -178,6 +179,8 @@ class Versions:
         while waiting:
             for version in self._addenda(waiting.pop(0)):
                 self._tell(version.note_id)
+                for older in self._newest_first(version.note_id)[1:]:
+                    yield older.unreadable or _left_out(older, version)
                 parts.append(version)
                 waiting.append(version)
         missing = [part for part in parts if part.unreadable or part.text is None]
@@ -246,6 +249,14 @@ class Versions:
         return ids + [alias for (alias,) in self._base.execute(named, ids).fetchall() if alias not in ids]
 
     def _newest_first(self, note_id: str) -> list[Version]:
+        """Versions of a note in their order; where none can be told the first cannot be read."""
+        versions = self._in_order(note_id)
+        rival = next((one for one in versions[1:] if _are_rivals(versions[0], one)), None)
+        if rival is None or versions[0].unreadable:
+            return versions
+        return [replace(versions[0], text=None, unreadable=_no_order(versions[0], rival)), *versions[1:]]
+
+    def _in_order(self, note_id: str) -> list[Version]:
         """Versions of a note, drafts last; what tells of a standing has the text that it means."""
         rows = self._base.execute(
             f"SELECT {_COLUMNS} FROM version WHERE note_id = ? "
@@ -285,12 +296,41 @@ def _age(version: Version) -> tuple[int, str]:
     return len(version.revision), version.revision
 
 
+def _are_rivals(newest: Version, other: Version) -> bool:
+    """Whether nothing says which of two that differ is newer, or whether they are one note at all."""
+    return (
+        newest.tied
+        and newest.source != other.source
+        and (newest.standing == "preliminary") == (other.standing == "preliminary")
+        and newest.revision == other.revision
+        and (newest.text, newest.standing) != (other.text, other.standing)
+    )
+
+
+def _no_order(newest: Version, other: Version) -> InputError:
+    return InputError(
+        "I027",
+        place(newest.source, newest.line, newest.shown),
+        f"another text has this id in {place(other.source, other.line)}, and nothing says which is newer",
+        "name the column with numbers or ISO times of the versions (--revision-column); "
+        "files of several hospitals have to be given one by one",
+    )
+
+
+def _left_out(version: Version, newest: Version) -> InputNotice:
+    """The notice of a version that is not read, because of the newest one."""
+    if version.text is not None and (version.text, version.standing) == (newest.text, newest.standing):
+        return _notice("N021", version, "the same text is there more than once", "it is read once")
+    counts = "that one cannot be read" if newest.unreadable else "that one is read"
+    return _notice("N001", version, "another version of this note is signed or newer", counts)
+
+
 def _packed(error: InputError | None) -> str | None:
     return None if error is None else json.dumps([error.code, error.where, error.problem, error.remedy])
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    version = Version(*row[:-1])
+    version = replace(Version(*row[:-2]), tied=bool(row[-2]))
     return version if row[-1] is None else replace(version, unreadable=InputError(*json.loads(row[-1])))
 
 

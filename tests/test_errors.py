@@ -1,0 +1,56 @@
+"""The catalogue of errors: each code is there, is used, and has one meaning and one family."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import extractor
+from extractor.errors import CODES, InputError, InputNotice, OutputError, RuleError
+
+PACKAGE = Path(extractor.__file__).parent
+SOURCES = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if path.stem != "errors"}
+CODE = re.compile(r'"([A-Z]\d{3})"')
+# What makes an error of a family; the parts of others become errors in another place.
+MAKERS = {
+    "InputError": "IB",
+    "too_large": "I",
+    "InputNotice": "NB",
+    "_notice": "N",
+    "OutputError": "O",
+    "_exists": "O",
+    "RuleError": "R",
+    "PvlError": "B",
+    "Wrong": "I",
+    "CannotReadError": "I",
+    "NarrativeError": "I",
+    "ObservationError": "I",
+}
+
+
+def test_errors_catalogue_has_every_code_and_no_other() -> None:
+    used = {code for text in SOURCES.values() for code in CODE.findall(text)}
+    assert used == set(CODES)
+
+
+def test_errors_catalogue_is_sorted_and_no_meaning_is_told_twice() -> None:
+    families = "INOBR"
+    assert list(CODES) == sorted(CODES, key=lambda code: (families.index(code[0]), code))
+    assert len(set(CODES.values())) == len(CODES)
+
+
+def test_errors_each_family_has_its_class() -> None:
+    seen = 0
+    for path, text in SOURCES.items():
+        for maker, code in re.findall(r'\b(\w+)\(\s*(?:\w+, )?"([INOBR]\d{3})"', text):
+            assert code[0] in MAKERS[maker], f"{path.name}: {maker} {code}"
+            seen += 1
+    assert seen > 150
+
+
+def test_errors_travel_between_processes() -> None:
+    for kind in (InputError, InputNotice, OutputError, RuleError):
+        error = kind("I001", "a.txt", "no such file", "check the path")
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again)) == (kind, "[I001] a.txt: no such file; check the path")
