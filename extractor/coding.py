@@ -148,7 +148,7 @@ def _no_closure(session: _Session) -> bool:
         or bool(session.today)
         or any(c.low for c in claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or session.counted))
-        or (around.attempted and bool(around.routes.sought))
+        or (around.attempted is not None and bool(around.routes.sought or around.routes.all))
         or session.access_closed
     )
     return not occurred or not _begun(session)
@@ -175,7 +175,9 @@ def _another_defect(session: _Session) -> bool:
 
 
 def _cancelled(session: _Session) -> bool:
+    around = session.around
     told = session.tried and session.case.narrator not in ("summary", "title")
+    told |= around.attempted is not None and bool(around.routes.sought or around.routes.all)
     return session.around.cancelled is not None and not told
 
 

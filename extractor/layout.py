@@ -28,7 +28,7 @@ _STEP = re.compile(
 _SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
+    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|parav|paravalv|periv|perivalv|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
 
@@ -614,7 +614,7 @@ def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> lis
 
 def _abbreviated(text: str, begin: int, end: int) -> bool:
     """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
-    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    short = _ABBREVIATION.search(text, max(begin, end - 12), end)
     return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
 
 

@@ -127,6 +127,8 @@ def test_circumstances_reasons(coder: Coder, text: str, reason: str, why: str) -
         ("Procedure: PVL device closure - mitral", "ready", "in a title"),
         ("Paravalvular leak plug closure, mitral", "ready", "by what is done"),
         ("History: PVL device closure 2019, mitral", "none", "of another year"),
+        ("Paravalv. leak closure MITRAL", "ready", "a word cut short"),
+        ("Mech MVR, parav. MR gr 3", "ready", "two words cut short"),
     ],
 )
 def test_circumstances_leak_named_by_the_device_alone(

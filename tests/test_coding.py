@@ -128,6 +128,13 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             "never crossed",
         ),
         (
+            "Cath report - ATTEMPT mitral PVL closure, not done\nTransseptal puncture difficult. Leak could "
+            "not be wired.\nThen effusion. Stopped. No plug opened.",
+            "no_device_implanted",
+            {},
+            "given up on the way, in few words",
+        ),
+        (
             MITRAL + "A 12 mm plug was released and embolized. It was snared and removed. We stopped here.",
             "no_device_implanted",
             {},

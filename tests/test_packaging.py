@@ -115,5 +115,5 @@ def test_packaging_rules_travel_in_the_wheel() -> None:
 
 def test_packaging_gold_notes_are_complete() -> None:
     files = sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))
-    assert len(files) == 63
-    assert sum(path.read_bytes().count(b"\n") for path in files) == 1171
+    assert len(files) == 66
+    assert sum(path.read_bytes().count(b"\n") for path in files) == 1213

@@ -483,6 +483,14 @@ def test_timeline_alike_after_the_first_was_released_is_another(coder: Coder) ->
     assert coder.suggest(LEAK + told).units == {"93590": 1, "93592": 1}
 
 
+def test_timeline_plug_that_seals_the_apex_is_no_plug_of_the_leak(coder: Coder) -> None:
+    told = (
+        "The apex was punctured. A 12 mm AVP II was released in the leak. To seal the apex we used a 6 mm "
+        "AVP II in the puncture channel."
+    )
+    assert coder.suggest(LEAK + told).units == {"93590": 1}
+
+
 def test_timeline_numbers_behind_both_say_which_two(coder: Coder) -> None:
     told = "Device 1 - AVP II 10 mm. Opened. Device 2 - AVP II 8 mm. Opened. Both 1 and 2 released."
     assert coder.suggest(LEAK + told).units == {"93590": 1, "93592": 1}
