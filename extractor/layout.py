@@ -26,6 +26,8 @@ _STEP = re.compile(
     re.I,
 )
 _SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
+_BRACKET = re.compile(r"[()]")
+_LOOK_BACK = 100  # characters: longer than any size
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
@@ -539,14 +541,19 @@ def _steps(text: str, blocks: list[_Block]) -> list[tuple[int, int]]:
     last: dict[str, list[re.Match[str]]] = {}  # the run of each kind of mark
     leading: set[int] = set()
     for block in blocks:
+        begin = block.end - len(text[block.start : block.end].lstrip(" \t-*•>"))
+        depth, counted = 0, block.start  # brackets that are open
         for mark in _STEP.finditer(text, block.start, block.end):
-            before = text[block.start : mark.start()]
+            for bracket in _BRACKET.finditer(text, counted, mark.start()):
+                depth = depth + 1 if bracket.group() == "(" else max(0, depth - 1)
+            counted = mark.start()
             kind, number = _number_of(mark)
-            leads = not before.strip(" \t-*•>")
+            leads = mark.start() <= begin
             leading |= {mark.start()} if leads else set()
             run = last.get(kind, [])
-            inline = bool(run) and run[-1].start() >= block.start and _ends(before, kind)
-            if number == 1 and (leads or before.rstrip()[-1:] in (":", ".", ";")):
+            before = _end_of(text, block.start, mark.start())
+            inline = bool(run) and run[-1].start() >= block.start and not depth and _ends(before, kind)
+            if number == 1 and (leads or before[-1:] in (":", ".", ";")):
                 last[kind] = [mark]
                 runs.append(last[kind])
             elif run and number == len(run) + 1 and (leads or inline):
@@ -562,14 +569,16 @@ def _number_of(mark: re.Match[str]) -> tuple[str, int]:
     return next((kind, int(number)) for kind, number in mark.groupdict().items() if number)
 
 
+def _end_of(text: str, start: int, end: int) -> str:
+    """The last words of a piece of a text, without the blanks behind them."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return text[max(start, end - _LOOK_BACK) : end]
+
+
 def _ends(text: str, kind: str) -> bool:
-    """Whether an entry may end with a text: no bracket is open; before "2." there is a size or a mark."""
-    if kind == "dot" and not _SIZE_OR_MARK.search(text):
-        return False  # "AVP II x 2. Released."
-    depth = 0
-    for mark in text:
-        depth = depth + 1 if mark == "(" else max(0, depth - (mark == ")"))
-    return not depth
+    """Whether an entry may end with these words: before "2." there is a size or a mark."""
+    return kind != "dot" or _SIZE_OR_MARK.search(text) is not None  # "AVP II x 2. Released."
 
 
 def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from spacy.matcher import Matcher, PhraseMatcher
@@ -107,6 +108,21 @@ class Mention:
     def rule(self) -> str:
         """Id of the rule that matched."""
         return self.source.id
+
+
+def begun(mentions: list[Mention], first: int, last: int) -> list[Mention]:
+    """Those of the mentions of a layer that begin at the words ``first`` to ``last``."""
+    start = bisect_left(mentions, first, key=_first)
+    return mentions[start : bisect_left(mentions, last, start, key=_first)]
+
+
+def begun_at(mentions: list[Mention], start: int, end: int) -> list[Mention]:
+    """Those of the mentions of a layer that begin at the characters ``start`` to ``end``."""
+    at = bisect_left(mentions, start, key=_start)
+    return mentions[at : bisect_left(mentions, end, at, key=_start)]
+
+
+_first, _start = attrgetter("first"), attrgetter("start")
 
 
 def make_tokenizer(vocab: Vocab) -> Tokenizer:
