@@ -8,8 +8,10 @@ text. Nothing here knows a clinical word; header phrases come from
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from extractor.lines import BULLET, FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
@@ -26,6 +28,7 @@ _STEP = re.compile(
     re.I,
 )
 _SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
+_WORDS = re.compile(r"\S+")
 _BRACKET = re.compile(r"[()]")
 _LOOK_BACK = 100  # characters: longer than any size
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
@@ -276,8 +279,10 @@ class LayoutReader:
 
     def _leads(self, text: str, starts: list[tuple[int, int, str, str]]) -> bool:
         """Whether the last label is one that the course of events may follow without a header."""
-        role, before = starts[-1][2], len(text[: starts[-1][0]].split())
-        return role in ("history", "title") or (role == "summary" and before < self._LEAST_TOLD)
+        start, role = starts[-1][0], starts[-1][2]
+        if role != "summary":
+            return role in ("history", "title")
+        return sum(1 for _ in islice(_WORDS.finditer(text, 0, start), self._LEAST_TOLD)) < self._LEAST_TOLD
 
     def _counts(self, value: str) -> bool:
         """Whether the value of a field is a number, or says that there is none."""
@@ -606,10 +611,12 @@ def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> lis
     """Spans cut at the numbers of entries, which are left out."""
     out = []
     for a, b in spans:
-        for start, end in steps:
-            if a <= start < b:
-                out.append((a, start))
-                a = min(end, b)
+        for k in range(bisect_left(steps, (a, a)), len(steps)):
+            start, end = steps[k]
+            if start >= b:
+                break
+            out.append((a, start))
+            a = min(end, b)
         out.append((a, b))
     return out
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from spacy.matcher import Matcher, PhraseMatcher
@@ -122,7 +122,7 @@ def begun_at(mentions: list[Mention], start: int, end: int) -> list[Mention]:
     return mentions[at : bisect_left(mentions, end, at, key=_start)]
 
 
-_first, _start = attrgetter("first"), attrgetter("start")
+_first, _start, _first_of = attrgetter("first"), attrgetter("start"), itemgetter(0)
 
 
 def make_tokenizer(vocab: Vocab) -> Tokenizer:
@@ -240,7 +240,8 @@ class MentionFinder:
         offered = [match.span() for match in _DROP_DOWN.finditer(text)] if _may_offer(text) else []
         found: dict[str, list[_Hit]] = {layer: [] for layer in LAYERS}
         for hit in hits:
-            if not offered or not any(a <= hit.start < b for a, b in offered):
+            at = bisect_right(offered, hit.start, key=_first_of)  # of two, the one that begins before it
+            if not at or hit.start >= offered[at - 1][1]:
                 found[hit.matched.layer].append(hit)
         return {layer: _longest(layer_hits, len(words.words)) for layer, layer_hits in found.items()}
 
