@@ -45,6 +45,7 @@ _MANIFEST = "manifest.json"
 _REPORT = "report.json"
 _AHEAD = 32  # notes to code read ahead for each worker
 _OPEN_BLOCKS = 64  # so many go on while one waits for a note that hangs
+_GARBAGE = 20_000  # objects, before a worker looks for those that nothing needs
 _ATTEND = 128  # notes read, after which the workers are looked after
 _TICK = 1.0
 
@@ -103,9 +104,10 @@ def coding(rules: RuleBook) -> Callable[[Candidate], Rows]:
     """What a worker process does with each note."""
     from extractor.coder import Coder
 
-    coder = Coder(rules)
+    coder = Coder(rules, screen=False)
     gc.collect()
     gc.freeze()  # what loading made stays: nobody needs to look at it again
+    gc.set_threshold(_GARBAGE)  # and hardly anything of a note goes in circles
 
     def code(note: Candidate) -> Rows:
         return rows(coder.suggest(note.text, note.note_id, note.standing))

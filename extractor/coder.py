@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import NamedTuple, Protocol
 
 from extractor.circumstances import Circumstances, read_circumstances
@@ -70,6 +71,9 @@ class Coder:
     ----------
     rules
         The rules; the shipped ones by default.
+    screen
+        Look first whether a note can concern a closure at all, which changes no
+        suggestion; not needed where somebody has looked already.
 
     Examples
     --------
@@ -80,12 +84,12 @@ class Coder:
     ('ready', {'93591': 1, '93592': 1})
     """
 
-    def __init__(self, rules: RuleBook | None = None) -> None:
+    def __init__(self, rules: RuleBook | None = None, *, screen: bool = True) -> None:
         self.rules = rules or load_rules()
         self._finder = MentionFinder(self.rules)
         self._layout = LayoutReader(self.rules)
         self._concern = Concern(self.rules)
-        self._unscreened = _UNSCREENED
+        self._unscreened: float = _UNSCREENED if screen else inf
 
     @cached_property
     def _screen(self) -> Screen:
