@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from extractor.circumstances import Circumstances, read_circumstances
 from extractor.claims import Case, build_case
@@ -15,7 +15,7 @@ from extractor.count import Count, reconcile
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
-from extractor.mentions import Mention, MentionFinder, Words, in_context
+from extractor.mentions import Hit, Mention, MentionFinder, Words, in_context
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
 from extractor.screen import Concern, Screen, unconcerned
@@ -56,14 +56,6 @@ class Analysis:
     circumstances: Circumstances
 
 
-class _Seen(NamedTuple):
-    """The layout of a note, its words and its mentions."""
-
-    layout: Layout
-    words: Words
-    found: dict[str, list[Mention]]
-
-
 class Coder:
     """Codes notes by a rule book.
 
@@ -97,13 +89,15 @@ class Coder:
 
     def analyse(self, text: str) -> Analysis:
         """Run every stage up to the count."""
-        return _analysed(self._seen(text))
-
-    def _seen(self, text: str) -> _Seen:
-        """What stands where, which tells already whether the note concerns a closure."""
-        layout = self._layout.read(text)
         words = self._finder.words(text)
-        return _Seen(layout, words, in_context(self._finder.find(text, words, layout.line_starts)))
+        return self._analyse(text, words, self._finder.hits(text, words))
+
+    def _analyse(self, text: str, words: Words, hits: list[Hit]) -> Analysis:
+        layout = self._layout.read(text)
+        found = in_context(self._finder.settle(text, words, hits, layout.line_starts))
+        parses = SentenceReader(words, found).read_all(layout.sentences)
+        case = build_case(parses, found["table"])
+        return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 
     def suggest(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Suggestion:
         """The suggestion for the text of one note."""
@@ -111,12 +105,16 @@ class Coder:
             self._unscreened -= 1  # the same comes out, and the screen takes as long to make as these
         elif not self._screen(text):
             return unconcerned(note_id, self.rules)
-        seen = self._seen(text)
-        if not self._concern(seen.found):
+        words = self._finder.words(text)
+        hits = self._finder.hits(text, words)
+        items = self._finder.settled_items(text, words, hits)
+        if items is not None and not self._concern({"items": items}):
             return unconcerned(note_id, self.rules)  # nothing of it needs to be understood
-        return hold(self._suggest(_analysed(seen), text, note_id), standing)
+        return hold(self._suggest(self._analyse(text, words, hits), text, note_id), standing)
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
+        if not self._concern(analysis.found):
+            return unconcerned(note_id, self.rules)
         section_at = {
             i: parse.sentence.section.role
             for parse, _, _ in analysis.case.parses
@@ -150,13 +148,4 @@ class Coder:
         mentions = explain_mentions(
             text, analysis.layout, analysis.found, analysis.case, analysis.circumstances
         )
-        if not self._concern(analysis.found):
-            return Explanation(unconcerned(note_id, self.rules), mentions)
         return Explanation(hold(self._suggest(analysis, text, note_id), standing), mentions)
-
-
-def _analysed(seen: _Seen) -> Analysis:
-    layout, words, found = seen
-    parses = SentenceReader(words, found).read_all(layout.sentences)
-    case = build_case(parses, found["table"])
-    return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
