@@ -17,8 +17,6 @@ from decimal import Decimal
 from hashlib import blake2b
 from uuid import UUID
 
-import numpy as np
-
 from extractor.errors import InputError
 from extractor.readers.columns import Cells, Columns, standing_of
 from extractor.readers.extract import Extract, Part, Wrong
@@ -116,6 +114,8 @@ def all_differ(ids: Callable[[], Iterable[object]], count: int) -> bool:
     >>> all_differ(lambda: ["a", "b", None, None], 4), all_differ(lambda: [1, 1.0], 2)
     (True, False)
     """
+    import numpy as np
+
     shares = count // _AT_ONCE + 1
     for share in range(shares):
         some = bytearray()
