@@ -27,7 +27,7 @@ from extractor.errors import PvlError
 from extractor.files import BatchFormat, TableFiles
 from extractor.parts import Facts, Parts, finish
 from extractor.progress import files_of
-from extractor.readers import Options, read_all, shown
+from extractor.readers import Found, Options, read_all, shown
 from extractor.report import Report, render_report
 from extractor.results import Rows, rows
 from extractor.seen import Seen
@@ -45,6 +45,8 @@ _MANIFEST = "manifest.json"
 _REPORT = "report.json"
 _AHEAD = 32  # notes to code read ahead for each worker
 _OPEN_BLOCKS = 64  # so many go on while one waits for a note that hangs
+_GARBAGE = 20_000  # objects, before a worker looks for those that nothing needs
+_ATTEND = 128  # notes read, after which the workers are looked after
 _TICK = 1.0
 
 
@@ -102,9 +104,10 @@ def coding(rules: RuleBook) -> Callable[[Candidate], Rows]:
     """What a worker process does with each note."""
     from extractor.coder import Coder
 
-    coder = Coder(rules)
+    coder = Coder(rules, screen=False)
     gc.collect()
     gc.freeze()  # what loading made stays: nobody needs to look at it again
+    gc.set_threshold(_GARBAGE)  # and hardly anything of a note goes in circles
 
     def code(note: Candidate) -> Rows:
         return rows(coder.suggest(note.text, note.note_id, note.standing))
@@ -145,6 +148,7 @@ def run(
     with _claimed(job, rules) as parts:
         if parts is not None:
             with closing(_Work(job, rules, parts, watcher, begin)) as work:
+                work.start()
                 count = work.do(screen or load_screen(rules))
             _write(job, parts, count)
     return Report.load(json.loads((job.out / _REPORT).read_text("utf-8")))
@@ -165,10 +169,14 @@ class _Work:
         self._crew.close()
         self._seen.close()
 
+    def start(self) -> None:
+        """Start the workers: while they load the rules, the screen is made here."""
+        self._crew.start()
+
     def do(self, screen: Screen) -> int:
         """Finish every block; gives their number."""
         count = 0
-        found = read_all(self._job.sources, self._job.options)
+        found = self._attended(read_all(self._job.sources, self._job.options))
         for block in cut(found, self._seen, screen, self._length, self._job.limits):
             count += 1
             self._watcher.read(block)
@@ -187,6 +195,13 @@ class _Work:
         while self._open:
             self._collect(_TICK)
         return count
+
+    def _attended(self, found: Iterator[Found]) -> Iterator[Found]:
+        """What is read, while the workers are given the next notes as soon as they are done with some."""
+        for count, one in enumerate(found):
+            if count % _ATTEND == 0:
+                self._collect(0)
+            yield one
 
     def _length(self, number: int) -> int | None:
         facts = self._done[number] = self._parts.facts(number)

@@ -20,7 +20,7 @@ from extractor.events import Standing, Statement, Timeline, TrackedDevice, same_
 from extractor.grammar import Parse
 from extractor.implants import Listing, read_implants
 from extractor.layout import Section
-from extractor.mentions import Mention
+from extractor.mentions import Mention, begun
 from extractor.phrases import size_key
 from extractor.timeline import TimelineBuilder
 from extractor.totals import Total, read_totals, state_total
@@ -169,7 +169,7 @@ class _Reading:
 
     def _told(self, parse: Parse) -> set[str]:
         """The fates that a row names."""
-        return {m.means.fate for m in self.tables if m.means.fate and parse.first <= m.first < parse.last}
+        return {m.means.fate for m in begun(self.tables, parse.first, parse.last) if m.means.fate}
 
     def finish(self) -> Case:
         """The case with a timeline for each source."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Protocol
 
 from extractor.circumstances import Circumstances, read_circumstances
@@ -14,7 +15,7 @@ from extractor.count import Count, reconcile
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
-from extractor.mentions import Mention, MentionFinder, in_context
+from extractor.mentions import Hit, Mention, MentionFinder, Words, in_context
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
 from extractor.screen import Concern, Screen, unconcerned
@@ -62,6 +63,9 @@ class Coder:
     ----------
     rules
         The rules; the shipped ones by default.
+    screen
+        Look first whether a note can concern a closure at all, which changes no
+        suggestion; not needed where somebody has looked already.
 
     Examples
     --------
@@ -72,12 +76,12 @@ class Coder:
     ('ready', {'93591': 1, '93592': 1})
     """
 
-    def __init__(self, rules: RuleBook | None = None) -> None:
+    def __init__(self, rules: RuleBook | None = None, *, screen: bool = True) -> None:
         self.rules = rules or load_rules()
         self._finder = MentionFinder(self.rules)
         self._layout = LayoutReader(self.rules)
         self._concern = Concern(self.rules)
-        self._unscreened = _UNSCREENED
+        self._unscreened: float = _UNSCREENED if screen else inf
 
     @cached_property
     def _screen(self) -> Screen:
@@ -85,11 +89,13 @@ class Coder:
 
     def analyse(self, text: str) -> Analysis:
         """Run every stage up to the count."""
-        layout = self._layout.read(text)
         words = self._finder.words(text)
-        found = in_context(self._finder.find(text, words, layout.line_starts))
-        reader = SentenceReader(words, found)
-        parses = reader.read_all(layout.sentences)
+        return self._analyse(text, words, self._finder.hits(text, words))
+
+    def _analyse(self, text: str, words: Words, hits: list[Hit]) -> Analysis:
+        layout = self._layout.read(text)
+        found = in_context(self._finder.settle(text, words, hits, layout.line_starts))
+        parses = SentenceReader(words, found).read_all(layout.sentences)
         case = build_case(parses, found["table"])
         return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 
@@ -99,7 +105,12 @@ class Coder:
             self._unscreened -= 1  # the same comes out, and the screen takes as long to make as these
         elif not self._screen(text):
             return unconcerned(note_id, self.rules)
-        return hold(self._suggest(self.analyse(text), text, note_id), standing)
+        words = self._finder.words(text)
+        hits = self._finder.hits(text, words)
+        items = self._finder.settled_items(text, words, hits)
+        if items is not None and not self._concern({"items": items}):
+            return unconcerned(note_id, self.rules)  # nothing of it needs to be understood
+        return hold(self._suggest(self._analyse(text, words, hits), text, note_id), standing)
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         if not self._concern(analysis.found):

@@ -106,6 +106,11 @@ class Crew:
         """Items given and not answered yet."""
         return len(self._queue) + sum(len(worker.at) for worker in self._workers)
 
+    def start(self) -> None:
+        """Start all processes, so that they are ready when there is work."""
+        while len(self._workers) < self._most:
+            self._start()
+
     def give(self, key: Any, item: Any) -> None:
         """Queue an item; its answer carries the key."""
         self._queue.append((key, item))
@@ -113,7 +118,7 @@ class Crew:
     def answers(self, timeout: float | None) -> Iterator[Answer]:
         """Send out what there is room for, wait until something happens, and yield what is answered."""
         self._send()
-        if not self.waiting:
+        if not self.waiting and all(worker.ready for worker in self._workers):
             return
         pipes = {worker.pipe: worker for worker in self._workers}
         for pipe in wait(list(pipes), timeout):
@@ -130,8 +135,8 @@ class Crew:
         """Give a handful to every worker that has none, and start workers that are wanted."""
         for worker in [one for one in self._workers if not one.at and one.given >= self._recycle]:
             self._end(worker)
-        while self._queue and len(self._workers) < self._most:
-            self._start()
+        if self._queue:
+            self.start()
         for worker in self._workers:
             # It has answered everything and is listening: a message of any size goes through.
             if self._queue and worker.ready and not worker.at:

@@ -15,7 +15,7 @@ from typing import Literal
 from extractor.events import Event, Loose, State, Statement, Timeline, TrackedDevice, same_product
 from extractor.fates import Fate, Outcome, counted_fates, fate_of, number_behind
 from extractor.grammar import Parse
-from extractor.mentions import Mention
+from extractor.mentions import Mention, begun, begun_at
 from extractor.phrases import LARGEST_SIZE, DevicePhrase, size_key
 from extractor.sheet import Row, Sheet, SheetCell, count_of, sheets_of
 
@@ -172,7 +172,7 @@ class _Reader:
             counted[row.parse.first]
             for row, _ in self.sums
             if row.parse.first in counted
-            and any(m.means.total and row.parse.first <= m.first < row.parse.last for m in self.tables)
+            and any(m.means.total for m in begun(self.tables, row.parse.first, row.parse.last))
         ]
         low, high = (whole[-1], whole[-1]) if whole else (max(counted.values()), sum(counted.values()))
         start, end = last.words.starts[last.first], last.words.ends[last.last - 1]
@@ -296,7 +296,7 @@ def _alike(one: TrackedDevice, other: TrackedDevice) -> bool:
 def _of_header(parse: Parse, tables: list[Mention]) -> list[Mention]:
     """The fates that the header above a row names."""
     section = parse.sentence.section
-    return [m for m in tables if m.means.fate and section.start <= m.start < section.body]
+    return [m for m in begun_at(tables, section.start, section.body) if m.means.fate]
 
 
 def _fate_of_header(parse: Parse, tables: list[Mention]) -> Outcome | None:

@@ -8,8 +8,10 @@ text. Nothing here knows a clinical word; header phrases come from
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from extractor.lines import BULLET, FIELD, TIME, Line, read_lines, written
 from extractor.rows import Cell, ColumnNames, Entry, cells_of, entries_of
@@ -26,6 +28,9 @@ _STEP = re.compile(
     re.I,
 )
 _SIZE_OR_MARK = re.compile(r"(?:\dmm|\bmm|[.),;]|\s\d+(?:\s?[x/]\s?\d+)?)\s*$", re.I)
+_WORDS = re.compile(r"\S+")
+_BRACKET = re.compile(r"[()]")
+_LOOK_BACK = 100  # characters: longer than any size
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
     r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|parav|paravalv|periv|perivalv|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
@@ -281,8 +286,10 @@ class LayoutReader:
 
     def _leads(self, text: str, starts: list[tuple[int, int, str, str]]) -> bool:
         """Whether the last label is one that the course of events may follow without a header."""
-        role, before = starts[-1][2], len(text[: starts[-1][0]].split())
-        return role in ("history", "title") or (role == "summary" and before < self._LEAST_TOLD)
+        start, role = starts[-1][0], starts[-1][2]
+        if role != "summary":
+            return role in ("history", "title")
+        return sum(1 for _ in islice(_WORDS.finditer(text, 0, start), self._LEAST_TOLD)) < self._LEAST_TOLD
 
     def _counts(self, value: str) -> bool:
         """Whether the value of a field is a number, or says that there is none."""
@@ -546,14 +553,19 @@ def _steps(text: str, blocks: list[_Block]) -> list[tuple[int, int]]:
     last: dict[str, list[re.Match[str]]] = {}  # the run of each kind of mark
     leading: set[int] = set()
     for block in blocks:
+        begin = block.end - len(text[block.start : block.end].lstrip(" \t-*•>"))
+        depth, counted = 0, block.start  # brackets that are open
         for mark in _STEP.finditer(text, block.start, block.end):
-            before = text[block.start : mark.start()]
+            for bracket in _BRACKET.finditer(text, counted, mark.start()):
+                depth = depth + 1 if bracket.group() == "(" else max(0, depth - 1)
+            counted = mark.start()
             kind, number = _number_of(mark)
-            leads = not before.strip(" \t-*•>")
+            leads = mark.start() <= begin
             leading |= {mark.start()} if leads else set()
             run = last.get(kind, [])
-            inline = bool(run) and run[-1].start() >= block.start and _ends(before, kind)
-            if number == 1 and (leads or before.rstrip()[-1:] in (":", ".", ";")):
+            before = _end_of(text, block.start, mark.start())
+            inline = bool(run) and run[-1].start() >= block.start and not depth and _ends(before, kind)
+            if number == 1 and (leads or before[-1:] in (":", ".", ";")):
                 last[kind] = [mark]
                 runs.append(last[kind])
             elif run and number == len(run) + 1 and (leads or inline):
@@ -569,14 +581,16 @@ def _number_of(mark: re.Match[str]) -> tuple[str, int]:
     return next((kind, int(number)) for kind, number in mark.groupdict().items() if number)
 
 
+def _end_of(text: str, start: int, end: int) -> str:
+    """The last words of a piece of a text, without the blanks behind them."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return text[max(start, end - _LOOK_BACK) : end]
+
+
 def _ends(text: str, kind: str) -> bool:
-    """Whether an entry may end with a text: no bracket is open; before "2." there is a size or a mark."""
-    if kind == "dot" and not _SIZE_OR_MARK.search(text):
-        return False  # "AVP II x 2. Released."
-    depth = 0
-    for mark in text:
-        depth = depth + 1 if mark == "(" else max(0, depth - (mark == ")"))
-    return not depth
+    """Whether an entry may end with these words: before "2." there is a size or a mark."""
+    return kind != "dot" or _SIZE_OR_MARK.search(text) is not None  # "AVP II x 2. Released."
 
 
 def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
@@ -604,10 +618,12 @@ def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> lis
     """Spans cut at the numbers of entries, which are left out."""
     out = []
     for a, b in spans:
-        for start, end in steps:
-            if a <= start < b:
-                out.append((a, start))
-                a = min(end, b)
+        for k in range(bisect_left(steps, (a, a)), len(steps)):
+            start, end = steps[k]
+            if start >= b:
+                break
+            out.append((a, start))
+            a = min(end, b)
         out.append((a, b))
     return out
 

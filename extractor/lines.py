@@ -36,7 +36,8 @@ _IN_WORD = re.compile(r"\w")  # a ruled line has no word
 _BREAK = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]]*$")
 _PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011", "''\"\"--")
-_BOLD = re.compile(r"\*\*(?!\s)([^*\n]*[^\W\d_][^*\n]*)(?<!\s)\*\*(?!\*)")
+# With a letter in it, which is looked for once: a line without end may hold many marks.
+_BOLD = re.compile(r"\*\*(?!\s)(?=(?:(?![*\n])[\W\d_])*+[^\W\d_])([^*\n]*+)(?<!\s)\*\*(?!\*)")
 _SPOKEN = re.compile(r"\b(?:comma|period|semicolon|colon)\b(?!\s*[.,;:]|\s+of\b)", re.I)
 SPOKEN_MARKS = {"comma": ",", "period": ".", "colon": ":", "semicolon": ";"}
 _SPELLED = ("comma", "period", "colon")  # "semicolon" is counted by its end

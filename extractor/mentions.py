@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, Literal, NamedTuple
 
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokenizer import Tokenizer
@@ -59,6 +60,7 @@ def split_words(phrase: str) -> list[str]:
 
 
 _LINE_BREAK = re.compile(r"\n[ \t]*(?=\S)")
+_LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|\\\.br\\", re.I)  # of any kind of line
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _CELL_END = re.compile(r"\t| {2,}")
 _TO_COLON = re.compile(r"(?:[ \t]+[\w/()-]+){0,3}[ \t]*:(?!\d)")
@@ -109,6 +111,21 @@ class Mention:
         return self.source.id
 
 
+def begun(mentions: list[Mention], first: int, last: int) -> list[Mention]:
+    """Those of the mentions of a layer that begin at the words ``first`` to ``last``."""
+    start = bisect_left(mentions, first, key=_first)
+    return mentions[start : bisect_left(mentions, last, start, key=_first)]
+
+
+def begun_at(mentions: list[Mention], start: int, end: int) -> list[Mention]:
+    """Those of the mentions of a layer that begin at the characters ``start`` to ``end``."""
+    at = bisect_left(mentions, start, key=_start)
+    return mentions[at : bisect_left(mentions, end, at, key=_start)]
+
+
+_first, _start, _first_of = attrgetter("first"), attrgetter("start"), itemgetter(0)
+
+
 def make_tokenizer(vocab: Vocab) -> Tokenizer:
     """A fast tokenizer for clinical text: words, numbers and units, punctuation apart.
 
@@ -131,14 +148,15 @@ def make_tokenizer(vocab: Vocab) -> Tokenizer:
 
 
 @dataclass(slots=True, eq=False)
-class _Hit:
-    """A match before the rules have competed for its words."""
+class Hit:
+    """A match before the rules have competed for its words, and the lines of the text have their say."""
 
     start: int
     end: int
     first: int
     last: int
     matched: _Matched
+    by: Literal["word", "phrase", "regex"]
     value: int | None = None
 
 
@@ -218,17 +236,41 @@ class MentionFinder:
 
         None runs over a blank line, or over one of ``line_starts``.
         """
+        return self.settle(text, words, self.hits(text, words), line_starts)
+
+    def hits(self, text: str, words: Words) -> list[Hit]:
+        """All that the rules match, whatever the lines of the text are."""
         text = written(text)
-        hits = [*self._by_phrase(text, words, line_starts), *self._by_regex(text, words, line_starts)]
+        hits = [*self._by_phrase(text, words), *self._by_regex(text, words)]
         # What a drop-down left behind ("{mitral/aortic:30988} mitral") offers choices and makes none.
         offered = [match.span() for match in _DROP_DOWN.finditer(text)] if _may_offer(text) else []
-        found: dict[str, list[_Hit]] = {layer: [] for layer in LAYERS}
+        if not offered:
+            return hits
+        before = [bisect_right(offered, hit.start, key=_first_of) - 1 for hit in hits]
+        return [hit for hit, k in zip(hits, before, strict=True) if k < 0 or hit.start >= offered[k][1]]
+
+    def settle(
+        self, text: str, words: Words, hits: Iterable[Hit], line_starts: Sequence[int] = ()
+    ) -> dict[str, list[Mention]]:
+        """The mentions that ``hits`` come to; see ``find``."""
+        text = written(text)
+        found: dict[str, list[Hit]] = {layer: [] for layer in LAYERS}
         for hit in hits:
-            if not offered or not any(a <= hit.start < b for a, b in offered):
-                found[hit.matched.layer].append(hit)
+            if hit.by != "word" and _runs_over(hit.start, hit.end, line_starts):
+                continue
+            if hit.by == "phrase" and not line_starts and _opens_field(text, hit.start, hit.end):
+                continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
+            found[hit.matched.layer].append(hit)
         return {layer: _longest(layer_hits, len(words.words)) for layer, layer_hits in found.items()}
 
-    def _by_phrase(self, text: str, words: Words, line_starts: Sequence[int]) -> Iterator[_Hit]:
+    def settled_items(self, text: str, words: Words, hits: Iterable[Hit]) -> list[Mention] | None:
+        """The mentions of the layer ``items`` where the lines of the text have no say in them, else None."""
+        items = [hit for hit in hits if hit.matched.layer == "items"]
+        if any(hit.by != "word" and _LINE_END.search(text, hit.start, hit.end) for hit in items):
+            return None
+        return _longest(items, len(words.words))
+
+    def _by_phrase(self, text: str, words: Words) -> Iterator[Hit]:
         """What the phrases match, and the token patterns."""
         doc = Doc(self._vocab, words=words.words)
         hits = self._phrases(doc)
@@ -237,18 +279,14 @@ class MentionFinder:
         for key, first, last in hits:
             matched = self._rules[key]
             start, end = words.starts[first], words.ends[last - 1]
-            if last - first > 1:
-                if _runs_over(start, end, line_starts):
-                    continue
-                if _BLANK_LINE.search(text, start, end):
-                    continue  # words of two paragraphs are no phrase
-                if not line_starts and _opens_field(text, start, end):
-                    continue  # "Valve: aortic" and "Prosthesis: 19 mm" on the next line
+            several = last - first > 1
+            if several and _BLANK_LINE.search(text, start, end):
+                continue  # words of two paragraphs are no phrase
             if matched.layer == "table" and _CELL_END.search(text, start, end):
                 continue  # nor those of two cells
-            yield _Hit(start, end, first, last, matched)
+            yield Hit(start, end, first, last, matched, "phrase" if several else "word")
 
-    def _by_regex(self, text: str, words: Words, line_starts: Sequence[int]) -> Iterator[_Hit]:
+    def _by_regex(self, text: str, words: Words) -> Iterator[Hit]:
         """What the regular expressions match; a break of a line is one blank to them."""
         squeezed = _Squeezed(text)
         runs = runs_of(squeezed.text)
@@ -258,8 +296,8 @@ class MentionFinder:
                 while start < end and text[start].isspace():
                     start += 1
                 first, last = words.at(start, end)
-                if first < last and not _runs_over(start, end, line_starts):
-                    yield _Hit(start, end, first, last, matched, _value(matched.rule, match))
+                if first < last:
+                    yield Hit(start, end, first, last, matched, "regex", _value(matched.rule, match))
 
 
 def _value(rule: Rule, match: re.Match[str]) -> int | None:
@@ -344,11 +382,11 @@ def _lower(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _precedence(hit: _Hit) -> tuple[int, int, int, bool]:
+def _precedence(hit: Hit) -> tuple[int, int, int, bool]:
     return hit.first - hit.last, hit.matched.rank, hit.first, not hit.matched.phrase
 
 
-def _longest(hits: list[_Hit], size: int) -> list[Mention]:
+def _longest(hits: list[Hit], size: int) -> list[Mention]:
     """The mentions that win their words: the longest first, then the earlier kind."""
     taken = bytearray(size)
     kept = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from extractor.mentions import Mention, Words
@@ -47,6 +48,7 @@ _SPOKEN = (
 _NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SPOKEN.split())}
 
 
+@lru_cache(4096)
 def size_key(size: str | None) -> tuple[str, ...]:
     """What two spellings of one size share: "14 x 5 mm" and "14/5" are both ("14", "5")."""
     if not size:

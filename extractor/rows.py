@@ -21,6 +21,7 @@ _REMEMBERED = 256  # lines
 _CELL_END = re.compile(r"\t| {2,}(?=\S)")
 _LEAD = re.compile(r"[\s*•·–—>#=_~-]*(?:\(?\d{1,2}[.)]\s+|\[?\([a-z]\)\s+)?")
 _PARTING = re.compile(r"[;,|/\t]\s*|\.\s+|\s{2,}")
+_PARTING_MARKS = ";,|/."
 _MARK = re.compile(r"\?\s*[:=]?|[:=](?![=>])")
 _LABEL = r"(?:#|no\.? ?|nr\.? ?|number )?(?:[a-z]?\d{1,2}|[a-h]|i{1,3}|iv)"
 _ORDINAL = r"(?:first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)"
@@ -151,7 +152,9 @@ class ColumnNames:
             for start in _starts(text, begin, mark.start()):
                 key = self.key(text[start : mark.start()])
                 if key is not None:
-                    value = mark.end() + len(text[mark.end() :]) - len(text[mark.end() :].lstrip())
+                    value = mark.end()
+                    while text[value : value + 1].isspace():
+                        value += 1
                     found.append(_Field(start, value, key))
                     begin = value
                     break
@@ -186,7 +189,10 @@ def _in_number(text: str, i: int) -> bool:
 
 def _starts(text: str, begin: int, end: int) -> list[int]:
     """Where the key that ends at ``end`` may begin: the longest first, none over the end of a cell."""
-    starts = [begin, *(m.end() for m in _PARTING.finditer(text, begin, end))]
+    near = max(begin, end - _LONGEST_KEY)
+    while near > begin and (text[near - 1].isspace() or text[near - 1] in _PARTING_MARKS):
+        near -= 1  # not from inside of what parts two words
+    starts = [begin, *(m.end() for m in _PARTING.finditer(text, near, end))]
     return [s for s in starts if 0 < end - s <= _LONGEST_KEY and not _CELL_END.search(text, s, end)]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from extractor.grammar import Parse
-from extractor.mentions import Mention
+from extractor.mentions import Mention, begun, begun_at
 from extractor.rows import Cell
 
 _ANSWERS = frozenset(["y", "n", "yes", "no", "?", "/", "(", ")", ":"])
@@ -188,7 +188,7 @@ def sheets_of(parses: list[Parse], tables: list[Mention], parts: list[str]) -> I
         apart = parse.sentence.paragraph > paragraph + 1
         if apart and parse.sentence.section.start != section:
             header = []
-        marks = [m for m in tables if parse.first <= m.first < parse.last]
+        marks = begun(tables, parse.first, parse.last)
         named = _header(parse, marks)
         if named or apart or part != sheet.part:
             if sheet.rows:
@@ -283,9 +283,8 @@ def _row(parse: Parse, tables: list[Mention], header: list[_Column]) -> Row:
     )
     marks = [
         m
-        for m in tables
-        if parse.first <= m.first < parse.last
-        and m.first not in keys
+        for m in begun(tables, parse.first, parse.last)
+        if m.first not in keys
         and (m.means.fate or m.means.answer or m.means.target or m.means.column == "quantity")
         and (not m.means.alone or _alone(parse, cells, m))
     ]
@@ -299,14 +298,14 @@ def _cell(parse: Parse, cell: Cell, tables: list[Mention], header: list[_Column]
     if parse.sentence.form == "record" and cell is row[0]:
         return SheetCell(first, last, "item", None)  # the name, which other fields follow
     if cell.value > cell.start:
-        inside = [m for m in tables if cell.start <= m.start < cell.value]
+        inside = begun_at(tables, cell.start, cell.value)
         reverses = any(m.means.reverses for m in inside)
         return SheetCell(first, last, *_meaning(inside[::-1]), reverses=reverses)
     if header:
         named = _column_of(cell, row, header)
         if named is not None:
             return SheetCell(first, last, named.column, named.fate, reverses=named.reverses)
-    name = next((m for m in tables if m.first == first and m.last < last), None)
+    name = next((m for m in begun(tables, first, first + 1) if m.last < last), None)
     if not header and name is not None and name.means.column in _NAMED_INSIDE:
         return SheetCell(name.last, last, name.means.column, None)  # "Lot 123", "Size 10"
     return SheetCell(first, last, None, None)

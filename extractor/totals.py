@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from extractor.events import Statement
 from extractor.grammar import Parse
-from extractor.mentions import Mention
+from extractor.mentions import Mention, begun
 from extractor.sheet import count_of
 
 _PARTING = frozenset(";|,")
@@ -49,7 +49,7 @@ def read_totals(parse: Parse, tables: list[Mention]) -> list[Total]:
     counts = any(m.kind == "count" for m in parse.items.values())
     if not counts or parse.sentence.form in ("log", "heap") or parse.cue_kinds() & _ELSEWHERE:
         return []
-    marks = {i: m for m in tables if parse.first <= m.first < parse.last for i in range(m.first, m.last)}
+    marks = {i: m for m in begun(tables, parse.first, parse.last) for i in range(m.first, m.last)}
     nouns = [m for m in parse.items.values() if m.kind == "device" and not m.means.product]
     pieces = _listed(parse) or _pieces(parse)
     totals = []

@@ -7,6 +7,7 @@ at the mitral, one at the aortic valve", the narrative by the valve it talks abo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -406,7 +407,7 @@ def _talk(case: Case) -> dict[int, str]:
         if site.valve is None or len(here) > 1:
             continue
         start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-        found.update({at: site.valve for at in events if start <= at < end})
+        found.update(dict.fromkeys(events[bisect_left(events, start) : bisect_left(events, end)], site.valve))
     return found
 
 
@@ -424,6 +425,7 @@ def _rows(case: Case) -> list[_Row]:
     if timeline is None:
         return []
     listed = timeline.today()
+    begun = sorted((d.events[0].start, k) for k, d in enumerate(listed))
     rows: list[_Row] = []
     above: Mention | None = None
     section = None
@@ -431,7 +433,8 @@ def _rows(case: Case) -> list[_Row]:
         if parse.first == parse.last:
             continue
         start, end = parse.words.starts[parse.first], parse.words.ends[parse.last - 1]
-        devices = [d for d in listed if start <= d.events[0].start < end]
+        inside = begun[bisect_left(begun, (start, 0)) : bisect_left(begun, (end, 0))]
+        devices = [listed[k] for k in sorted(k for _, k in inside)]
         valves = _valves_named(parse)
         if parse.sentence.section is not section:
             above, section = None, parse.sentence.section

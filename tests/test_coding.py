@@ -128,8 +128,8 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             "never crossed",
         ),
         (
-            "Cath report - ATTEMPT mitral PVL closure, not done\nTransseptal puncture difficult. Leak could "
-            "not be wired.\nThen effusion. Stopped. No plug opened.",
+            "Cath report - ATTEMPT mitral PVL closure, not done\n81 F, PVL medial mod-sev.\nTransseptal "
+            "puncture with RF. Leak could not be wired.\nThen effusion. Stopped. No plug opened.",
             "no_device_implanted",
             {},
             "given up on the way, in few words",

@@ -58,6 +58,18 @@ def test_crew_answers_every_item_once(workers: int) -> None:
     assert [found[n].value.split()[:2] for n in range(50)] == [["did", f"item{n}"] for n in range(50)]
 
 
+def test_crew_started_is_ready_before_there_is_work() -> None:
+    with Crew(begin, "did", 2, time_limit=60) as crew:
+        assert list(crew.answers(None)) == []  # no process, nothing to wait for
+        crew.start()
+        assert len(multiprocessing.active_children()) == 2
+        until = time.monotonic() + 60
+        while not all(worker.ready for worker in crew._workers) and time.monotonic() < until:
+            assert list(crew.answers(1.0)) == []
+        assert list(crew.answers(None)) == []
+        assert [answer.error for answer in give(crew, ["a", "b"]).values()] == [None, None]
+
+
 def test_crew_blames_the_item_that_crashes_hangs_or_fails_alone() -> None:
     items = ["a", "crash", "b", "hang", "c", "spin", "d", "fail", "e"]
     with Crew(begin, "did", 2, time_limit=1) as crew:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,14 @@ def lines(text: str) -> list[str]:
 
 def wrap(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(text, width, break_on_hyphens=False, subsequent_indent=indent)
+
+
+def test_lines_marks_of_bold_type_take_no_time_in_a_line_without_end() -> None:
+    begun = time.process_time()
+    text = "**12 " + "word " * 100_000 + "** "
+    assert written(text * 2) == text * 2
+    assert written(text + "**One plug** 12**x**") == text + "\xa0\xa0One plug\xa0\xa0 12\xa0\xa0x\xa0\xa0"
+    assert time.process_time() - begun < 5  # where every word is tried as the last one, hours
 
 
 @given(st.integers(min_value=58, max_value=110), st.sampled_from(["\n", "\r\n"]))

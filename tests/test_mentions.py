@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
-from extractor.lines import written
+from extractor.lines import read_lines, written
 from extractor.mentions import LAYERS, MentionFinder, match_text, split_words
 from extractor.rules import load_rules, spellings
 
@@ -182,6 +182,29 @@ def test_mentions_phrase_does_not_run_into_the_name_of_a_field(text: str, rule: 
 def test_mentions_offsets_survive_letters_that_grow_in_lower_case() -> None:
     text = "İİİ a 12 mm plug"
     assert ("12 mm", "device") in sizes(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["\n", "\r\n", "\x0b", "\\.br\\", " ", "AVP ", "II ", "12 ", "mm ", "x 5", "leak"])
+    )
+)
+def test_mentions_settled_without_lines_are_those_of_any_lines(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    words = FINDER.words(text)
+    hits = FINDER.hits(text, words)
+    settled = FINDER.settled_items(text, words, hits)
+    starts = [line.start for line in read_lines(text, lambda _: 0)]  # every line begins with a header
+    if settled is not None:
+        for line_starts in ((), starts, starts[::2]):
+            found = FINDER.find(text, words, line_starts)["items"]
+            assert [(m.start, m.end, m.rule) for m in found] == [(m.start, m.end, m.rule) for m in settled]
+
+
+def test_mentions_are_not_settled_where_words_run_over_a_line() -> None:
+    for text, known in (("an AVP II plug", True), ("an AVP\nII plug", False), ("a plug\nwas put in", True)):
+        words = FINDER.words(text)
+        assert (FINDER.settled_items(text, words, FINDER.hits(text, words)) is not None) is known
 
 
 @given(TEXTS)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from extractor.cli import app
 from extractor.errors import InputError, InputNotice
-from extractor.readers import Note, Options, read, shown
+from extractor.readers import Note, Options, read, read_all, shown
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
@@ -533,6 +533,65 @@ def test_readers_parquet_text_that_is_not_utf8_costs_its_row(tmp_path: Path) -> 
     notes, errors = collect(tmp_path / "a.parquet")
     assert [note.note_id for note in notes] == ["a", "c"]
     assert [error.code for error in errors] == ["I007"]
+
+
+ODD_ROWS = [
+    (None, "x"),
+    (float("nan"), "x"),
+    (" ", "x"),
+    (" e ", "Padded."),
+    ("f", None),
+    ("g", "  "),
+    ("h", "a\0b"),
+    ("i", b"\xff"),
+    ("j", "x" * 1_000_001),
+    (7.0, "A number."),
+    ("k", b"One plug."),
+]
+
+
+@pytest.mark.parametrize("row", ODD_ROWS)
+def test_readers_parquet_says_the_same_whether_ids_repeat_or_not(
+    tmp_path: Path, row: tuple[object, object]
+) -> None:
+    ids = pa.float64() if isinstance(row[0], float) else pa.string()
+    texts = pa.binary() if isinstance(row[1], bytes) else pa.string()
+    twice = (99.0 if ids == pa.float64() else "twice", b"Same." if texts == pa.binary() else "Same.")
+    told = []
+    for rows in ([row], [row, twice, twice]):
+        columns = {"id": pa.array([r[0] for r in rows], ids), "text": pa.array([r[1] for r in rows], texts)}
+        pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+        notes, errors = collect(tmp_path / "a.parquet")
+        told.append([*notes, *map(str, errors)])
+    alone, beside = told
+    assert "[N021]" in str(beside.pop())  # the same text is there more than once
+    assert [one for one in beside if not (isinstance(one, Note) and one.text == "Same.")] == alone
+
+
+@pytest.mark.parametrize("at_once", [3, 1000])
+def test_readers_parquet_finds_ids_that_repeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("extractor.readers.table._AT_ONCE", at_once)
+    ids = [f"n{n}" for n in range(20)]
+    for again in ("n3", " n19", None):
+        rows = [(one, f"Text {n}.") for n, one in enumerate([*ids, again or "n20"])]
+        notes, errors = collect(write("parquet", tmp_path, ["id", "text"], rows))
+        assert [error.code for error in errors] == (["I027"] if again else [])
+        assert len(notes) == (19 if again else 21)
+
+
+def test_readers_parquet_gives_notes_before_it_has_read_all(tmp_path: Path) -> None:
+    path = Path(write("parquet", tmp_path, ["id", "text"], [(f"n{n}", f"{n} " * 50) for n in range(3000)]))
+    found = read_all([path])
+    assert next(found) == Note("n0", "0 " * 50, str(path), 1)
+    damage = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    with path.open("r+b") as file:
+        file.seek(
+            (damage.dictionary_page_offset or damage.data_page_offset) + damage.total_compressed_size // 2
+        )
+        file.write(bytes(500))
+    assert [one.code for one in read_all([path]) if isinstance(one, InputError)] == ["I021"]
 
 
 # Databases

@@ -10,10 +10,11 @@ from extractor.errors import InputError
 from extractor.readers.columns import Columns, choose
 from extractor.readers.note import Found, place
 from extractor.readers.options import Options
-from extractor.readers.table import Row, Unread, table_notes
+from extractor.readers.table import Row, Unread, all_differ, table_notes
 from extractor.readers.versions import Version
 
 _ROWS = 256
+_IDS = 16_384
 _BUFFER = 1 << 20
 
 
@@ -40,7 +41,22 @@ def read_parquet(path: str, options: Options) -> Iterator[Found | Version]:
         if isinstance(columns, InputError):
             yield columns
         else:
-            yield from table_notes(path, columns, _rows(path, table, names, columns))
+            distinct = columns.whole and _ids_differ(table, names[columns.id])
+            yield from table_notes(path, columns, _rows(path, table, names, columns), distinct)
+
+
+def _ids_differ(table: Any, name: str) -> bool:
+    """Whether no two rows have one id; the column of the ids can be read alone, at little cost."""
+    pa = import_module("pyarrow")
+
+    def ids() -> Iterator[object]:
+        for batch in table.iter_batches(_IDS, columns=[name], use_threads=False):
+            yield from _values(batch.column(0))
+
+    try:
+        return all_differ(ids, table.metadata.num_rows)
+    except (pa.ArrowException, OSError, ValueError, ArithmeticError):
+        return False  # it is damaged, which is told when its rows are read
 
 
 def _rows(path: str, table: Any, names: list[str], columns: Columns) -> Iterator[Row]:

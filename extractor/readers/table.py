@@ -2,17 +2,19 @@
 
 Each row is a note, a version of one, or a line of a version. All rows are read
 before the first note is given: only then is it certain that no other row has the
-same id.
+same id. Where each row is a note and the ids can be read alone they are, first: if
+all differ, each note is given as soon as it is read.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from hashlib import blake2b
 from uuid import UUID
 
 from extractor.errors import InputError
@@ -22,6 +24,8 @@ from extractor.readers.note import MAX_CHARS, Found, Note, checked, has_surrogat
 from extractor.readers.versions import Version
 
 _MAX_DIGITS = 9
+_DIGEST = 8  # bytes
+_AT_ONCE = 10_000_000  # digests compared at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ Row = tuple[int, Cells] | Unread | InputError
 """A row with its number, one that could not be read, or what is to be told of those."""
 
 
-def table_notes(source: str, columns: Columns, rows: Iterator[Row]) -> Iterator[Found | Version]:
+def table_notes(
+    source: str, columns: Columns, rows: Iterator[Row], distinct: bool = False
+) -> Iterator[Found | Version]:
     """The notes or versions that the rows of a table are.
 
     Parameters
@@ -55,6 +61,8 @@ def table_notes(source: str, columns: Columns, rows: Iterator[Row]) -> Iterator[
         Which of its columns are there.
     rows
         Numbers and cells of its rows.
+    distinct
+        Each row is a note, and it is known that no two have one id (``all_differ``).
 
     Examples
     --------
@@ -62,20 +70,86 @@ def table_notes(source: str, columns: Columns, rows: Iterator[Row]) -> Iterator[
     >>> [note.text for note in table_notes("notes.csv", Columns(id=0, text=1), rows)]
     ['One plug.']
     """
+    empty = True
     try:
+        if distinct:
+            for row in rows:
+                empty = False
+                if not isinstance(row, Unread):
+                    yield _whole(source, row)
+            if empty:
+                yield _no_rows(source)
+            return
         with closing(Extract(source)) as extract:
-            empty = True
             for row in rows:
                 empty = False
                 error = _keep(extract, source, columns, row)
                 if error:
                     yield error
             if empty:
-                yield InputError("I020", source, "the table has no rows", "give a table with a note in it")
+                yield _no_rows(source)
             for found in extract.found():
                 yield _note(found) if columns.whole and isinstance(found, Version) else found
     except sqlite3.Error as error:
         yield not_kept(source, error)
+
+
+def all_differ(ids: Callable[[], Iterable[object]], count: int) -> bool:
+    """Whether no two rows of a table have one id.
+
+    Compared are digests, some millions at a time, so that the memory does not grow with the
+    table. Two ids that share a digest would only make the table take the longer way.
+
+    Parameters
+    ----------
+    ids
+        Gives the ids of all rows, each time it is called.
+    count
+        How many there are, about.
+
+    Examples
+    --------
+    >>> all_differ(lambda: ["a", "b", None, None], 4), all_differ(lambda: [1, 1.0], 2)
+    (True, False)
+    """
+    import numpy as np
+
+    shares = count // _AT_ONCE + 1
+    for share in range(shares):
+        some = bytearray()
+        for value in ids():
+            note_id = _id(value)
+            if note_id is not None:
+                digest = blake2b(note_id.encode(), digest_size=_DIGEST).digest()
+                if digest[0] % shares == share:
+                    some += digest
+        digests = np.frombuffer(some, np.uint64)
+        digests.sort()
+        if (digests[1:] == digests[:-1]).any():
+            return False
+    return True
+
+
+def _whole(source: str, row: tuple[int, Cells] | InputError) -> Found:
+    """The note that a row is by itself."""
+    if isinstance(row, InputError):
+        return row
+    number, cells = row
+    note_id = _id(cells[0])
+    if note_id is None:
+        return _no_id(source, number)
+    text = _text(cells[1])
+    if isinstance(text, Wrong):
+        return InputError(text.code, place(source, number, note_id), text.problem, text.remedy)
+    return checked(Note(note_id, text, source, number))
+
+
+def _no_rows(source: str) -> InputError:
+    return InputError("I020", source, "the table has no rows", "give a table with a note in it")
+
+
+def _no_id(source: str, row: int) -> InputError:
+    return InputError("I010", place(source, row), "no id in this row", "give every row the id of its note")
 
 
 def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputError | None:
@@ -91,9 +165,7 @@ def _keep(extract: Extract, source: str, columns: Columns, row: Row) -> InputErr
     note_id = _id(cells[0])
     if note_id is None:
         _leave_out(extract, columns, cells)
-        return InputError(
-            "I010", place(source, number), "no id in this row", "give every row the id of its note"
-        )
+        return _no_id(source, number)
     extract.add(_part(note_id, number, columns, cells))
     return None
 

@@ -3,6 +3,11 @@
 Run it as ``python tests/benchmarks/batch_throughput.py --megabytes 1000``. The corpus is one note
 in 200 from ``sample_notes/gold`` among other notes: those of a file of JSON lines with a ``text``
 (``--corpus``, also ``.gz``), or made-up visits. It fails where a limit is missed.
+
+Measured on two cores, with medical reports of all fields as the other notes: 303 MB in 12.6 s, which is
+24 MB/s, with 631 MB of memory. One note in 50 has to be coded, at 8 to 10 ms, which is most of the work; to
+read, screen and write a note takes 22 microseconds. So the limits are missed: at 100 MB/s one to code would
+have to take 2 ms.
 """
 
 from __future__ import annotations
