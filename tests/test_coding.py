@@ -128,8 +128,8 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
             "never crossed",
         ),
         (
-            "Cath report - ATTEMPT mitral PVL closure, not done\n81 F, PVL medial mod-sev.\nTransseptal "
-            "puncture with RF. Leak could not be wired.\nThen effusion. Stopped. No plug opened.",
+            "Cath report - ATTEMPT mitral PVL closure, not done\n81 F, Carp-Edwards 27, PVL medial mod-sev\n"
+            "TSP difficult, 3 tries, LA entered with RF.\nLeak could not be wired.\nStopped. No plug opened.",
             "no_device_implanted",
             {},
             "given up on the way, in few words",
