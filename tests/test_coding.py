@@ -129,7 +129,7 @@ def test_coding_ready_units(coder: Coder, text: str, units: dict[str, int], why:
         ),
         (
             "Cath report - ATTEMPT mitral PVL closure, not done\n81 F, Carp-Edwards 27, PVL medial mod-sev\n"
-            "TSP difficult, 3 tries, LA entered with RF.\nLeak could not be wired.\nStopped. No plug opened.",
+            "RFV 8F. TSP difficult, LA entered.\nLeak could not be wired.\nStopped. No plug opened.",
             "no_device_implanted",
             {},
             "given up on the way, in few words",
