@@ -99,12 +99,12 @@ class SentenceReader:
         return self._unknown(i) and self._words.words[i].isalpha()
 
     def read_all(self, sentences: Sequence[Sentence]) -> list[Parse]:
-        """Parses of all sentences of the note.
+        """Parses of all sentences of the note that hold a word, and not a hyphen alone.
 
         A second look is taken where a size stands alone ("8 x 4 along the ring, released"):
         it is a device when the note gives one of that size elsewhere.
         """
-        parses = [self.read(sentence) for sentence in sentences]
+        parses = [parse for parse in map(self.read, sentences) if parse.first < parse.last]
         sizes = frozenset(
             size_key(size) for parse in parses for phrase in parse.phrases if phrase.head
             for size in phrase.sizes

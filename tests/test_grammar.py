@@ -200,3 +200,8 @@ def test_grammar_line_break_changes_no_phrase(coder: Coder, width: int) -> None:
     )
     wrapped = textwrap.fill(flat, width)
     assert [" ".join(w.split()) for w in words(coder, wrapped)] == words(coder, flat)
+
+
+def test_grammar_sentence_without_a_word_is_none(coder: Coder) -> None:
+    assert len(parses(coder, "Mitral PVL closure with an ADO.\n\n-")) == 1
+    assert coder.suggest("Jet NCC 4/4 ADO\n-").status == "none"
