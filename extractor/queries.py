@@ -34,17 +34,18 @@ from extractor.circumstances import Circumstances
 from extractor.claims import Case
 from extractor.count import Count
 from extractor.doubts import unsettled
-from extractor.events import Timeline, TrackedDevice, same_product, same_size
+from extractor.events import Event, Timeline, TrackedDevice, same_product, same_size
 from extractor.layout import Layout, Section
 from extractor.phrases import size_key
 from extractor.rules import QueryForm, QueryRule, RuleBook
 from extractor.suggestion import Query, Reason, Suggestion
 
-_MOST_QUOTES = 8
+_MOST_QUOTES = 10
 _MOST_NUMBERS = 4  # of devices to choose from; where more are possible the question is open
 _LONGEST_QUOTE = 200  # characters
-_FEWEST_WORDS = 3  # a shorter sentence is quoted with the one before it
+_FEWEST_WORDS = 5  # a shorter sentence is quoted with the one before it
 _LONGEST_TITLE = 60
+_LOSSES = ("withdraw", "embolize", "capture", "exchange", "waste", "unused", "removed", "not release")
 _IDLE = ("check", "select")  # events that change nothing
 _FIELD = re.compile(r"\{(\w+)\}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -146,6 +147,15 @@ def _count_situation(reason: Reason, count: Count, around: Circumstances) -> str
     return "elsewhere"
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where quoted words stand: their section, and the sentence or line they are taken from."""
+
+    section: Section
+    start: int
+    end: int
+
+
 class _Drafts:
     """Drafts the queries of one note."""
 
@@ -187,11 +197,19 @@ class _Drafts:
         timelines = [t for source, t in case.timelines.items() if source != "equipment"]
         yield from ((loose.start, loose.end) for t in timelines for loose in t.loose)
         devices = [d for t in timelines for d in t.today() if d.events]
-        devices.sort(key=lambda d: d.in_place and not (d.in_doubt or d.unsure or d.doubtful))
-        for last in (-1, 0):
+        for told in (_lost, self._named, self._last):
             for device in devices:
-                events = [e for e in device.events if e.event not in _IDLE] or device.events
-                yield events[last].start, events[last].end
+                event = told(device)
+                if event is not None:
+                    yield event.start, event.end
+
+    def _named(self, device: TrackedDevice) -> Event:
+        """The first event whose words hold a number, as a size does."""
+        events = (e for e in device.events if any(map(str.isdigit, self._note.text[e.start : e.end])))
+        return next(events, device.events[0])
+
+    def _last(self, device: TrackedDevice) -> Event:
+        return next((e for e in reversed(device.events) if e.event not in _IDLE), device.events[-1])
 
     # -- what is offered ----------------------------------------------------------
 
@@ -219,8 +237,10 @@ class _Drafts:
     def _device_choices(self, numbers: set[int]) -> Iterator[str]:
         form = self._form
         sets = _sets(self._note.case)
+        if any(_all_lost(timeline) for timeline in self._note.case.timelines.values()):
+            numbers = numbers | {0}
         for number in sorted(numbers):
-            named = [group for group in sets if len(group) == number and any(map(_known, group))]
+            named = [group for group in sets if len(group) == number and all(map(_known, group))]
             if number == 0:
                 yield form.none
             elif named:
@@ -281,17 +301,34 @@ def _known(device: TrackedDevice) -> bool:
     return bool(device.size or device.product)
 
 
+def _lost(device: TrackedDevice) -> Event | None:
+    """The last event that took a device out, whatever is told of it afterwards."""
+    return next((event for event in reversed(device.events) if event.event in _LOSSES), None)
+
+
+def _all_lost(timeline: Timeline) -> bool:
+    """Whether every device is told of as taken out, and none as let go after that."""
+    devices = timeline.today()
+    for device in devices:
+        told = [e.event for e in device.events if e.event in (*_LOSSES, "release", "remain", "implanted")]
+        if not told or told[-1] not in _LOSSES:
+            return False
+    return bool(devices)
+
+
 def _sets(case: Case) -> list[list[TrackedDevice]]:
     """The sets of devices that the parts of a note leave in, and those left without what is in doubt."""
     found: list[list[TrackedDevice]] = []
-    claiming = {claim.source for claim in case.claims}
-    for source, timeline in case.timelines.items():
-        if source not in claiming:
-            continue
+    detailed = {claim.source for claim in case.claims if claim.detailed}
+    others = {claim.source for claim in case.claims} - detailed
+    for source in (s for sources in (detailed, others) for s in case.timelines if s in sources):
+        timeline = case.timelines[source]
         left = [d for d in timeline.today() if d.in_place]
         for group in (left, _settled(timeline, left), left + _open(timeline)):
             if not group or any(d.many for d in group):
                 continue
+            if source in others and any(len(group) == len(other) for other in found):
+                continue  # the parts that tell the details also tell which devices these are
             alike = next((n for n, other in enumerate(found) if _same(group, other)), None)
             if alike is None:
                 found.append(group)
@@ -341,17 +378,19 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _merged(found: dict[Mark, Section]) -> Iterator[tuple[Mark, Section]]:
+def _merged(found: dict[Mark, _Place]) -> Iterator[tuple[Mark, _Place]]:
     """Stretches of a note in their order, those that overlap as one."""
-    last: tuple[Mark, Section] | None = None
+    last: tuple[Mark, _Place] | None = None
     for start, end in sorted(found):
-        section = found[start, end]
+        place = found[start, end]
         if last is not None and start < last[0][1]:
-            last = (last[0][0], max(end, last[0][1])), last[1]
+            (first, before), was = last
+            both = _Place(was.section, min(was.start, place.start), max(was.end, place.end))
+            last = (first, max(end, before)), both
             continue
         if last is not None:
             yield last
-        last = (start, end), section
+        last = (start, end), place
     if last is not None:
         yield last
 
@@ -373,22 +412,23 @@ class _Quotes:
 
     def lines(self, marks: Iterable[Mark]) -> Iterator[str]:
         """The quotations of the first marks, each once, in the order of the note."""
-        found: dict[Mark, Section] = {}
+        found: dict[Mark, _Place] = {}
         for mark in marks:
             quoted = self._quoted(*mark)
             if quoted is not None and not any(a <= mark[0] and mark[1] <= b for a, b in found):
                 found[quoted[0]] = quoted[1]
             if len(found) == _MOST_QUOTES:
                 break
-        for (start, end), section in _merged(found):
+        for (start, end), place in _merged(found):
+            words = " ".join(self._text[start:end].split())
             yield fill(
                 self._form.quote,
-                words=" ".join(self._text[start:end].split()),
-                section=self._name(section),
+                words=f"{self._cut(place.start, start)}{words}{self._cut(end, place.end)[::-1]}",
+                section=self._name(place.section),
                 line=len(_LINE_END.findall(self._text, 0, start)) + 1,
             )
 
-    def _quoted(self, start: int, end: int) -> tuple[Mark, Section] | None:
+    def _quoted(self, start: int, end: int) -> tuple[Mark, _Place] | None:
         """What to quote for a mark: its sentence, or as much of it as is short and may be repeated."""
         n = bisect_right(self._starts, start) - 1
         if n < 0 or end - start > 2 * _LONGEST_QUOTE or self._avoid.search(self._text, start, end):
@@ -402,6 +442,7 @@ class _Quotes:
         if sentence.form in ("row", "record", "heap", "log") or high - low > _LONGEST_QUOTE:
             low = max([low, *(m.end() for m in _LINE_END.finditer(self._text, low, start))])
             high = min([high, *(m.start() for m in _LINE_END.finditer(self._text, end, high))])
+        place = _Place(sentence.section, low, high)
         if high - low > _LONGEST_QUOTE:
             room = max(0, _LONGEST_QUOTE - (end - start)) // 2
             low, high = self._at_words(max(low, start - room), min(high, end + room), start, end)
@@ -414,7 +455,11 @@ class _Quotes:
         words = self._text[low:high]
         low += len(words) - len(words.lstrip(" \t\r\n,;:.)|•*-"))
         high -= len(words) - len(words.rstrip(" \t\r\n,;:(|-"))
-        return ((low, high), sentence.section) if low < high else None
+        return ((low, high), place) if low < high else None
+
+    def _cut(self, start: int, end: int) -> str:
+        """The sign that words of a sentence are left out, with a blank behind it."""
+        return "… " if any(map(str.isalnum, self._text[start:end])) else ""
 
     def _at_words(self, low: int, high: int, start: int, end: int) -> Mark:
         """The same stretch, without a piece of a word at either end."""
