@@ -431,7 +431,9 @@ class _Quotes:
     def _quoted(self, start: int, end: int) -> tuple[Mark, _Place] | None:
         """What to quote for a mark: its sentence, or as much of it as is short and may be repeated."""
         n = bisect_right(self._starts, start) - 1
-        if n < 0 or end - start > 2 * _LONGEST_QUOTE or self._avoid.search(self._text, start, end):
+        hit = self._avoid.search(self._text, start, end)
+        end = min(end, start + _LONGEST_QUOTE, hit.start() if hit else end)
+        if n < 0 or end == start:
             return None
         sentence = self._sentences[n]
         low, high = min(sentence.start, start), max(sentence.end, end)
