@@ -83,6 +83,13 @@ class ExportFormat(StrEnum):
     displacy_html = "displacy-html"
 
 
+class LetterFormat(StrEnum):
+    """Forms in which queries are written."""
+
+    txt = "txt"
+    docx = "docx"
+
+
 class Engine(StrEnum):
     """What runs over a corpus."""
 
@@ -446,6 +453,87 @@ def explain(
 
     with _destination(None) as stream:
         print_explanation(note.text, explanation, console(stream))
+
+
+@app.command("query")
+def draft_letters(
+    paths: Sources,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder for the drafts; made if it is not there."),
+    ],
+    form: Annotated[
+        LetterFormat, typer.Option("--format", help="txt: plain text; docx: for a word processor.")
+    ] = LetterFormat.txt,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, metavar="N", help="Processes to use; the output is the same for any number."
+        ),
+    ] = 1,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace earlier drafts of the same name, with all changes to them."),
+    ] = False,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    line_column: LineColumn = None,
+    revision_column: RevisionColumn = None,
+    status_column: StatusColumn = None,
+    parent_column: ParentColumn = None,
+    query: Query = None,
+) -> None:
+    """Draft the queries to the physician: a file for each note in review that a physician can clear up.
+
+    Each draft quotes the note, offers what it supports, and waits for a person who checks and sends it.
+    """
+    from extractor.readers import Options, read
+
+    options = Options(
+        id_column, text_column, line_column, revision_column, status_column, parent_column, query
+    )
+    _check_results(out, paths)
+    if not out.is_dir() and not out.parent.is_dir():
+        raise typer.BadParameter(f"the folder {printable(str(out.parent))} does not exist: create it first")
+    errors = _Errors()
+    statuses: Counter[str] = Counter()
+    suggestions = _counted(_suggestions(read(paths, errors, options), workers), statuses)
+    try:
+        out.mkdir(exist_ok=True)
+        drafted, written = _write_letters(suggestions, out, form, force, errors)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    drafts = "1 draft" if written == 1 else f"{written} drafts"
+    without = statuses["review"] - drafted
+    _echo(f"{drafts} written; {without} of {statuses['review']} in review ask nothing of a physician")
+    if errors.count:
+        raise typer.Exit(FAILED)
+
+
+def _write_letters(
+    suggestions: Iterable[Suggestion], out: Path, form: LetterFormat, force: bool, errors: _Errors
+) -> tuple[int, int]:
+    """Write each letter under its name once it is complete; how many there are, and how many were written."""
+    from extractor.export import letters
+    from extractor.rules import load_rules
+
+    words = load_rules().form
+    drafted = written = 0
+    for name, content in letters.letters(suggestions, words, form.value) if words is not None else ():
+        path = out / name
+        drafted += 1
+        if not force and os.path.lexists(path):
+            remedy = "name another folder, or give --force to replace it with all that was changed in it"
+            errors(_exists(path, "O001", "it exists already", remedy))
+            continue
+        part = path.with_name(f".{name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(content)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        written += 1
+    return drafted, written
 
 
 @app.command()

@@ -16,6 +16,7 @@ from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
 from extractor.mentions import Hit, Mention, MentionFinder, Words, in_context
+from extractor.queries import Material, draft_queries
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
 from extractor.screen import Concern, Screen, unconcerned
@@ -121,7 +122,12 @@ class Coder:
             for i in range(parse.first, parse.last)
         }
         evidence = Evidence(text, section_at)
-        return suggest(note_id, self.rules, evidence, analysis.case, analysis.count, analysis.circumstances)
+        case, count, around = analysis.case, analysis.count, analysis.circumstances
+        suggestion = suggest(note_id, self.rules, evidence, case, count, around)
+        if not suggestion.reasons:
+            return suggestion
+        material = Material(text, analysis.layout, case, count, around)
+        return suggestion.model_copy(update={"queries": draft_queries(self.rules, material, suggestion)})
 
     def pipe(self, notes: Iterable[str | NoteLike], workers: int = 1) -> Iterator[Suggestion]:
         """Suggestions for many notes, in their order, by ``workers`` processes.

@@ -150,7 +150,10 @@ def _contents(book: RuleBook) -> dict[str, _Content]:
         rule.id: _Content("coding", f"{rule.code} {rule.role}", rule.statement)
         for rule in book.coding.values()
     }
-    return patterns | coding
+    queries = {
+        rule.id: _Content("query", f"{rule.reason} {rule.answer}", rule.ask) for rule in book.queries.values()
+    }
+    return patterns | coding | queries
 
 
 class Comparison:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,7 +26,7 @@ from pydantic import (
 )
 
 from extractor.errors import RuleError
-from extractor.suggestion import Route, Valve
+from extractor.suggestion import ReasonCode, Route, Valve
 
 
 class _Strict(BaseModel):
@@ -339,12 +340,81 @@ class CodingRule(_Strict):
     source: str
 
 
+_BRACED = re.compile(r"\{([^{}]*)\}")
+
+
+def _filled(*names: str) -> AfterValidator:
+    """Validates a text in which only these names stand in braces."""
+
+    def known(text: str) -> str:
+        for name in _BRACED.findall(text):
+            if name not in names:
+                filled = ", ".join(f"{{{known}}}" for known in names) or "none"
+                raise ValueError(f"nothing fills {{{name}}} here; known: {filled}")
+        return text
+
+    return AfterValidator(known)
+
+
+Plain = Annotated[str, _filled()]
+Counted = Annotated[str, _filled("count")]
+
+
+class QueryForm(_Strict):
+    """The words that all queries to the physician share."""
+
+    id: Literal["query.form"]
+    intro: Plain
+    quote: Annotated[str, _filled("words", "section", "line")]
+    option: Annotated[str, _filled("choice")]
+    other: Plain
+    unable: Plain
+    none: Plain
+    one: Plain
+    many: Counted
+    more: Counted
+    sized: Annotated[str, _filled("size", "product")]
+    unsized: Annotated[str, _filled("product")]
+    unsized_many: Annotated[str, _filled("count", "product")]
+    unnamed: Annotated[str, _filled("size")]
+    nameless: Plain
+    nameless_many: Counted
+    repeated: Annotated[str, _filled("device", "count")]
+    prosthesis: Annotated[str, _filled("valve")]
+    both: Annotated[str, _filled("first", "second")]
+    shared: Annotated[str, _filled("valve", "device")]
+    one_device: Plain
+    devices: Counted
+    heading: Plain
+    note_line: Annotated[str, _filled("note")]
+    remark: Plain
+    sections: dict[str, str]
+    avoid: tuple[Phrase, ...]
+    source: str
+
+
+class QueryRule(_Strict):
+    """The question to a physician in one situation; ``answer`` is the field of an open question."""
+
+    id: Literal[
+        "query.devices.parts", "query.devices.range", "query.devices.failed", "query.devices.elsewhere",
+        "query.devices.division", "query.devices.unstated", "query.valve.unstated", "query.valve.parts",
+    ]  # fmt: skip
+    reason: ReasonCode
+    when: str
+    ask: Plain
+    answer: Plain
+    source: str
+
+
 class RuleBook(_Strict):
     """All rules, in file order, with a version that is a hash of their content."""
 
     rules: tuple[Rule, ...]
     coding: dict[str, CodingRule]
     version: str
+    form: QueryForm | None = None  # without it no queries are drafted
+    queries: dict[str, QueryRule] = {}
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -392,6 +462,8 @@ def _load(folder: Path) -> RuleBook:
     digest = hashlib.sha256()
     rules: list[Rule] = []
     coding: dict[str, CodingRule] = {}
+    form: QueryForm | None = None
+    queries: dict[str, QueryRule] = {}
     seen: dict[str, str] = {}
     for path in files:
         raw = path.read_bytes()
@@ -407,15 +479,25 @@ def _load(folder: Path) -> RuleBook:
                 _unique(seen, rule_id, path.name)
                 coding[rule_id] = coding_rule
             continue
+        if kind == "query":
+            for item in data["rules"]:
+                rule_id = str(item.get("id", "?"))
+                _unique(seen, rule_id, path.name)
+                if rule_id == "query.form":
+                    form = _validate(QueryForm, item, path.name, rule_id)
+                else:
+                    queries[rule_id] = _validate(QueryRule, item, path.name, rule_id)
+            continue
         if kind not in MEANS:
-            known = ", ".join([*MEANS, "coding"])
+            known = ", ".join([*MEANS, "coding", "query"])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
         for item in data["rules"]:
             rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)
-    return RuleBook(rules=tuple(rules), coding=coding, version=digest.hexdigest()[:12])
+    version = digest.hexdigest()[:12]
+    return RuleBook(rules=tuple(rules), coding=coding, version=version, form=form, queries=queries)
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:

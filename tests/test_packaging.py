@@ -45,6 +45,7 @@ def loaded_after(code: str) -> set[str]:
         "from extractor.cli import app; app(['code', '--help'])",
         "from extractor.cli import app; app(['export', '--help'])",
         "from extractor.cli import app; app(['export', 'no-such-note.txt', '--to', 'prodigy'])",
+        "from extractor.cli import app; app(['query', '--help'])",
         "from extractor.cli import app; app(['rules', 'check', '--help'])",
         "from extractor.cli import app; app(['rules', 'impact', '--help'])",
         "from extractor.cli import app; app(['--version'])",
