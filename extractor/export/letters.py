@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from extractor.export.brat import FileNames
+from extractor.naming import FileNames
 from extractor.queries import fill
 from extractor.terminal import printable
 
