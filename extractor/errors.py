@@ -14,7 +14,7 @@ class PvlError(Exception):
     ----------
     code
         Stable code, for searching: ``I...`` input, ``N...`` notices, ``O...`` output, ``R...`` rules,
-        ``B...`` runs over a corpus.
+        ``B...`` runs over a corpus, ``T...`` payer tables.
     where
         File, line, note id or rule, as far as known.
     problem
@@ -46,3 +46,7 @@ class OutputError(PvlError):
 
 class RuleError(PvlError):
     """A pattern file that cannot be used."""
+
+
+class TableError(PvlError):
+    """A payer's table that cannot be used or stored."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from extractor.dates import parse_date
 from extractor.errors import InputError
 from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large
 from extractor.readers.options import Options
@@ -18,6 +19,7 @@ from extractor.readers.options import Options
 MAX_TEXT_BYTES = 4 * MAX_CHARS + 3
 _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
+_SERVED = ("date_of_service", "service_date")
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
@@ -31,7 +33,7 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``."""
+    """The notes of a ``.jsonl`` file: objects with ``id``, ``text`` and maybe ``service_date``."""
     with open(path, "rb") as file:
         yield from _records(path, file)
 
@@ -105,7 +107,12 @@ def _record(path: str, number: int, data: bytes, start: int) -> Found:
         return InputError(
             "I012", place(path, number, note_id), problem, 'give the note as a string in "text"'
         )
-    return checked(Note(note_id, text, path, number))
+    served = next((record[name] for name in _SERVED if record.get(name) not in (None, "")), None)
+    day = parse_date(served) if isinstance(served, str) else None
+    if served is not None and day is None:
+        problem = "the date of service is no day"
+        return InputError("I061", place(path, number, note_id), problem, "write it like 2024-07-01")
+    return checked(Note(note_id, text, path, number, served=day))
 
 
 def _record_id(record: dict[str, Any]) -> str | None:
