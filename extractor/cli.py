@@ -711,7 +711,8 @@ def _tell_changes(before: Table | None, table: Table, changed: list[Change]) -> 
     noun = noun.removesuffix("s") if len(changed) == 1 else noun
     since = f"since {before.edition}" if before else "as there is no edition before it"
     _echo(f"{table.file}: {len(changed)} {noun} changed for this code family {since}")
-    for change in changed[:_SHOWN_CHANGES]:
+    ordered = sorted(changed, key=lambda change: (change.after is None, change.before is None))
+    for change in ordered[:_SHOWN_CHANGES]:
         key = " ".join(part for part in change.key if part)
         if change.before is None or change.after is None:
             _echo(f"  {'+' if change.before is None else '-'} {key}")

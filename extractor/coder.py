@@ -157,7 +157,7 @@ class Coder:
             return
         from extractor.workers import pipe
 
-        yield from pipe(self.rules, self.tables, given, workers)
+        yield from pipe(self.rules, given, workers, self.tables)
 
     def explain(
         self, text: str, note_id: str = "", standing: Standing = FINAL, served: date | None = None

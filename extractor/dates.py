@@ -65,6 +65,8 @@ def service_date(text: str, labels: tuple[str, ...]) -> date | None:
     >>> service_date("DOS: 2024-07-15 ... Date of Procedure: 2024-07-16", labels) is None
     True
     """
+    if not labels:
+        return None
     head = text[:_LETTERHEAD]
     days = {parse_date(head[found.end() :]) for found in _labels(labels).finditer(head)}
     days.discard(None)

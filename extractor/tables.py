@@ -255,7 +255,9 @@ def _load(own: Path | None, files: tuple[tuple[Path, tuple[int, int]], ...]) -> 
     plain: dict[str, list[Row]] = {}
     for path, _ in files:
         data = read_bytes(path)
-        digest.update(f"{path.parent.name}/{path.name}".encode() + b"\0" + data + b"\0")
+        digest.update(
+            f"{path.parent.name}/{path.name}".encode() + b"\0" + data.replace(b"\r\n", b"\n") + b"\0"
+        )
         mine = own is not None and path.is_relative_to(own)
         if path.parent in (shipped_dir(), own):
             if not mine:

@@ -13,7 +13,7 @@ from extractor.coder import Coder
 from extractor.readers import Standing
 from extractor.rules import RuleBook
 from extractor.suggestion import Suggestion
-from extractor.tables import Tables
+from extractor.tables import Tables, load_tables
 
 _Given = tuple[str, str, Standing, date | None]
 _Setup = TypeVar("_Setup")
@@ -25,9 +25,11 @@ _AHEAD = 2  # chunks read ahead for each worker: enough to keep it busy, little 
 _work: Callable[[Any], Any] | None = None  # one per worker process
 
 
-def pipe(rules: RuleBook, tables: Tables, notes: Iterable[_Given], workers: int) -> Iterator[Suggestion]:
+def pipe(
+    rules: RuleBook, notes: Iterable[_Given], workers: int, tables: Tables | None = None
+) -> Iterator[Suggestion]:
     """Code notes (text, id, standing, day) by ``workers`` processes, in input order; see ``spread``."""
-    yield from spread(_coding, (rules, tables), notes, workers)
+    yield from spread(_coding, (rules, tables or load_tables()), notes, workers)
 
 
 def _coding(setup: tuple[RuleBook, Tables]) -> Callable[[_Given], Suggestion]:
