@@ -6,7 +6,7 @@ import re
 from datetime import date
 from functools import lru_cache
 
-_LETTERHEAD = 4_000  # characters in which it stands
+_LETTERHEAD = 1_500  # characters in which it stands
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = "(" + "|".join(_MONTHS) + r")[a-z]*\.?"
 _FORMS = (
@@ -15,6 +15,7 @@ _FORMS = (
     (rf"(?P<m>{_NAME})[ -]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?[ -]+(?P<y>\d{{4}})(?!\d)", False),
     (r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})(?!\d)", False),
     (r"(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4})(?!\d)", True),
+    (r"(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{2})(?![\d_])", True),
 )
 _DATES = tuple((re.compile(form, re.IGNORECASE), either) for form, either in _FORMS)
 
@@ -41,7 +42,7 @@ def parse_date(text: str) -> date | None:
         if either and month > 12:
             month, day = day, month
         try:
-            return date(int(found["y"]), month, day)
+            return date(int(found["y"]) + (2000 if len(found["y"]) == 2 else 0), month, day)
         except ValueError:
             return None
     return None
@@ -77,4 +78,4 @@ def service_date(text: str, labels: tuple[str, ...]) -> date | None:
 def _labels(labels: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(r"\s+".join(map(re.escape, label.split())) for label in labels)
     day = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
-    return re.compile(rf"(?<![\w-])(?:{names})[ \t]*[*_]*[ \t]*[:|=][ \t:|*_]*{day}", re.IGNORECASE)
+    return re.compile(rf"(?<![\w-])(?:{names})[ \t]*[*_]*[ \t]*[:|=]?[ \t:|*_.]*{day}", re.IGNORECASE)

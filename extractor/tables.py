@@ -284,7 +284,7 @@ def _table(path: Path, data: bytes, own: bool) -> Table:
         problem = f"the first line does not name the columns {', '.join(columns)}"
         raise TableError("T003", str(path), problem, "import the file that CMS publishes once more")
     rows = checked_rows(str(path), kind, setting, records)
-    return Table(kind, setting, edition_of(path.parent.name), _source(path), own, rows)
+    return Table(kind, setting, edition_of(path.parent.name, str(path)), _source(path), own, rows)
 
 
 def checked_rows(
@@ -330,7 +330,7 @@ def checked_rows(
     return rows
 
 
-def edition_of(text: str) -> date:
+def edition_of(text: str, where: str = "--edition") -> date:
     """The day that names an edition.
 
     Examples
@@ -343,7 +343,8 @@ def edition_of(text: str) -> date:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise TableError("T007", text[:40], "no day", "write the edition like 2024-07-01") from None
+        problem = f"{text[:40]!r} is no day"
+        raise TableError("T007", where, problem, "write the edition like 2024-07-01") from None
 
 
 def read_bytes(path: Path) -> bytes:

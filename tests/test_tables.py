@@ -251,7 +251,11 @@ def test_tables_import_of_the_fee_schedule_leaves_descriptors_out(data: Path, tm
         "93590", "", "21.70", "7.90", "1.76", "31.36", "32.3465",
     )  # fmt: skip
     indicators = dict(
-        zip(SCHEMAS["mpfs_indicators"].columns, tables.of("mpfs_indicators")[-1].rows["93590", ""])
+        zip(
+            SCHEMAS["mpfs_indicators"].columns,
+            tables.of("mpfs_indicators")[-1].rows["93590", ""],
+            strict=True,
+        )
     )
     assert (indicators["glob"], indicators["asst_surg"], indicators["co_surg"]) == ("000", "2", "1")
     assert not any("licensed" in path.read_text() for path in (data / "cms").rglob("*.csv"))
@@ -281,20 +285,20 @@ def test_tables_import_replaces_nothing_unasked(data: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "kind", "more", "message"),
     [
-        (MUE.replace("93592,4", "93592,four"), "mue", (), "[T004] FILE:6: 'four' cannot stand in column mue_units"),
+        (MUE.replace("93592,4", "93592,four"), "mue", (), "FILE:6: 'four' cannot stand in column mue_units"),
         (MUE.replace("4,3 Date", "4,7 Date"), "mue", (), "[T004] FILE:6: '7' cannot stand in column mue_mai"),
         (MUE + "93591\n", "mue", (), "[T004] FILE:7: 1 columns where 4 are needed"),
         (MUE + "93591,3,2 x,y\n", "mue", (), "[T009] FILE:7: 93591 comes twice, with different values"),
-        (MUE, "mue", ("--setting", "outpatient_hospital"), "[T006] FILE: the file says that it is for practitioner"),
-        (MUE.replace("Practitioner Services ", ""), "mue", (), "[T006] FILE: the file does not say for whom it is"),
-        (MUE.replace("MUE Values", "Numbers"), "mue", (), "[T003] FILE: no names of columns as in a file of kind mue"),
+        (MUE, "mue", ("--setting", "outpatient_hospital"), "[T006] FILE: the file says that it is"),
+        (MUE.replace("Practitioner Services ", ""), "mue", (), "[T006] FILE: the file does not say"),
+        (MUE.replace("MUE Values", "Numbers"), "mue", (), "[T003] FILE: no names of columns as in"),
         (MUE.replace("9359", "1359"), "mue", (), "[T005] FILE: no line of it is about this code family"),
         ("", "mue", PRACTITIONER, "[T003] FILE: no names of columns"),
         (PTP, "mue", PRACTITIONER, "[T003] FILE: no names of columns"),
         (PTP, "ptp", (), "[T006] FILE: the file does not say for whom it is"),
         (PTP.replace("20240930", "2024-09-30"), "ptp", PRACTITIONER, "'2024-09-30' is no day"),
         (PTP.replace("*\t0\t", "*\tno\t"), "ptp", PRACTITIONER, "stand in column modifier_indicator"),
-        (AOC.replace("1,93592,,93590", "1,93592,,mitral"), "aoc", (), "'mitral' cannot stand in column primary_code"),
+        (AOC.replace("1,93592,,93590", "1,93592,,mitral"), "aoc", (), "'mitral' cannot stand in column"),
         (AOC, "aoc", PRACTITIONER, "[T006] FILE: a table of kind aoc is for both settings"),
         (AOC, "mpfs", (), "[T003] FILE: no names of columns as in a file of kind mpfs"),
         ("PK\x03\x04 a workbook", "mue", (), "[T002] FILE: an Excel or zip file"),
@@ -340,7 +344,7 @@ def test_tables_a_stored_table_that_is_spoilt_stops_with_its_name(
     path.write_text(text)
     with pytest.raises(TableError, match=code) as raised:
         load_tables()
-    assert str(path) in str(raised.value) or code == "T007"
+    assert str(path) in str(raised.value)
     (tmp_path / "n.txt").write_text(FOUR)
     result = CliRunner().invoke(app, ["code", str(tmp_path / "n.txt")])
     assert result.exit_code == 1
