@@ -659,10 +659,12 @@ def tables_list() -> None:
 
 @tables_app.command("import")
 def tables_import(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FILE", help="A file as CMS publishes it, unpacked: CSV or tab text.", show_default=False
+            metavar="FILE",
+            help="The file as CMS publishes it, unpacked: CSV or tab text; all of them where it is parted.",
+            show_default=False,
         ),
     ],
     kind: Annotated[
@@ -691,12 +693,14 @@ def tables_import(
     with _reported():
         tables = load_tables()
         day = edition_of(edition)
-        found = read_published(file, kind.value, day, setting.value if setting else None, tables)
+        found = read_published(files, kind.value, day, setting.value if setting else None, tables)
         for table in found:
             same = next((t for t in tables.of(table.kind, table.setting) if t.edition == day), None)
             if same is not None and changes(same, table) and not force:
                 problem = "this edition is there already, with other values"
-                raise TableError("T010", str(file), problem, "check --edition, or give --force to replace it")
+                raise TableError(
+                    "T010", str(files[0]), problem, "check --edition, or give --force to replace it"
+                )
         for table in found:
             before = [t for t in tables.of(table.kind, table.setting) if t.edition < day]
             path = store(table, own_dir())

@@ -1,7 +1,7 @@
 """Published: the files in which CMS publishes its tables, read into the form they are stored in.
 
 Of a file of all codes only the rows of this code family are kept. Files are CSV or text with
-tabs; a line that cannot be read is an error, never left out.
+tabs; a line of the family that cannot be read is an error, never left out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -59,20 +59,20 @@ class Change:
 
 
 def read_published(
-    path: Path, kind: PublishedKind, edition: date, setting: Setting | None, tables: Tables
+    paths: Sequence[Path], kind: PublishedKind, edition: date, setting: Setting | None, tables: Tables
 ) -> list[Table]:
-    """The tables in a file that CMS publishes; two in one of the fee schedule.
+    """The tables in the files of one edition, which CMS may part; two in one of the fee schedule.
 
     Parameters
     ----------
-    path
-        The file, unpacked.
+    paths
+        The files, unpacked.
     kind
-        What it holds.
+        What they hold.
     edition
         The day from which it holds. Rows that are not active on that day are left out.
     setting
-        For whom it is, which files of pairs do not say.
+        For whom they are, which files of pairs do not say.
     tables
         The editions there are: they say which codes belong to the family.
 
@@ -81,26 +81,37 @@ def read_published(
     TableError
         What cannot be read, with file and line.
     """
-    lines = list(_lines(path))
-    own = _stored(lines, kind)
-    setting = _setting(str(path), kind, setting, lines)
     stored: tuple[Kind, ...] = _MPFS_TABLES if kind == "mpfs" else (kind,)
-    out = []
+    rows: dict[Kind, dict[Row, Row]] = {name: {} for name in stored}
+    for path in paths:
+        lines = list(_lines(path, {code for name in stored for code in _family(name, tables)}))
+        setting = _setting(str(path), kind, setting, lines)
+        for name in stored:
+            family = _family(name, tables)
+            records = _rows(str(path), lines, kind, name, edition, setting)
+            kept = ((line, row) for line, row in records if _belongs(name, row, family))
+            for key, row in checked_rows(str(path), name, setting, kept).items():
+                if rows[name].setdefault(key, row) != row:
+                    problem = f"{' with '.join(key)} stands in two files, with different values"
+                    raise TableError("T009", str(path), problem, "give the files of one edition")
     for name in stored:
-        if own is not None:
-            records = iter([(line, tuple(row)) for line, row in own])
-        elif kind == "mpfs":
-            records = _fees(str(path), lines, name)
-        else:
-            records = _READ[kind](str(path), lines, edition, setting)
-        family = _family(name, tables)
-        kept = ((line, row) for line, row in records if _belongs(name, row, family))
-        rows = checked_rows(str(path), name, setting, kept)
-        if not rows:
+        if not rows[name]:
+            where = ", ".join(map(str, paths))
             problem = "no line of it is about this code family"
-            raise TableError("T005", str(path), problem, "check that it is the whole file, of that day")
-        out.append(Table(name, setting, edition, f"CMS, imported from {path.name}", True, rows))
-    return out
+            raise TableError("T005", where, problem, "check that it is every file of that day")
+    source = f"CMS, imported from {', '.join(path.name for path in paths)}"
+    return [Table(name, setting, edition, source, True, rows[name]) for name in stored]
+
+
+def _rows(
+    where: str, lines: list[_Line], kind: PublishedKind, name: Kind, edition: date, setting: Setting | None
+) -> Iterator[tuple[int, Row]]:
+    """The rows of a file in the form in which they are stored."""
+    if kind == "mpfs":
+        return _fees(where, lines, name)
+    if lines and lines[0][1] == list(SCHEMAS[kind].columns):
+        return iter([(line, tuple(row)) for line, row in lines[1:]])
+    return _READ[kind](where, lines, edition, setting)
 
 
 def changes(before: Table | None, after: Table) -> list[Change]:
@@ -133,7 +144,8 @@ def _plain_number(cell: str) -> str:
     return whole[1] if whole else cell
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path, family: set[str]) -> Iterator[_Line]:
+    """The lines of a file: the first ones, and behind them those with a code of the family."""
     data = read_bytes(path)
     if data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0") or b"\0" in data[:4096]:
         problem = "an Excel or zip file, or no text"
@@ -144,22 +156,19 @@ def _lines(path: Path) -> Iterator[_Line]:
         text = data.decode("cp1252", errors="replace")
     head = text[:20_000]
     delimiter = "\t" if head.count("\t") > head.count(",") else ","
+    number = 0
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in rows:
+            number += 1
+            if number > _HEAD and family.isdisjoint(cell.strip() for cell in row[:4]):
+                continue
             cells = [" ".join(cell.split()) for cell in row]
             if any(cells):
                 yield rows.line_num, cells
     except csv.Error:
         problem = "not a line of a table"
         raise TableError("T004", f"{path}:{rows.line_num}", problem, "get the file again") from None
-
-
-def _stored(lines: list[_Line], kind: PublishedKind) -> list[_Line] | None:
-    """The rows of a file that already has the form of a stored table."""
-    if kind == "mpfs" or not lines or lines[0][1] != list(SCHEMAS[kind].columns):
-        return None
-    return lines[1:]
 
 
 def _setting(where: str, kind: PublishedKind, given: Setting | None, lines: list[_Line]) -> Setting | None:

@@ -219,6 +219,22 @@ def test_tables_import_of_pairs_keeps_those_active_on_the_day(data: Path, tmp_pa
     }
 
 
+def test_tables_import_of_pairs_in_several_files(data: Path, tmp_path: Path) -> None:
+    """CMS parts the pairs by code: a file may hold nothing of the family."""
+    head, lines = PTP[: PTP.index("10004")], PTP[PTP.index("10004") :].splitlines(keepends=True)
+    parts = [head + lines[0], head + lines[0] * 90 + lines[1], head + lines[3]]
+    files = [tmp_path / f"f{i}.txt" for i in range(3)]
+    for file, text in zip(files, parts, strict=True):
+        file.write_text(text)
+    arguments = ["--kind", "ptp", "--edition", "2024-10-01", *PRACTITIONER]
+    code, _, err = run("import", *map(str, files), *arguments)
+    assert code == 0, err
+    assert set(load_tables().of("ptp", "practitioner")[-1].rows) == {("93590", "93591"), ("93591", "93462")}
+    files[2].write_text(head + lines[1].replace("*\t0", "*\t1"))
+    code, _, err = run("import", *map(str, files), *arguments)
+    assert (code, "[T009]" in err) == (1, True)
+
+
 def test_tables_import_counts_the_pairs_that_changed(data: Path, tmp_path: Path) -> None:
     """Three changes, by hand, to the shipped pairs: one added, one removed, one with another indicator."""
     lines = (CMS / "2024-07-01" / "ptp_practitioner.csv").read_text(encoding="utf-8").splitlines()
