@@ -31,6 +31,7 @@ from extractor.readers import Found, Options, read_all, shown
 from extractor.report import Report, render_report
 from extractor.results import Rows, rows
 from extractor.seen import Seen
+from extractor.tables import load_tables
 
 if TYPE_CHECKING:
     from extractor.rules import RuleBook
@@ -110,7 +111,7 @@ def coding(rules: RuleBook) -> Callable[[Candidate], Rows]:
     gc.set_threshold(_GARBAGE)  # and hardly anything of a note goes in circles
 
     def code(note: Candidate) -> Rows:
-        return rows(coder.suggest(note.text, note.note_id, note.standing))
+        return rows(coder.suggest(note.text, note.note_id, note.standing, note.served))
 
     return code
 
@@ -282,6 +283,7 @@ def _manifest(job: Job, rules: RuleBook) -> dict[str, Any]:
     return {
         "version": __version__,
         "rules_version": rules.version,
+        "tables_version": load_tables().version,
         "sources": [shown(source) for source in job.sources],
         "bytes": sum(os.path.getsize(path) for source in job.sources for path in files_of(source)),
         "options": asdict(job.options),

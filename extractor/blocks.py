@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import blake2b, sha256
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ class Candidate(NamedTuple):
     text: str
     note_id: str
     standing: Standing
+    served: date | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ class Block:
         self.lines.append(found.line)
         self.digests.append(sha256(data).digest())
         if screen is not None and screen(found.text):
-            self.candidates[row] = Candidate(found.text, found.note_id, found.standing)
+            self.candidates[row] = Candidate(found.text, found.note_id, found.standing, found.served)
 
     def is_full(self, limits: Limits) -> bool:
         """Whether it ends here."""

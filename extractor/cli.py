@@ -22,17 +22,21 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from extractor import __version__
-from extractor.errors import InputError, InputNotice, OutputError, PvlError
+from extractor.errors import InputError, InputNotice, OutputError, PvlError, TableError
 from extractor.files import BatchFormat
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from extractor.coder import Coder
     from extractor.evaluate import Gold
     from extractor.export import Annotated as AnnotatedNote
+    from extractor.published import Change
     from extractor.readers import Note, Options
     from extractor.rules import RuleBook
     from extractor.suggestion import Suggestion
+    from extractor.tables import Table
 
 FAILED = 1
 """Exit status when an input, a rule or an example failed."""
@@ -44,6 +48,7 @@ STOPPED = 130
 """Exit status after an interrupt from the keyboard."""
 
 _SHOWN_IDS = 5
+_SHOWN_CHANGES = 20
 
 # Tracebacks with local variables would print notes.
 app = typer.Typer(
@@ -55,6 +60,8 @@ app = typer.Typer(
 )
 rules_app = typer.Typer(no_args_is_help=True, help="Check the rules in patterns/, or try them on a sentence.")
 app.add_typer(rules_app, name="rules")
+tables_app = typer.Typer(no_args_is_help=True, help="List the payer's tables, or import a newer edition.")
+app.add_typer(tables_app, name="tables")
 
 
 class Format(StrEnum):
@@ -63,6 +70,22 @@ class Format(StrEnum):
     table = "table"
     jsonl = "jsonl"
     csv = "csv"
+
+
+class TableKind(StrEnum):
+    """Kinds of tables that CMS publishes."""
+
+    mue = "mue"
+    ptp = "ptp"
+    aoc = "aoc"
+    mpfs = "mpfs"
+
+
+class ClaimSetting(StrEnum):
+    """Who claims."""
+
+    practitioner = "practitioner"
+    outpatient_hospital = "outpatient_hospital"
 
 
 class ImpactFormat(StrEnum):
@@ -128,6 +151,14 @@ LineColumn = Annotated[str | None, _column("--line-column", "the number of a lin
 RevisionColumn = Annotated[str | None, _column("--revision-column", "the number or time of a version")]
 StatusColumn = Annotated[str | None, _column("--status-column", "whether a note is signed")]
 ParentColumn = Annotated[str | None, _column("--parent-column", "the note that an addendum belongs to")]
+ServiceDate = Annotated[
+    str | None,
+    typer.Option(
+        "--service-date",
+        metavar="YYYY-MM-DD",
+        help="Date of service of notes whose source tells none; else that of the letterhead, if it has one.",
+    ),
+]
 Query = Annotated[
     str | None,
     typer.Option("--query", metavar="SQL", help="Rows to read from a database.", rich_help_panel=_TABLES),
@@ -214,6 +245,7 @@ def code(
     status_column: StatusColumn = None,
     parent_column: ParentColumn = None,
     query: Query = None,
+    service_date: ServiceDate = None,
 ) -> None:
     """Suggest codes for notes, in the order they are given."""
     from extractor.readers import Options, read
@@ -228,9 +260,10 @@ def code(
     statuses: Counter[str] = Counter()
     with (
         _reported(),
-        _kept(read(paths, errors, options), keep_text) as notes,
+        _kept(read(paths, errors, options), keep_text) as kept,
         _destination(out, exact=form is not Format.table) as stream,
     ):
+        notes = _served(kept, _service_date(service_date))
         suggestions = _counted(_suggestions(notes, workers), statuses)
         if form is Format.table:
             from extractor.output import print_table
@@ -431,6 +464,7 @@ def explain(
     status_column: StatusColumn = None,
     parent_column: ParentColumn = None,
     query: Query = None,
+    service_date: ServiceDate = None,
 ) -> None:
     """Show why: the note with its evidence, the proof of every unit, every mention."""
     from extractor.readers import Options
@@ -439,8 +473,9 @@ def explain(
         id_column, text_column, line_column, revision_column, status_column, parent_column, query
     )
     _check_out(html, [path])
+    served = _service_date(service_date)
     note = _one_note(path, note_id, options)
-    explanation = make_coder().explain(note.text, note.note_id, note.standing)
+    explanation = make_coder().explain(note.text, note.note_id, note.standing, note.served or served)
     if html is not None:
         from extractor.page import render_page
 
@@ -694,6 +729,124 @@ def rules_impact(
         typer.echo(f"{totals.notes} notes compared, {errors.count} inputs failed", err=True)
     if errors.count or (fail_on_loss and totals.worse):
         raise typer.Exit(FAILED)
+
+
+@tables_app.command("list")
+def tables_list() -> None:
+    """Show the editions of every table, where each comes from and until when it holds."""
+    from datetime import timedelta
+
+    from extractor.tables import load_tables, own_dir
+
+    with _reported():
+        tables = load_tables()
+    rows = [("Table", "Setting", "Edition", "Through", "Rows", "Source")]
+    for table in tables.editions:
+        through = str(table.until - timedelta(days=1))
+        rows.append(
+            (
+                table.kind,
+                table.setting or "all",
+                str(table.edition),
+                through,
+                str(len(table.rows)),
+                table.source,
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        _echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    _echo(f"imported tables are in {own_dir()}")
+
+
+@tables_app.command("import")
+def tables_import(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="The file as CMS publishes it, unpacked: CSV or tab text; all of them where it is parted.",
+            show_default=False,
+        ),
+    ],
+    kind: Annotated[
+        TableKind,
+        typer.Option(
+            "--kind",
+            help="mue units per day, ptp pairs, aoc add-on codes, mpfs fee schedule.",
+            show_default=False,
+        ),
+    ],
+    edition: Annotated[
+        str, typer.Option("--edition", metavar="YYYY-MM-DD", help="The day from which it holds.")
+    ],
+    setting: Annotated[
+        ClaimSetting | None,
+        typer.Option("--setting", help="For whom the file is; needed for ptp, which does not say."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the same edition where it was imported before.")
+    ] = False,
+) -> None:
+    """Import an edition into the user's data folder, and show what it changes."""
+    from extractor.published import changes, read_published
+    from extractor.tables import edition_of, load_tables, own_dir, store
+
+    with _reported():
+        tables = load_tables()
+        day = edition_of(edition)
+        found = read_published(files, kind.value, day, setting.value if setting else None, tables)
+        for table in found:
+            same = next((t for t in tables.of(table.kind, table.setting) if t.edition == day), None)
+            if same is not None and changes(same, table) and not force:
+                problem = "this edition is there already, with other values"
+                raise TableError(
+                    "T010", str(files[0]), problem, "check --edition, or give --force to replace it"
+                )
+        for table in found:
+            before = [t for t in tables.of(table.kind, table.setting) if t.edition < day]
+            path = store(table, own_dir())
+            _tell_changes(
+                before[-1] if before else None, table, changes(before[-1] if before else None, table)
+            )
+            _echo(f"{len(table.rows)} rows kept in {path}")
+
+
+def _tell_changes(before: Table | None, table: Table, changed: list[Change]) -> None:
+    noun = {"ptp": "pairs", "mue": "limits", "aoc": "add-on pairs"}.get(table.kind, "rows")
+    noun = noun.removesuffix("s") if len(changed) == 1 else noun
+    since = f"since {before.edition}" if before else "as there is no edition before it"
+    _echo(f"{table.file}: {len(changed)} {noun} changed for this code family {since}")
+    ordered = sorted(changed, key=lambda change: (change.after is None, change.before is None))
+    for change in ordered[:_SHOWN_CHANGES]:
+        key = " ".join(part for part in change.key if part)
+        if change.before is None or change.after is None:
+            _echo(f"  {'+' if change.before is None else '-'} {key}")
+            continue
+        pairs = [(a, b) for a, b in zip(change.before, change.after, strict=True) if a != b]
+        _echo(f"  * {key}: " + ", ".join(f"{a or 'nothing'} to {b or 'nothing'}" for a, b in pairs))
+    if len(changed) > _SHOWN_CHANGES:
+        _echo(f"  and {len(changed) - _SHOWN_CHANGES} more")
+
+
+def _service_date(text: str | None) -> date | None:
+    """The date of service that the user gives."""
+    from extractor.dates import parse_date
+
+    if text is None:
+        return None
+    day = parse_date(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    if day is None:
+        raise typer.BadParameter(f"{printable(text)} is no day: write it like 2024-07-01")
+    return day
+
+
+def _served(notes: Iterator[Note], day: date | None) -> Iterator[Note]:
+    """Notes with a date of service for those whose source tells none."""
+    from dataclasses import replace
+
+    for note in notes:
+        yield replace(note, served=day) if day is not None and note.served is None else note
 
 
 def _write_export(

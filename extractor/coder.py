@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from math import inf
 from typing import Protocol
@@ -12,6 +13,8 @@ from extractor.circumstances import Circumstances, read_circumstances
 from extractor.claims import Case, build_case
 from extractor.coding import Evidence, suggest
 from extractor.count import Count, reconcile
+from extractor.dates import service_date
+from extractor.edits import edits
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
@@ -22,6 +25,7 @@ from extractor.rules import RuleBook, load_rules
 from extractor.screen import Concern, Screen, unconcerned
 from extractor.standing import FINAL, hold
 from extractor.suggestion import Suggestion
+from extractor.tables import Tables, load_tables
 
 _UNSCREENED = 16  # notes
 
@@ -67,6 +71,8 @@ class Coder:
     screen
         Look first whether a note can concern a closure at all, which changes no
         suggestion; not needed where somebody has looked already.
+    tables
+        The payer's tables; by default the shipped ones and those the user imported.
 
     Examples
     --------
@@ -77,8 +83,11 @@ class Coder:
     ('ready', {'93591': 1, '93592': 1})
     """
 
-    def __init__(self, rules: RuleBook | None = None, *, screen: bool = True) -> None:
+    def __init__(
+        self, rules: RuleBook | None = None, tables: Tables | None = None, *, screen: bool = True
+    ) -> None:
         self.rules = rules or load_rules()
+        self.tables = tables or load_tables()
         self._finder = MentionFinder(self.rules)
         self._layout = LayoutReader(self.rules)
         self._concern = Concern(self.rules)
@@ -100,8 +109,13 @@ class Coder:
         case = build_case(parses, found["table"])
         return Analysis(layout, found, case, reconcile(case), read_circumstances(layout, case, found))
 
-    def suggest(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Suggestion:
-        """The suggestion for the text of one note."""
+    def suggest(
+        self, text: str, note_id: str = "", standing: Standing = FINAL, served: date | None = None
+    ) -> Suggestion:
+        """The suggestion for the text of one note.
+
+        ``served`` is the date of service; without it that of the letterhead, if it names one.
+        """
         if self._unscreened:
             self._unscreened -= 1  # the same comes out, and the screen takes as long to make as these
         elif not self._screen(text):
@@ -111,7 +125,18 @@ class Coder:
         items = self._finder.settled_items(text, words, hits)
         if items is not None and not self._concern({"items": items}):
             return unconcerned(note_id, self.rules)  # nothing of it needs to be understood
-        return hold(self._suggest(self._analyse(text, words, hits), text, note_id), standing)
+        suggestion = self._suggest(self._analyse(text, words, hits), text, note_id)
+        return self._final(suggestion, text, standing, served)
+
+    def _final(
+        self, suggestion: Suggestion, text: str, standing: Standing, served: date | None
+    ) -> Suggestion:
+        """The suggestion as the standing of the note leaves it, with the edits of the payer's tables."""
+        held = hold(suggestion, standing)
+        if not held.lines:
+            return held
+        day = served or service_date(text, self.tables.labels)
+        return held.model_copy(update={"edits": edits(held, self.rules, self.tables, day)})
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         if not self._concern(analysis.found):
@@ -132,12 +157,18 @@ class Coder:
     def pipe(self, notes: Iterable[str | NoteLike], workers: int = 1) -> Iterator[Suggestion]:
         """Suggestions for many notes, in their order, by ``workers`` processes.
 
-        A note that has a ``standing`` and is not final is never ``ready``.
+        A note that has a ``standing`` and is not final is never ``ready``; one that has a
+        date of service as ``served`` gets the edits of that day.
         """
         given = (
-            (note, "", FINAL)
+            (note, "", FINAL, None)
             if isinstance(note, str)
-            else (note.text, note.note_id, getattr(note, "standing", FINAL))
+            else (
+                note.text,
+                note.note_id,
+                getattr(note, "standing", FINAL),
+                getattr(note, "served", None),
+            )
             for note in notes
         )
         if workers <= 1:
@@ -146,12 +177,15 @@ class Coder:
             return
         from extractor.workers import pipe
 
-        yield from pipe(self.rules, given, workers)
+        yield from pipe(self.rules, given, workers, self.tables)
 
-    def explain(self, text: str, note_id: str = "", standing: Standing = FINAL) -> Explanation:
+    def explain(
+        self, text: str, note_id: str = "", standing: Standing = FINAL, served: date | None = None
+    ) -> Explanation:
         """The suggestion, and how each mention of the note was explained."""
         analysis = self.analyse(text)
         mentions = explain_mentions(
             text, analysis.layout, analysis.found, analysis.case, analysis.circumstances
         )
-        return Explanation(hold(self._suggest(analysis, text, note_id), standing), mentions)
+        suggestion = self._suggest(analysis, text, note_id)
+        return Explanation(self._final(suggestion, text, standing, served), mentions)

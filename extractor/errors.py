@@ -65,6 +65,7 @@ CODES = {
     "I057": "a document holds what is no text and may matter",
     "I058": "a document is damaged",
     "I060": "not all of a document could be read",
+    "I061": "a date of service is no day",
     # Notices: what was left out as it should.
     "N001": "a version that another one stands in for",
     "N002": "a note that its source took back",
@@ -107,6 +108,18 @@ CODES = {
     "R008": "there are no older rules under this name",
     "R009": "an archive of rules cannot be read",
     "R010": "rules do not fit this version of the software",
+    # Payer tables.
+    "T001": "the file of a payer table cannot be read",
+    "T002": "a payer table is no text",
+    "T003": "the columns of a payer table are not those of its kind",
+    "T004": "a line of a payer table is wrong",
+    "T005": "a payer table holds no code of this family",
+    "T006": "the setting of a payer table is missing or another one",
+    "T007": "the edition of a payer table is no day",
+    "T008": "a payer table is of an unknown kind",
+    "T009": "two lines of a payer table, or two of its files, contradict each other",
+    "T010": "this edition of a payer table is there already, with other values",
+    "T011": "a payer table cannot be stored",
 }
 """Every code and its one meaning."""
 
@@ -149,3 +162,7 @@ class OutputError(PvlError):
 
 class RuleError(PvlError):
     """A pattern file that cannot be used."""
+
+
+class TableError(PvlError):
+    """A payer's table that cannot be used or stored."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from extractor.edits import together
 from extractor.explanation import UNEXPLAINED
 from extractor.marking import mark
 from extractor.output import codes_text
@@ -152,8 +153,8 @@ def _head(suggestion: Suggestion, console: Console) -> None:
     for companion in suggestion.companions:
         code = f"{companion.code} x{companion.units} "
         console.print(Text.assemble(("Also  ", "bold"), code, printable(companion.message)))
-    for edit in suggestion.edits:
-        label = f"{edit.severity}, {edit.table} of {edit.edition}: "
+    for edit, where in together(suggestion.edits):
+        label = f"{edit.severity}, {where}: "
         console.print(Text.assemble(("Edit  ", "bold"), label, printable(edit.message)))
     if suggestion.approaches:
         console.print(Text.assemble(("Route ", "bold"), ", ".join(suggestion.approaches)))

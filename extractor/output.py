@@ -168,8 +168,15 @@ def _row(suggestion: Suggestion) -> tuple[str, ...]:
 
 def _beneath(suggestion: Suggestion) -> list[tuple[str, str]]:
     reasons = [(reason.code, printable(reason.message)) for reason in suggestion.reasons]
-    edits = [("edit", printable(edit.message)) for edit in suggestion.edits if edit.severity != "info"]
-    return reasons + edits
+    return reasons + _edits(suggestion)
+
+
+def _edits(suggestion: Suggestion) -> list[tuple[str, str]]:
+    if not suggestion.edits:
+        return []
+    from extractor.edits import together
+
+    return [("edit", f"{printable(edit.message)} ({where})") for edit, where in together(suggestion.edits)]
 
 
 def _widths(rows: list[tuple[str, ...]], total: int) -> list[int]:

@@ -16,6 +16,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from extractor.edits import together
 from extractor.marking import Marked, Piece, evidence, mark
 from extractor.output import codes_text
 from extractor.terminal import printable
@@ -297,10 +298,9 @@ class _View:
         body = _table(("Code", "What for", "Devices"), rows) if rows else '<p class="soft">No codes.</p>'
         if given.approaches:
             body += f'<p class="soft">Route: {_text(", ".join(given.approaches))}</p>'
-        for edit in given.edits:
-            edition = f"{edit.table}, {edit.edition}, {edit.setting}"
+        for edit, where in together(given.edits):
             label = f'<span class="{edit.severity}">{edit.severity.capitalize()}</span>'
-            body += f'<p>{label}: {_text(edit.message)} <span class="soft">{_text(edition)}</span></p>'
+            body += f'<p>{label}: {_text(edit.message)} <span class="soft">{_text(where)}</span></p>'
         return _section("Codes", body)
 
     def _devices(self) -> str:

@@ -6,14 +6,16 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import date
 from typing import Any, TypeVar
 
 from extractor.coder import Coder
 from extractor.readers import Standing
 from extractor.rules import RuleBook
 from extractor.suggestion import Suggestion
+from extractor.tables import Tables, load_tables
 
-_Given = tuple[str, str, Standing]
+_Given = tuple[str, str, Standing, date | None]
 _Setup = TypeVar("_Setup")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -23,13 +25,15 @@ _AHEAD = 2  # chunks read ahead for each worker: enough to keep it busy, little 
 _work: Callable[[Any], Any] | None = None  # one per worker process
 
 
-def pipe(rules: RuleBook, notes: Iterable[_Given], workers: int) -> Iterator[Suggestion]:
-    """Code notes (text, id, standing) by ``workers`` processes, in input order; see ``spread``."""
-    yield from spread(_coding, rules, notes, workers)
+def pipe(
+    rules: RuleBook, notes: Iterable[_Given], workers: int, tables: Tables | None = None
+) -> Iterator[Suggestion]:
+    """Code notes (text, id, standing, day) by ``workers`` processes, in input order; see ``spread``."""
+    yield from spread(_coding, (rules, tables or load_tables()), notes, workers)
 
 
-def _coding(rules: RuleBook) -> Callable[[_Given], Suggestion]:
-    coder = Coder(rules)
+def _coding(setup: tuple[RuleBook, Tables]) -> Callable[[_Given], Suggestion]:
+    coder = Coder(*setup)
     return lambda note: coder.suggest(*note)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.evaluate import Labelled
     from extractor.rules import RuleBook
+
+# Tables that were imported on this machine are none of the tests' business, also in their workers.
+os.environ["PVL_DATA"] = str(Path(tempfile.gettempdir()) / "pvl-tests-no-data")
 
 ROOT = Path(__file__).parent.parent
 NOTE = """\
@@ -165,7 +170,9 @@ class FakeCoder:
             self.seen.append(note)
             yield self.told.get(note.note_id) or suggest(note.note_id)
 
-    def explain(self, text: str, note_id: str = "", standing: str = "final") -> FakeExplanation:
+    def explain(
+        self, text: str, note_id: str = "", standing: str = "final", served: object = None
+    ) -> FakeExplanation:
         explanation = make_explanation()
         return FakeExplanation(
             explanation.suggestion.model_copy(update={"note_id": note_id}), explanation.mentions

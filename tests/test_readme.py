@@ -96,7 +96,8 @@ def test_readme_output_names_every_field_of_the_contract() -> None:
 
 def test_readme_says_truly_what_is_still_empty(coder: Coder, gold: list[Labelled]) -> None:
     suggestions = list(coder.pipe(item.note for item in gold[:40]))
-    empty = all(not suggestion.edits and not suggestion.queries for suggestion in suggestions)
+    assert any(suggestion.edits for suggestion in suggestions)
+    empty = all(not suggestion.queries for suggestion in suggestions)
     assert ("still empty" in TEXT) is empty
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from extractor.errors import InputError
@@ -31,6 +32,8 @@ class Note:
     standing
         ``preliminary`` where the source says that the note is not signed, ``addendum``
         where it is one and the note it belongs to is not in the source; else ``final``.
+    served
+        The date of service, where the source tells it.
     """
 
     note_id: str
@@ -38,6 +41,7 @@ class Note:
     source: str = ""
     line: int | None = None
     standing: Standing = "final"
+    served: date | None = None
 
 
 Found = Note | InputError

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from extractor.dates import parse_date
 from extractor.errors import InputError
 from extractor.readers.columns import Columns, choose
 from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large
@@ -23,6 +24,7 @@ _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
 _HEAD = 8192
 _UTF16_BOMS = (BOM_UTF16_LE, BOM_UTF16_BE)
+_SERVED = ("date_of_service", "service_date")
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
 _OTHERS = (
     (re.compile(rb"\x0b?(?:MSH|FHS|BHS)\|"), "HL7 v2", ".hl7"),
@@ -42,7 +44,7 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: one object per line with ``id`` or ``note_id``, and ``text``.
+    """The notes of a ``.jsonl`` file: objects with ``id`` or ``note_id``, ``text``, maybe ``service_date``.
 
     Lines next to each other that are no JSON are told as one.
     """
@@ -165,7 +167,12 @@ def _record(path: str, number: int, data: bytes, start: int) -> Found:
         return InputError(
             "I012", place(path, number, note_id), problem, 'give the note as a string in "text"'
         )
-    return checked(Note(note_id, text, path, number))
+    served = next((record[name] for name in _SERVED if record.get(name) not in (None, "")), None)
+    day = parse_date(served) if isinstance(served, str) else None
+    if served is not None and day is None:
+        problem = "the date of service is no day"
+        return InputError("I061", place(path, number, note_id), problem, "write it like 2024-07-01")
+    return checked(Note(note_id, text, path, number, served=day))
 
 
 def _record_id(record: dict[str, Any]) -> str | None:
