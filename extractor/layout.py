@@ -33,9 +33,13 @@ _BRACKET = re.compile(r"[()]")
 _LOOK_BACK = 100  # characters: longer than any size
 _SENTENCE_END = re.compile(r"[.!?;]+[\"')\]]*(?=\s)|;")
 _ABBREVIATION = re.compile(
-    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|parav|paravalv|periv|perivalv|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
+    r"(?<!\w)(?:dr|mr|mrs|ms|prof|st|vs|approx|no|nr|resp|fig|pt|e\.g|i\.e|ca|inc|(hr|min|a\.m|p\.m))\.$",
     re.I,
 )
+
+# A word that the rules know cut short, in their phrases and in notes: "parav. leak".
+_CUT_SHORT = re.compile(r"(?<![^\W_])([^\W\d_]{3,})\.(?!\w)")
+_LONGEST_SHORT = 16
 
 # Header phrases are compared piece by piece: words, single marks, and gaps that all count as one space.
 _PIECE = re.compile(r"(\w+|[^\w\s-])|[\s-]+")
@@ -162,6 +166,12 @@ class LayoutReader:
         }
 
         self._names = ColumnNames(book)
+        self._short = frozenset(
+            short[1].lower()
+            for rule in book.rules if rule.kind != "section"
+            for phrase in (*rule.phrases, *rule.plurals)
+            for short in _CUT_SHORT.finditer(phrase)
+        )  # fmt: skip
 
     def _header_end(self, text: str, start: int) -> int | None:
         """Where the longest header phrase that begins at ``start`` ends."""
@@ -188,7 +198,7 @@ class LayoutReader:
         )
         sections = self._sections(text, lines, entries)
         opening = _opening(lines, sections)
-        sentences = tuple(_sentences(text, _blocks(lines, entries, self._names), sections))
+        sentences = tuple(_sentences(text, _blocks(lines, entries, self._names), sections, self._short))
         return Layout(sections, sentences, opening, tuple(line.start for line in lines))
 
     def _sections(self, text: str, lines: list[Line], entries: list[Entry]) -> tuple[Section, ...]:
@@ -275,7 +285,7 @@ class LayoutReader:
                 and (
                     len(told.split()) > self._LONGEST_TITLE
                     or (
-                        len(_split(told, 0, len(told))) > (2 if told[:1] in "\r\n" else 3)
+                        len(_split(told, 0, len(told), self._short)) > (2 if told[:1] in "\r\n" else 3)
                         and "\n\n" not in told.strip()
                     )
                 )
@@ -593,7 +603,9 @@ def _ends(text: str, kind: str) -> bool:
     return kind != "dot" or _SIZE_OR_MARK.search(text) is not None  # "AVP II x 2. Released."
 
 
-def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -> list[Sentence]:
+def _sentences(
+    text: str, blocks: list[_Block], sections: tuple[Section, ...], forms: frozenset[str]
+) -> list[Sentence]:
     out: list[Sentence] = []
     k = 0
     steps = _steps(text, [block for block in blocks if not block.whole])
@@ -606,7 +618,7 @@ def _sentences(text: str, blocks: list[_Block], sections: tuple[Section, ...]) -
             if sections[k].role not in _TALKING_HEADERS:
                 position = min(stop, max(position, sections[k].body))
             listed = block.form == "item" and sections[k].role == "implants"
-            spans = [(position, stop)] if block.whole else _split(text, position, stop, listed)
+            spans = [(position, stop)] if block.whole else _split(text, position, stop, forms, listed)
             for a, b in _trim(text, _stepwise(spans, steps)):
                 cells = tuple(cell for cell in block.cells if a < cell.end and cell.start < b)
                 out.append(Sentence(a, b, sections[k], block.form, paragraph, cells, block.clock))
@@ -628,13 +640,18 @@ def _stepwise(spans: list[tuple[int, int]], steps: list[tuple[int, int]]) -> lis
     return out
 
 
-def _abbreviated(text: str, begin: int, end: int) -> bool:
+def _abbreviated(text: str, begin: int, end: int, forms: frozenset[str]) -> bool:
     """Whether a full stop belongs to a short form; behind a unit a capital opens a sentence all the same."""
-    short = _ABBREVIATION.search(text, max(begin, end - 12), end)
-    return short is not None and not (short[1] and text[end:].lstrip()[:1].isupper())
+    short = _ABBREVIATION.search(text, max(begin, end - 9), end)
+    if short is None:
+        word = _CUT_SHORT.search(text, max(begin, end - _LONGEST_SHORT), end)
+        return word is not None and word[1].lower() in forms
+    return not (short[1] and text[end:].lstrip()[:1].isupper())
 
 
-def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[int, int]]:
+def _split(
+    text: str, start: int, end: int, forms: frozenset[str], listed: bool = False
+) -> list[tuple[int, int]]:
     """Sentences of one block: at . ! ? ; but not after an abbreviation or inside a number.
 
     In the entry of a list a semicolon ends nothing.
@@ -645,7 +662,7 @@ def _split(text: str, start: int, end: int, listed: bool = False) -> list[tuple[
             continue
         if match.group().startswith("..") and text[begin : match.start()][-1:].isspace():
             continue  # "10 mm ... explanted": a leader
-        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1):
+        if match.group().startswith(".") and _abbreviated(text, begin, match.start() + 1, forms):
             continue
         if _NUMBERING.fullmatch(text[begin : match.end()]):
             continue  # "1." opens a step, it is none
