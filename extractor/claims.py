@@ -408,16 +408,13 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     final = sum(d.in_place for d in timeline.today())
     known = _Known(source, final, prior, others, left_in, narrates, corrects)
     for statement in timeline.statements:
-        beside = statement.kind == "total" and _is_share(statement.told_valve, statement.low, case.main)
-        if not (beside or _of_one_valve(statement, timeline) or _of_other_valve(statement, case.main)):
+        told_of = statement.told_valve if statement.kind == "total" else statement.valve
+        share = _is_share(told_of, statement.low, case.main) or _is_share(
+            statement.valve, statement.low, timeline
+        )
+        if not (share or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims
-
-
-def _of_one_valve(statement: Statement, timeline: Timeline) -> bool:
-    """As in "Both mitral plugs": not the count of the session, where that is all there is at that valve."""
-    valves = [d.valve for d in timeline.today() if d.in_place]
-    return statement.valve is not None and valves.count(statement.valve) == statement.low < len(valves)
 
 
 def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
@@ -426,10 +423,10 @@ def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
     return len(set(valves)) == 1 and _is_share(valves[0], len(valves), main)
 
 
-def _is_share(valve: str | None, count: int, main: Timeline) -> bool:
-    """Whether the course of events puts just so many at this valve, and others at the other one."""
-    valves = [d.valve for d in main.today() if d.in_place]
-    return valve is not None and valves.count(valve) == count < len(valves) and None not in valves
+def _is_share(valve: str | None, count: int, timeline: Timeline) -> bool:
+    """As in "Both mitral plugs": not the count of the session, where others lie elsewhere."""
+    valves = [d.valve for d in timeline.today() if d.in_place]
+    return valve is not None and valves.count(valve) == count < len(valves)
 
 
 def _of_other_valve(statement: Statement, main: Timeline) -> bool:

@@ -394,7 +394,8 @@ def batch(
     engine: Annotated[
         Engine,
         typer.Option(
-            "--engine", help="spark: tables by a cluster, from files with a note a row; needs pvl[spark]."
+            "--engine",
+            help="spark: tables by a cluster, from files with a note a row; needs the group spark.",
         ),
     ] = Engine.local,
     master: Annotated[
@@ -1114,7 +1115,9 @@ def _run_spark(
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"{printable(str(out))} is not empty: name another folder")
     if find_spec("pyspark") is None:
-        raise typer.BadParameter("--engine spark needs the group spark: pip install 'pvl[spark]'")
+        raise typer.BadParameter(
+            "--engine spark needs the group spark: in the folder of pvl, pip install '.[spark]'"
+        )
     if which("java") is None and "JAVA_HOME" not in os.environ:
         raise typer.BadParameter(
             "--engine spark needs Java 17 or later: put java on the path, or set JAVA_HOME"

@@ -85,7 +85,7 @@ class _Session:
         return handled or (crossed and removed)
 
     @property
-    def listed(self) -> bool:
+    def of_this_stay(self) -> bool:
         """Whether a discharge summary names the closure as a procedure of this stay."""
         document = self.around.document
         discharge = document is not None and document.means.document == "discharge"
@@ -144,7 +144,7 @@ def _no_closure(session: _Session) -> bool:
         return around.ring is None or not session.today or not _begun(session)
     claims = session.case.claims
     occurred = (
-        session.listed
+        session.of_this_stay
         or bool(session.today)
         or any(c.low for c in claims if c.source in ("narrative", "log"))
         or (around.closure is not None and (around.attempted or session.counted))
@@ -156,7 +156,7 @@ def _no_closure(session: _Session) -> bool:
 
 def _begun(session: _Session) -> bool:
     attempted = session.around.attempted is not None or session.access_closed
-    return session.tried or attempted or session.counted or session.listed
+    return session.tried or attempted or session.counted or session.of_this_stay
 
 
 def _surgical_only(session: _Session) -> bool:
@@ -192,7 +192,7 @@ def _mere_document(session: _Session) -> bool:
     document = session.around.document
     if document is None or session.told:
         return False
-    return document.means.document != "discharge" or not (session.counted or session.listed)
+    return document.means.document != "discharge" or not (session.counted or session.of_this_stay)
 
 
 _NOTHING_TO_CODE: tuple[Callable[[_Session], bool], ...] = (
