@@ -104,6 +104,48 @@ class Query(_Frozen):
     text: str
 
 
+class Service(_Frozen):
+    """A service documented beside the closure: shown to the coder, never a line of the claim.
+
+    ``codes`` are those it may have; ``message`` says which edit governs it and what the
+    documentation would have to say.
+    """
+
+    service: str
+    codes: tuple[str, ...]
+    message: str
+    evidence: tuple[Span, ...] = ()
+
+
+class Modifier(_Frozen):
+    """A modifier that the note speaks for, as advice: a person decides whether it is claimed."""
+
+    modifier: str
+    codes: tuple[str, ...]
+    message: str
+    evidence: tuple[Span, ...] = ()
+
+
+class Diagnosis(_Frozen):
+    """A diagnosis code to confirm, or with ``question`` a trap to rule out first."""
+
+    code: str
+    question: bool
+    message: str
+    evidence: tuple[Span, ...] = ()
+
+
+class Change(_Frozen):
+    """A single answer that would change the codes, for the coder alone.
+
+    ``units`` are the units of each code if the answer is given.
+    """
+
+    answer: str
+    units: dict[str, int]
+    evidence: tuple[Span, ...] = ()
+
+
 class Proof(_Frozen):
     """A node of the proof tree: code, arithmetic, devices, events, words."""
 
@@ -133,6 +175,10 @@ class Suggestion(_Frozen):
     companions: tuple[Companion, ...] = ()
     edits: tuple[Edit, ...] = ()
     queries: tuple[Query, ...] = ()
+    also_documented: tuple[Service, ...] = ()
+    modifiers: tuple[Modifier, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    changes: tuple[Change, ...] = ()
     proof: Proof
     rules_version: str
 
