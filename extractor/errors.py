@@ -66,6 +66,17 @@ CODES = {
     "I058": "a document is damaged",
     "I060": "not all of a document could be read",
     "I061": "a date of service is no day",
+    # Claims to audit: what costs a claim, or a part of a file of claims.
+    "I070": "not X12, or without a whole header (ISA)",
+    "I071": "X12 is not parted by the separators that its header tells",
+    "I072": "X12 ends early",
+    "I073": "a count, a trailer or a control number of X12 does not fit",
+    "I074": "a claim has no id of its encounter",
+    "I075": "a claim, or a line of it, has no service",
+    "I076": "units of a claim line are no whole number of 0 or more",
+    "I077": "the date of a claim is no day",
+    "I078": "a column of a table of claims is missing, or its name is not the only one of its kind",
+    "I079": "a row of a table of claims cannot be read",
     # Notices: what was left out as it should.
     "N001": "a version that another one stands in for",
     "N002": "a note that its source took back",
@@ -78,6 +89,9 @@ CODES = {
     "N020": "a status is not known; the note counts as not signed",
     "N021": "the same text once more",
     "N022": "a table is read as Windows-1252",
+    "N031": "a transaction of X12 that holds no claims",
+    "N032": "a claim that comes twice",
+    "N033": "a claim that takes back another one, which is not there",
     # Output.
     "O001": "a file exists already",
     "O002": "a folder is not empty",

@@ -34,6 +34,8 @@ class Note:
         where it is one and the note it belongs to is not in the source; else ``final``.
     served
         The date of service, where the source tells it.
+    encounter
+        Id of the encounter (visit) that it is of, where the source tells it.
     """
 
     note_id: str
@@ -42,6 +44,7 @@ class Note:
     line: int | None = None
     standing: Standing = "final"
     served: date | None = None
+    encounter: str | None = None
 
 
 Found = Note | InputError
