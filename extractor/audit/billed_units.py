@@ -46,16 +46,18 @@ def billed_units(billing: Billing, code: str) -> Billed:
     2
     """
     own = assisted = 0
-    shared: defaultdict[tuple[str, str], int] = defaultdict(int)
+    shared: defaultdict[str, int] = defaultdict(int)
     mine = [(claim, line) for claim, line in billing.lines if line.code == code]
     for claim, line in mine:
         if _ASSISTANTS.intersection(line.modifiers):
             assisted = max(assisted, line.units)
         elif _CO_SURGEONS.intersection(line.modifiers):
-            shared[claim.provider, claim.claim_id] += line.units
+            shared[claim.place if claim.claim_id else ""] += line.units
         else:
             own += line.units
-    units = own + max(shared.values(), default=0)
+    # Where rows do not say of which claim they are, half of these are those of the other surgeon.
+    shared[""] = (shared[""] + 1) // 2
+    units = own + max(shared.values())
     return Billed(
         units or assisted,
         tuple(dict.fromkeys(m for _, line in mine for m in line.modifiers)),

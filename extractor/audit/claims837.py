@@ -93,6 +93,7 @@ class _Claim:
     lines: list[_Line] = field(default_factory=list)
     inner: bool = False  # in a loop of a provider or of another payer
     unread: bool = False
+    cut: bool = False  # what is behind this is not known
     errors: list[tuple[str, int, str]] = field(default_factory=list)
 
     @property
@@ -139,7 +140,7 @@ class _Reader:
         """Something could not be read here: the claim that is open may lack it."""
         self._spoiled = True
         if self._claim is not None:
-            self._claim.unread = True
+            self._claim.unread = self._claim.cut = True
 
     def _begin(self, segment: Segment) -> Iterator[FoundClaim]:
         name = segment.name
@@ -190,7 +191,7 @@ class _Reader:
         """Leave envelopes that have no end: the last claim in them may lack lines."""
         where = place_of(self._path, self._last)
         if self._claim is not None:
-            self._claim.unread = True
+            self._claim.unread = self._claim.cut = True
             where = place_of(self._path, self._last, encounter=self._encounter(self._claim))
         if not self._spoiled:
             yield InputError("I072", where, problem, "export the file again")
@@ -255,7 +256,7 @@ class _Reader:
 
     def _check_line(self, claim: _Claim) -> None:
         line = claim.line
-        if line is not None and line.service is None and not line.other:
+        if line is not None and line.service is None and not line.other and not claim.cut:
             claim.unread = True
             claim.errors.append(("I075", line.number, "a line without its service (SV1, SV2)"))
 

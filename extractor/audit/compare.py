@@ -116,7 +116,7 @@ class _Comparison:
     def _judge(self, note: DocumentedNote, code: str, billed: Billed, interval: Interval) -> _Row:
         low, high, units = interval.low, interval.high, billed.units
         least = "" if note.is_sure else "at least "
-        told = f"Billed x{units}, the note supports {words_of(low, high)}"
+        told = f"Billed {units}, the note supports {words_of(low, high)}"
         row = _Row(code, billed, interval, "agree")
         if high is not None and units > high:
             row.result = "over-billed" if high else "not supported"
