@@ -65,7 +65,6 @@ CODES = {
     "I057": "a document holds what is no text and may matter",
     "I058": "a document is damaged",
     "I060": "not all of a document could be read",
-    "I061": "a date of service is no day",
     # Notices: what was left out as it should.
     "N001": "a version that another one stands in for",
     "N002": "a note that its source took back",
@@ -78,6 +77,7 @@ CODES = {
     "N020": "a status is not known; the note counts as not signed",
     "N021": "the same text once more",
     "N022": "a table is read as Windows-1252",
+    "N023": "a date of service is no day; the note is read without it",
     # Output.
     "O001": "a file exists already",
     "O002": "a folder is not empty",
