@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 Severity = Literal["info", "warning", "error"]
 
 _LISTED = 6  # codes named one by one
-_UNDATED = " By the newest edition: the date of service is not known."
-_EARLY = " By the first edition here: the service was before it."
+_UNDATED = "The date of service is not known: each edit is by the newest edition of its table."
 _LIMITS = {
     "1": "on a claim line (MAI 1)",
     "2": "a day, absolute by policy (MAI 2)",
@@ -42,7 +41,7 @@ def edits(suggestion: Suggestion, book: RuleBook, tables: Tables, day: date | No
     tables
         The payer's tables.
     day
-        Date of service; the newest editions where it is not known.
+        Date of service; the newest editions where it is not known, which one more edit says.
 
     Examples
     --------
@@ -53,6 +52,7 @@ def edits(suggestion: Suggestion, book: RuleBook, tables: Tables, day: date | No
     ...     print(edit.table, edit.edition, edit.setting, edit.severity, edit.codes)
     ptp 2024-07-01 practitioner error ('93590', '93591')
     ptp 2024-07-01 outpatient_hospital error ('93590', '93591')
+    all 2024-07-01 all info ('93590', '93591')
     """
     units = {line.code: line.units for line in suggestion.lines}
     units |= {companion.code: companion.units for companion in suggestion.companions}
@@ -67,8 +67,8 @@ def edits(suggestion: Suggestion, book: RuleBook, tables: Tables, day: date | No
             if table is None:
                 continue
             used.append(table)
-            found += _of_table(table, setting, units, implanted, tables, day)
-    return (*found, *_outdated(used, tuple(units), day))
+            found += _of_table(table, setting, units, implanted, tables)
+    return (*found, *(_undated(found) if day is None else _outdated(used, tuple(units), day)))
 
 
 _KINDS: tuple[Kind, ...] = ("aoc", "mue", "ptp")
@@ -80,7 +80,6 @@ def _of_table(
     units: dict[str, int],
     implanted: str | None,
     tables: Tables,
-    day: date | None,
 ) -> Iterator[Edit]:
     told: Iterable[_Told]
     if table.kind == "aoc":
@@ -91,7 +90,6 @@ def _of_table(
         told = _pairs(table, tuple(units))
         if implanted is not None:
             told = [*told, *_bundles(table, tuple(units), implanted, tables.uses)]
-    basis = _UNDATED if day is None else _EARLY if day < table.edition else ""
     for severity, codes, message in told:
         yield Edit(
             table=table.kind,
@@ -99,7 +97,7 @@ def _of_table(
             setting=setting,
             severity=severity,
             codes=codes,
-            message=message + basis,
+            message=message,
         )
 
 
@@ -185,10 +183,21 @@ def _bundles(table: Table, codes: tuple[str, ...], implanted: str, uses: dict[st
         yield severity, involved, f"{message}{told}; {how}."
 
 
-def _outdated(used: Iterable[Table], codes: tuple[str, ...], day: date | None) -> Iterator[Edit]:
+def _undated(found: list[Edit]) -> Iterator[Edit]:
+    """A notice, once for all edits, that their editions may not be those of the service."""
+    if found:
+        yield Edit(
+            table="all",
+            edition=max(edit.edition for edit in found),
+            setting="all",
+            severity="info",
+            codes=tuple(dict.fromkeys(code for edit in found for code in edit.codes)),
+            message=_UNDATED,
+        )
+
+
+def _outdated(used: Iterable[Table], codes: tuple[str, ...], day: date) -> Iterator[Edit]:
     """A notice for each table that is older, or newer, than the service."""
-    if day is None:
-        return
     tables: dict[tuple[Kind, date], list[Table]] = {}
     for table in used:
         tables.setdefault((table.kind, table.edition), []).append(table)
@@ -224,10 +233,14 @@ def together(found: Iterable[Edit]) -> list[tuple[Edit, str]]:
         groups.setdefault((edit.severity, edit.message), []).append(edit)
     out = []
     for group in groups.values():
-        tables = dict.fromkeys(f"{edit.table} {edit.edition}" for edit in group)
+        tables = dict.fromkeys(_table(edit) for edit in group)
         settings = dict.fromkeys(_words(edit.setting) for edit in group)
         out.append((group[0], f"{', '.join(tables)}, {' and '.join(settings)}"))
     return out
+
+
+def _table(edit: Edit) -> str:
+    return "all tables" if edit.table == "all" else f"{edit.table} {edit.edition}"
 
 
 def _words(setting: str) -> str:

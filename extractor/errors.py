@@ -65,7 +65,6 @@ CODES = {
     "I057": "a document holds what is no text and may matter",
     "I058": "a document is damaged",
     "I060": "not all of a document could be read",
-    "I061": "a date of service is no day",
     # Claims to audit: what costs a claim, or a part of a file of claims.
     "I070": "not X12, or without a whole header (ISA)",
     "I071": "X12 is not parted by the separators that its header tells",
@@ -89,6 +88,7 @@ CODES = {
     "N020": "a status is not known; the note counts as not signed",
     "N021": "the same text once more",
     "N022": "a table is read as Windows-1252",
+    "N023": "a date of service is no day; the note is read without it",
     "N031": "a transaction of X12 that holds no claims",
     "N032": "a claim that comes twice",
     "N033": "a claim that takes back another one, which is not there",
