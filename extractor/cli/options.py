@@ -76,6 +76,9 @@ def _source_options(
     parent_column: Annotated[
         str | None, _column("--parent-column", "the note that an addendum belongs to")
     ] = None,
+    encounter_column: Annotated[
+        str | None, _column("--encounter-column", "the id of the encounter (visit)")
+    ] = None,
     query: Annotated[
         str | None,
         typer.Option("--query", metavar="SQL", help="Rows to read from a database.", rich_help_panel=_TABLES),
@@ -83,7 +86,16 @@ def _source_options(
 ) -> Options:
     from extractor.readers import Options
 
-    return Options(id_column, text_column, line_column, revision_column, status_column, parent_column, query)
+    return Options(
+        id_column,
+        text_column,
+        line_column,
+        revision_column,
+        status_column,
+        parent_column,
+        query,
+        encounter_column=encounter_column,
+    )
 
 
 def reads_sources(command: Callable[..., None]) -> Callable[..., None]:
@@ -105,7 +117,7 @@ def reads_sources(command: Callable[..., None]) -> Callable[..., None]:
     ... def show(*, options: Options, count: int = 1) -> None:
     ...     print(options.id_column, options.query, count)
     >>> list(inspect.signature(show).parameters)[-3:]
-    ['parent_column', 'query', 'count']
+    ['encounter_column', 'query', 'count']
     >>> show(id_column="KEY", count=2)
     KEY None 2
     """

@@ -119,7 +119,14 @@ def _version(root: Element, path: str) -> Iterator[Found | Version]:
         name=name,
         unreadable=text if isinstance(text, InputError) else None,
         served=served,
+        encounter=_encounter(root),
     )
+
+
+def _encounter(root: Element) -> str | None:
+    """Id of the encounter in which the document was written."""
+    found = _id(root.find(f"{_CDA}componentOf/{_CDA}encompassingEncounter/{_CDA}id"))
+    return found[1] if found else None
 
 
 def _served(root: Element) -> date | None:

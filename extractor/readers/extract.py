@@ -31,7 +31,7 @@ _IN_DOUBT = "rows that cannot be read may belong to this note"
 _ALL, _PARTIAL = "0", "1"
 # Before an id: a note of a message with the same id is another one.
 _KEY = "row/"
-_COLUMNS = "note_id, text, row, line, revision, status, parent, served, wrong"
+_COLUMNS = "note_id, text, row, line, revision, status, parent, served, encounter, wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Part:
     parent: str | None = None
     wrong: Wrong | None = None
     served: str = ""
+    encounter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ an extract in several files has to be put into one
         self._base = sqlite3.connect("")  # a private file that SQLite deletes
         self._base.execute(
             "CREATE TABLE part (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, row INTEGER, "
-            "line INTEGER, revision TEXT, status TEXT, parent TEXT, served TEXT, wrong TEXT)"
+            "line INTEGER, revision TEXT, status TEXT, parent TEXT, served TEXT, encounter TEXT, "
+            "wrong TEXT)"
         )
         self._base.execute("CREATE TABLE spoiled (note_id TEXT PRIMARY KEY, problem TEXT)")
         self._runs = 0
@@ -119,7 +121,7 @@ an extract in several files has to be put into one
             self.spoil(part.note_id, _IN_DOUBT)
         wrong = part.wrong
         self._base.execute(
-            f"INSERT INTO part ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO part ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 part.note_id,
                 part.text,
@@ -129,6 +131,7 @@ an extract in several files has to be put into one
                 part.status,
                 part.parent,
                 part.served,
+                part.encounter,
                 json.dumps([wrong.code, wrong.problem, wrong.remedy]) if wrong else None,
             ),
         )
@@ -253,6 +256,7 @@ an extract in several files has to be put into one
             unreadable=wrong,
             tied=True,
             served=served,
+            encounter=_encounter(parts),
         )
         again = first.line is None and len(parts) > 1
         return _Candidate(version, order, standing is not None, again, notice)
@@ -295,9 +299,15 @@ an extract in several files has to be put into one
 
 
 def _part(row: tuple[Any, ...]) -> Part:
-    *cells, served, wrong = row
-    part = replace(Part(*cells), served=served)
+    *cells, served, encounter, wrong = row
+    part = replace(Part(*cells), served=served, encounter=encounter)
     return part if wrong is None else replace(part, wrong=Wrong(*json.loads(wrong)))
+
+
+def _encounter(parts: list[Part]) -> str | None:
+    """The encounter that the rows of a version tell; none where they tell several."""
+    told = {part.encounter for part in parts} - {None}
+    return told.pop() if len(told) == 1 else None
 
 
 def _without_excess(parts: Iterator[Part]) -> Iterator[Part]:

@@ -249,6 +249,7 @@ def _of_resource(resource: Resource, around: _Around) -> Iterator[Found | Versio
         name=name,
         unreadable=text if isinstance(text, InputError) else None,
         served=served,
+        encounter=_encounter(resource, around),
     )
 
 
@@ -266,6 +267,23 @@ def _served(resource: Resource) -> date | None:
     if len(days) > 1:
         raise NoDayError("several dates of service are told")
     return next(iter(days), None)
+
+
+def _encounter(resource: Resource, around: _Around) -> str | None:
+    """Id of the encounter: its identifier where the reference has one, else its id in FHIR."""
+    context = resource.get("context")
+    # R4 has the encounters of a document in its context, R5 there or beside it; reports have one.
+    told = context.get("encounter") if isinstance(context, dict) else context
+    named = _dicts(told) or _dicts([told, resource.get("encounter")])
+    found: set[str] = set()
+    for reference in named:
+        identifier = reference.get("identifier")
+        target = around.key(_string(reference, "reference"))
+        if isinstance(identifier, dict) and _string(identifier, "value").strip():
+            found.add(_string(identifier, "value").strip())
+        elif target.startswith("Encounter/"):
+            found.add(target.partition("/")[2])
+    return found.pop() if len(found) == 1 else None
 
 
 def _standing(resource: Resource) -> Literal["final", "preliminary", "cancelled"]:

@@ -244,7 +244,9 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
 
 
 def _dated(version: Version, message: _Message, times: Sequence[str]) -> Iterator[Found | Version]:
-    """A version with its date of service: the first time that is told, else the day of a visit of one day."""
+    """A version with its encounter and its date of service: the first time that is told, else the day of a
+    visit of one day.
+    """
     component, repetition = message.marks.component, message.marks.repetition
     visit = message.first("PV1")
     try:
@@ -258,7 +260,8 @@ def _dated(version: Version, message: _Message, times: Sequence[str]) -> Iterato
     except NoDayError as error:
         yield undated(message.place(version.shown), str(error))
         served = None
-    yield replace(version, served=served)
+    encounter = _entity(message, visit[19])[1] if visit is not None else ""
+    yield replace(version, served=served, encounter=encounter or None)
 
 
 def _with_text(

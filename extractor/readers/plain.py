@@ -25,6 +25,8 @@ _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
 _HEAD = 8192
 _UTF16_BOMS = (BOM_UTF16_LE, BOM_UTF16_BE)
+_ID = ("id", "note_id")
+_ENCOUNTER = ("encounter", "encounter_id")
 _SERVED = ("date_of_service", "service_date", "dos", "date_of_procedure", "procedure_date")
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
 _OTHERS = (
@@ -45,7 +47,9 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: objects with ``id`` or ``note_id``, ``text``, maybe ``service_date``.
+    """The notes of a ``.jsonl`` file: objects with ``id`` or ``note_id`` and ``text``.
+
+    They may have ``service_date`` and ``encounter`` (or ``encounter_id``) too.
 
     Lines next to each other that are no JSON are told as one.
     """
@@ -147,7 +151,7 @@ def _record(path: str, number: int, data: bytes, start: int) -> Iterator[Found]:
     if isinstance(record, InputError):
         yield record
         return
-    note_id = _record_id(record)
+    note_id = _first_id(record, _ID)
     if note_id is None:
         remedy = 'give the note an "id" (or "note_id") that is not empty'
         yield InputError("I010", place(path, number), "no id", remedy)
@@ -163,7 +167,8 @@ def _record(path: str, number: int, data: bytes, start: int) -> Iterator[Found]:
         served = _served(record)
     except NoDayError as error:
         yield undated(where, str(error))
-    yield checked(Note(note_id, text, path, number, served=served))
+    encounter = _first_id(record, _ENCOUNTER)
+    yield checked(Note(note_id, text, path, number, served=served, encounter=encounter))
 
 
 def _object(path: str, number: int, data: bytes, start: int) -> dict[str, Any] | InputError:
@@ -193,8 +198,9 @@ def _served(record: dict[str, Any]) -> date | None:
     return told_day(str(value))
 
 
-def _record_id(record: dict[str, Any]) -> str | None:
-    for key in ("id", "note_id"):
+def _first_id(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """The first of some fields that holds an id."""
+    for key in keys:
         value = record.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)

@@ -67,7 +67,7 @@ def table_notes(
 
     Examples
     --------
-    >>> rows = iter([(2, ("a", "One plug.", None, None, None, None, None))])
+    >>> rows = iter([(2, ("a", "One plug.", None, None, None, None, None, None))])
     >>> [note.text for note in table_notes("notes.csv", Columns(id=0, text=1), rows)]
     ['One plug.']
     """
@@ -151,7 +151,7 @@ def _whole(source: str, row: tuple[int, Cells] | InputError) -> Iterator[Found]:
         served = told_day(_plain(cells[6]))
     except NoDayError as error:
         yield undated(where, str(error))
-    yield checked(Note(note_id, text, source, number, served=served))
+    yield checked(Note(note_id, text, source, number, served=served, encounter=_id(cells[7])))
 
 
 def _no_rows(source: str) -> InputError:
@@ -196,7 +196,7 @@ def _leave_out(extract: Extract, columns: Columns, cells: Cells | None) -> None:
 
 
 def _part(note_id: str, number: int, columns: Columns, cells: Cells) -> Part:
-    _, raw, line, revision, status, parent, served = cells
+    _, raw, line, revision, status, parent, served, encounter = cells
     status = _plain(status)
     text = _text(raw)
     wrong = None
@@ -226,6 +226,7 @@ def _part(note_id: str, number: int, columns: Columns, cells: Cells) -> Part:
         None if above == note_id else above,
         wrong,
         _whole_letters(_plain(served).strip()),
+        _id(encounter),
     )
 
 
@@ -234,7 +235,10 @@ def _note(version: Version) -> Found:
     if version.text is None:
         assert version.unreadable is not None
         return version.unreadable
-    return checked(Note(version.shown, version.text, version.source, version.line, served=version.served))
+    served, encounter = version.served, version.encounter
+    return checked(
+        Note(version.shown, version.text, version.source, version.line, served=served, encounter=encounter)
+    )
 
 
 def _id(value: object) -> str | None:

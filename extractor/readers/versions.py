@@ -57,6 +57,8 @@ class Version:
         An equal revision in another file of the source says nothing of which is newer.
     served
         The date of service, where the source tells it with this version.
+    encounter
+        Id of the encounter, where the source tells it with this version.
     """
 
     note_id: str
@@ -72,6 +74,7 @@ class Version:
     unreadable: InputError | None = None
     tied: bool = False
     served: date | None = None
+    encounter: str | None = None
 
     @property
     def shown(self) -> str:
@@ -80,7 +83,8 @@ class Version:
 
 
 _COLUMNS = (
-    "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, served, unreadable"
+    "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, served, "
+    "encounter, unreadable"
 )
 
 
@@ -110,7 +114,7 @@ class Versions:
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
             "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
-            "name TEXT, tied INTEGER, served TEXT, unreadable TEXT)"
+            "name TEXT, tied INTEGER, served TEXT, encounter TEXT, unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -126,7 +130,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.note_id,
                 version.text,
@@ -140,6 +144,7 @@ class Versions:
                 version.name,
                 version.tied,
                 version.served and version.served.isoformat(),
+                version.encounter,
                 _packed(version.unreadable),
             ),
         )
@@ -214,6 +219,7 @@ class Versions:
             newest.line,
             "preliminary" if draft else standing,
             newest.served,
+            newest.encounter,
         )
         yield checked(note)
 
@@ -281,7 +287,13 @@ class Versions:
         now = _age(told)
         meant = max(rest, key=lambda one: (_age(one) <= now, _age(one)))
         return [
-            replace(meant, standing=told.standing, revision=told.revision, served=told.served),
+            replace(
+                meant,
+                standing=told.standing,
+                revision=told.revision,
+                served=told.served,
+                encounter=told.encounter,
+            ),
             *(one for one in rest if one is not meant),
         ]
 
@@ -301,9 +313,13 @@ class Versions:
 
 
 def _dated(versions: list[Version]) -> list[Version]:
-    """Versions of one note; those that tell no date of service have that of the newest that does."""
-    told = next((version.served for version in versions if version.served), None)
-    return [version if version.served else replace(version, served=told) for version in versions]
+    """Versions of one note; those that tell no date of service have that of the newest that does.
+
+    The same holds for the encounter.
+    """
+    day = next((version.served for version in versions if version.served), None)
+    encounter = next((version.encounter for version in versions if version.encounter), None)
+    return [replace(one, served=one.served or day, encounter=one.encounter or encounter) for one in versions]
 
 
 def _age(version: Version) -> tuple[int, str]:
@@ -344,11 +360,12 @@ def _packed(error: InputError | None) -> str | None:
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    *cells, tied, served, unreadable = row
+    *cells, tied, served, encounter, unreadable = row
     return replace(
         Version(*cells),
         tied=bool(tied),
         served=date.fromisoformat(served) if served else None,
+        encounter=encounter,
         unreadable=InputError(*json.loads(unreadable)) if unreadable else None,
     )
 
