@@ -140,7 +140,7 @@ def _plant(one: Encounter, kind: str, random: Random) -> None:
         one.expected[other] = ("not supported", "other_family")
         billed = {other: 1} | ({"93462": 1} if "93462" in billed else {})
     else:
-        one.expected = {code: ("no claim", "not_billed") for code in billed}
+        one.expected = dict.fromkeys(billed, ("no claim", "not_billed"))
         billed = {}
     one.billed = list(billed.items())
 

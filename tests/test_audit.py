@@ -199,7 +199,7 @@ def test_audit_finding_carries_everything_an_auditor_needs(audit: Audit) -> None
     one = found["93592"]
     assert (one.encounter, one.date, one.kind) == ("E1", "2024-07-15", "practitioner")
     assert (one.billed, one.low, one.high, one.result) == (3, 1, 1, "over-billed")
-    assert one.finding == "Billed 3, the note supports 1: 2 too many."
+    assert one.finding == "Billed 3, supported 1 (2 too many)."
     assert (one.notes, one.status, one.modifiers) == (("note-E1",), "ready", ("59",))
     assert one.evidence
     assert all(AORTIC_TWO[span.start : span.end] == span.text for span in one.evidence)
@@ -417,11 +417,14 @@ def _recounted(text: str) -> str:
 @pytest.mark.parametrize(
     ("spoil", "code", "where", "results"),
     [
-        (lambda t: t[: t.index("SV1*HC:93592")], "I072", "encounter E2", {"E1": "agree", "E2": "needs review"}),
+        (
+            lambda t: t[: t.index("SV1*HC:93592")], "I072", "encounter E2",
+            {"E1": "agree", "E2": "needs review"},
+        ),
         (lambda t: t[: t.index("93592") + 3], "I072", "segment", {"E1": "agree", "E2": "needs review"}),
         (lambda t: t[: t.index("IEA")], "I072", "segment", {"E1": "agree", "E2": "agree"}),
         (lambda t: t[t.index("GS*") :], "I070", "segment 1", {"E1": "no claim", "E2": "no claim"}),
-        (lambda t: t[:106] + t[106:].replace("*", "|"), "I071", "segment 2", {"E1": "no claim", "E2": "no claim"}),
+        (lambda t: t[:106] + t[106:].replace("*", "|"), "I071", "segment 2", {"E2": "no claim"}),
         (lambda t: t[:106] + t[106:].replace("~", "\n"), "I072", "segment 2", {"E1": "no claim"}),
         (
             lambda t: t.replace("HC:93591", "HC>93591"), "I071", "encounter E2",
@@ -481,7 +484,10 @@ def test_audit_other_transactions_are_told(audit: Audit) -> None:
     assert (notice.code, isinstance(notice, InputNotice)) == ("N031", True)
 
 
-CSV = "encounter,date,code,units,modifiers\nE1,2024-07-15,93590,1,\nE2,2024-07-15,93591,1,\nE2,2024-07-15,93592,1,\n"
+CSV = (
+    "encounter,date,code,units,modifiers\n"
+    "E1,2024-07-15,93590,1,\nE2,2024-07-15,93591,1,\nE2,2024-07-15,93592,1,\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_readers_hl7_tells_the_encounter(tmp_path: Path) -> None:
     segments = [
         "MSH|^~\\&|A|B|C|D|20240715||MDM^T02|m1|P|2.5",
         "|".join(visit),
-        "TXA|1|PN|||||||||a||||||AU",
+        "TXA|1|PN||||||||||a|||||AU",
         f"OBX|1|TX|||{TEXT}||||||F",
     ]
     path = tmp_path / "a.hl7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from extractor.audit.billed import BilledClaim
 from extractor.errors import InputNotice
@@ -52,6 +53,9 @@ def adjusted(claims: Iterable[BilledClaim]) -> tuple[list[BilledClaim], list[Inp
             if again is not None and again.payer == claim.payer:
                 problem = "the same claim is there more than once"
                 notices.append(_notice("N032", claim, problem, "it is counted once"))
+                told = replace(again, repeated=True)
+                mine[:] = [told if one is again else one for one in mine]
+                order = [told if one is again else one for one in order]
                 continue
             if again is not None and _rank(again) <= _rank(claim):
                 continue

@@ -69,6 +69,8 @@ class BilledClaim:
         A line of it could not be read: what is billed is not known.
     incomplete
         The file may lack lines of it.
+    repeated
+        It is there more than once, and counts once.
     """
 
     encounter: str
@@ -83,6 +85,7 @@ class BilledClaim:
     place: str = ""
     unread: bool = False
     incomplete: bool = False
+    repeated: bool = False
 
 
 FoundClaim = BilledClaim | InputError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from extractor.audit.billed import BilledClaim
+from extractor.audit.billed import BilledClaim, BilledLine
 from extractor.audit.billed_units import Billed, billed_units
 from extractor.audit.documented import DocumentedNote, Interval, evidence, proof, supported
 from extractor.audit.family import Family
@@ -116,17 +116,17 @@ class _Comparison:
     def _judge(self, note: DocumentedNote, code: str, billed: Billed, interval: Interval) -> _Row:
         low, high, units = interval.low, interval.high, billed.units
         least = "" if note.is_sure else "at least "
-        told = f"Billed {units}, the note supports {words_of(low, high)}"
+        told = f"Billed {units}, supported {words_of(low, high)}"
         row = _Row(code, billed, interval, "agree")
         if high is not None and units > high:
             row.result = "over-billed" if high else "not supported"
-            row.say("too_many_units", f"{told}: {least}{units - high} too many.")
+            row.say("too_many_units", f"{told} ({least}{units - high} too many).")
             if not high and not note.is_closure:
                 row.say("no_closure", "The note of this encounter tells of no closure.")
                 row.words.pop()
         elif units < low:
             row.result = "under-billed"
-            row.say("too_few_units", f"{told}: {least}{low - units} too few.")
+            row.say("too_few_units", f"{told} ({least}{low - units} too few).")
         elif not note.is_sure:
             row.result = "needs review"
             row.say("note_in_doubt", f"{told}: it cannot be judged before the note is settled.")
@@ -272,8 +272,13 @@ class _Comparison:
                 if row.result == "under-billed":
                     row.result = "needs review"
                 row.words.append("The claims file may lack lines here: its counts do not fit.")
+            if any(claim.repeated for claim, line in self._lines() if line.code == row.code):
+                row.words.append("The claim is in the files more than once; it is counted once.")
             if joined.notes and joined.by != "encounter and date":
                 row.words.append("Joined by the encounter alone: the note or the claim has no date.")
+
+    def _lines(self) -> list[tuple[BilledClaim, BilledLine]]:
+        return self._billing.lines if self._billing is not None else []
 
     def _edits(self) -> list[Edit]:
         """What the payer's tables do with the billed lines, for who claims."""

@@ -161,9 +161,9 @@ def rvu_lines(findings: Iterable[Finding], tables: Tables) -> Iterator[str]:
             continue
         value = found[name]
         if value.supported is None:
-            yield f"RVU, {name}: {value.billed} billed"
+            yield f"RVU, {name}: {value.billed:,} billed"
         else:
-            told = f"{value.billed} billed, {value.supported} supported, {signed(value.difference)}"
+            told = f"{value.billed:,} billed, {value.supported:,} supported, {signed(value.difference)}"
             yield f"RVU, {name}: {told}"
 
 
@@ -172,7 +172,7 @@ def signed(value: Decimal | None) -> str:
 
     Examples
     --------
-    >>> signed(Decimal("11.26")), signed(Decimal("-3")), signed(Decimal(0))
-    ('+11.26', '-3', '0')
+    >>> signed(Decimal("1211.26")), signed(Decimal("-3")), signed(Decimal(0))
+    ('+1,211.26', '-3', '0')
     """
-    return "" if value is None else f"{value:+}" if value else "0"
+    return "" if value is None else f"{value:+,}" if value else "0"

@@ -76,9 +76,11 @@ def render_audit(findings: Sequence[Finding], audited: Audited, tables: Tables |
 
 
 def _filters() -> str:
-    """Rows disappear with the mark of their result."""
+    """Rows disappear with the mark of their result; units that agree stay where something else is wrong."""
     return "".join(
-        f"body:has(#f-{_name(result)}:not(:checked)) tr.{_name(result)} {{ display: none; }}\n"
+        f"body:has(#f-{_name(result)}:not(:checked)) tr.{_name(result)}:not(.issue) {{ display: none; }}\n"
+        if result == "agree"
+        else f"body:has(#f-{_name(result)}:not(:checked)) tr.{_name(result)} {{ display: none; }}\n"
         for result in RESULTS
     )
 
@@ -126,8 +128,8 @@ def _filter(counts: Counter[str]) -> str:
 def _rvus(findings: Sequence[Finding], tables: Tables) -> str:
     found = totals(findings, tables)
     rows = "".join(
-        f'<tr><th scope="row">{name}</th><td>{value.billed}</td>'
-        f"<td>{'' if value.supported is None else value.supported}</td>"
+        f'<tr><th scope="row">{name}</th><td>{value.billed:,}</td>'
+        f"<td>{'' if value.supported is None else f'{value.supported:,}'}</td>"
         f"<td>{signed(value.difference)}</td></tr>"
         for name in (*RESULTS, "all")
         if (value := found.get(name))
@@ -150,10 +152,11 @@ def _row(one: Finding) -> str:
     kind = f'<div class="soft">{_text(one.kind.replace("_", " "))}</div>' if one.kind else ""
     name = _name(one.result)
     return (
-        f'<tr class="{name}"><td><span class="word {name}">{one.result}</span></td>'
-        f'<td>{_text(one.encounter)}</td><td class="number">{_text(one.date)}{kind}</td>'
-        f'<td class="code">{_text(one.code)}{_modifiers(one)}</td><td class="number">{one.billed}</td>'
-        f'<td class="number">{one.supported}</td><td>{_text(one.finding)}{_details(one)}</td>'
+        f'<tr class="{name}{" issue" if one.issue else ""}">'
+        f'<td><span class="word {name}">{one.result}</span></td>'
+        f'<td>{_text(one.encounter)}</td><td class="units">{_text(one.date)}{kind}</td>'
+        f'<td class="code">{_text(one.code)}{_modifiers(one)}</td><td class="units">{one.billed}</td>'
+        f'<td class="units">{one.supported}</td><td>{_text(one.finding)}{_details(one)}</td>'
         f"<td>{_text(', '.join(one.notes))}"
         f'<div class="soft">{_text(one.status)}</div></td></tr>'
     )

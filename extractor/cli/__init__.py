@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from extractor import __version__
-from extractor.cli import batch, code, evaluate, explain, export, query, rules, tables
+from extractor.cli import audit, batch, code, evaluate, explain, export, query, rules, tables
 
 # Tracebacks with local variables would print notes.
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command()(export.export)
 app.command()(batch.batch)
 app.command()(explain.explain)
 app.command()(query.query)
+app.command()(audit.audit)
 app.command()(evaluate.evaluate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
