@@ -796,7 +796,9 @@ def tables_import(
     with _reported():
         tables = load_tables()
         day = edition_of(edition)
-        found = read_published(files, kind.value, day, setting.value if setting else None, tables)
+        found = read_published(
+            files, kind.value, day, setting.value if setting else None, tables, complete=not force
+        )
         for table in found:
             same = next((t for t in tables.of(table.kind, table.setting) if t.edition == day), None)
             if same is not None and changes(same, table) and not force:
