@@ -22,6 +22,7 @@ from extractor.unpacked import Line, Part, parts
 PublishedKind = Literal["ptp", "mue", "aoc", "mpfs"]
 
 _CODE = re.compile(r"[0-9A-Z][0-9]{3}[0-9A-Z]")
+_PIECE = re.compile(r"[0-9A-Z]{1,5}")  # of a code, where a file is cut
 _HEAD = 40  # lines in which the names of the columns stand
 _NAMES: dict[PublishedKind, dict[str, str]] = {
     "ptp": {
@@ -438,7 +439,7 @@ def _cells(where: str, lines: list[Line], kind: PublishedKind) -> Iterator[tuple
     columns, begin = _columns(where, lines, kind)
     for line, row in lines[begin:]:
         if len(row) <= max(columns.values()):
-            if len([cell for cell in row if cell]) == 1 and not _CODE.fullmatch(row[0]):
+            if len([cell for cell in row if cell]) == 1 and not _PIECE.fullmatch(row[0]):
                 continue
             problem = f"{len(row)} columns where {max(columns.values()) + 1} are needed"
             raise TableError("T004", f"{where}:{line}", problem, "get the file again")
