@@ -124,7 +124,7 @@ CODES = {
     "R010": "rules do not fit this version of the software",
     # Payer tables.
     "T001": "the file of a payer table cannot be read",
-    "T002": "a payer table is no text",
+    "T002": "a payer table is neither text nor a workbook, or is damaged",
     "T003": "the columns of a payer table are not those of its kind",
     "T004": "a line of a payer table is wrong",
     "T005": "a payer table holds no code of this family",
@@ -134,6 +134,9 @@ CODES = {
     "T009": "two lines of a payer table, or two of its files, contradict each other",
     "T010": "this edition of a payer table is there already, with other values",
     "T011": "a payer table cannot be stored",
+    "T012": "files of a payer table are of another edition, or of several, by their names",
+    "T013": "a part of an edition of a payer table is missing, by the names of its files",
+    "T014": "a payer table unpacks to too much",
 }
 """Every code and its one meaning."""
 

@@ -13,10 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from extractor.blocks import Block
+from extractor.cli import app
 from extractor.dates import NoDayError, told_day, told_period
 from extractor.errors import InputError
-from extractor.readers import Options, read
+from extractor.readers import Note, Options, read
+from extractor.seen import Seen
 
 SECRET = "Zebrafish"
 DAY = date(2024, 8, 12)
@@ -325,3 +329,86 @@ def test_served_of_ccda_is_when_it_was_done(events: str, told: Any, tmp_path: Pa
     )
     found, codes = served(path)
     assert (found["d1"], codes) == told
+
+
+# -- commands --------------------------------------------------------------------------
+
+
+FOUR = "Aortic paravalvular leak closure. Four 8 mm AVP II plugs were deployed and released."
+
+
+def edits_of(found: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(edit["table"], edit["severity"]) for edit in found["edits"]}
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """Notes with a late date, with one in the quarter of the shipped tables, and with none."""
+    rows = [("late", FOUR, "2026-03-01"), ("now", FOUR + " ", "2024-08-01"), ("none", FOUR + "  ", "")]
+    return Path(write("csv", tmp_path, "note_id text done_on", *rows)[0])
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+OF_DAY = {("mue", "warning")}
+LATER = OF_DAY | {("aoc", "warning"), ("ptp", "warning")}
+UNDATED = OF_DAY | {("all", "info")}
+
+
+def test_served_column_and_option_reach_the_edits_of_every_command(notes: Path, tmp_path: Path) -> None:
+    column = [str(notes), "--date-column", "done_on"]
+    for more, expected in (([], UNDATED), (["--service-date", "2026-03-01"], LATER)):
+        result = run("code", *column, "--format", "jsonl", *more)
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [edits_of(one) for one in found] == [LATER, OF_DAY, expected]
+
+        out = tmp_path / f"batch{len(more)}"
+        result = run("batch", *column, "--out", str(out), "--workers", "1", "--format", "jsonl", *more)
+        assert result.exit_code == 0, result.output
+        records = [json.loads(line) for line in (out / "notes.jsonl").read_text().splitlines()]
+        found = [record["suggestion"] for record in records]
+        assert [edits_of(one) for one in found] == [LATER, OF_DAY, expected]
+
+        result = run("export", *column, "--to", "fhir", *more)
+        bundles = result.stdout.splitlines()
+        assert [sum("older than the service date" in one for one in bundles[:2]), len(bundles)] == [1, 3]
+        assert ("older than the service date" in bundles[2]) is (expected == LATER)
+
+
+@pytest.mark.parametrize("command", [["code"], ["export", "--to", "fhir"], ["batch", "--out"]])
+def test_served_option_must_be_a_day(command: list[str], notes: Path, tmp_path: Path) -> None:
+    where = [str(tmp_path / "out")] if command[-1] == "--out" else []
+    result = run(*command, *where, str(notes), "--service-date", "2024-13-01")
+    assert (result.exit_code, "is no day" in " ".join(result.stderr.split())) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_served_batch_goes_on_with_the_same_date_only(notes: Path, tmp_path: Path) -> None:
+    arguments = ["batch", str(notes), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert run(*arguments, "--service-date", "2024-08-01").exit_code == 0
+    assert run(*arguments, "--service-date", "2024-08-01", "--resume").exit_code == 0
+    result = run(*arguments, "--service-date", "2024-08-02", "--resume")
+    assert (result.exit_code, "[B002]" in result.stderr, "service date" in result.stderr) == (1, True, True)
+
+
+def test_served_batch_sees_that_a_date_has_changed(tmp_path: Path) -> None:
+    """The file has as many bytes as before, and the texts are the same."""
+    blocks = []
+    for day in (DAY, date(2024, 8, 13)):
+        block = Block(0)
+        block.add(Note("a", TEXT, "notes.csv", 2, served=day), None)
+        block.close(Seen())
+        blocks.append(block.digest)
+    assert blocks[0] != blocks[1]
+
+
+def test_served_notice_is_told_and_the_note_coded(notes: Path, tmp_path: Path) -> None:
+    notes.write_text(notes.read_text().replace("2026-03-01", SECRET))
+    for command in (["code", "--format", "jsonl"], ["explain", "--note-id", "late"]):
+        result = run(*command, str(notes), "--date-column", "done_on")
+        assert result.exit_code == 0
+        assert "[N023]" in result.stderr
+        assert "notes.csv:2, note late: the date of service is no day" in result.stderr
+        assert SECRET not in result.output

@@ -17,8 +17,6 @@ from extractor.cli.outcome import FAILED, Errors, reported
 from extractor.cli.suggesting import suggestions
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from extractor.readers import Note, Options
     from extractor.suggestion import Suggestion
 
@@ -59,8 +57,9 @@ def code(
 ) -> None:
     """Suggest codes for notes, in the order they are given."""
     from extractor.output import summary
-    from extractor.readers import read
+    from extractor.readers import dated, read
 
+    day = service_day(service_date)
     check_file(out, paths)
     if keep_text is not None:
         check_new_folder(keep_text, paths)
@@ -71,8 +70,7 @@ def code(
         _kept(read(paths, errors, options), keep_text) as kept,
         open_output(out, exact=form is not Format.table) as stream,
     ):
-        notes = _served(kept, service_day(service_date))
-        _write(suggestions(notes, workers, statuses), form, stream)
+        _write(suggestions(dated(kept, day), workers, statuses), form, stream)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
     elif form is Format.table:
@@ -91,14 +89,6 @@ def _kept(notes: Iterator[Note], folder: Path | None) -> Iterator[Iterator[Note]
 
     with new_folder(folder) as part:
         yield keep(notes, part)
-
-
-def _served(notes: Iterator[Note], day: date | None) -> Iterator[Note]:
-    """Notes with a date of service for those whose source tells none."""
-    from dataclasses import replace
-
-    for note in notes:
-        yield replace(note, served=day) if day is not None and note.served is None else note
 
 
 def _write(found: Iterable[Suggestion], form: Format, stream: TextIO) -> None:

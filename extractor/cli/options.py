@@ -76,6 +76,7 @@ def _source_options(
     parent_column: Annotated[
         str | None, _column("--parent-column", "the note that an addendum belongs to")
     ] = None,
+    date_column: Annotated[str | None, _column("--date-column", "the date of service")] = None,
     encounter_column: Annotated[
         str | None, _column("--encounter-column", "the id of the encounter (visit)")
     ] = None,
@@ -94,7 +95,8 @@ def _source_options(
         status_column,
         parent_column,
         query,
-        encounter_column=encounter_column,
+        date_column,
+        encounter_column,
     )
 
 
