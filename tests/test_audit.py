@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
 from extractor.audit import (
     RESULTS,
@@ -28,6 +31,7 @@ from extractor.audit import (
 from extractor.audit.documented import supported
 from extractor.audit.output import csv_lines, jsonl, rvu_lines
 from extractor.audit.report import Audited, render_audit
+from extractor.cli import app
 from extractor.coder import Coder
 from extractor.errors import CODES, InputError, InputNotice
 from extractor.readers import Note
@@ -435,6 +439,10 @@ def _recounted(text: str) -> str:
             {"E1": "agree", "E2": "needs review"},
         ),
         (
+            lambda t: t.replace("HC:93592*", "HC:9359*"), "I075", "encounter E2",
+            {"E1": "agree", "E2": "needs review"},
+        ),
+        (
             lambda t: t.replace("HC:93592*900*UN*1", "HC:93592*900*UN*two"), "I076", "encounter E2",
             {"E1": "agree", "E2": "needs review"},
         ),
@@ -482,6 +490,26 @@ def test_audit_other_transactions_are_told(audit: Audit) -> None:
     audit([], audited.x12(GOOD).replace("ST*837*", "ST*835*"))
     (notice,) = errors_of(audit)
     assert (notice.code, isinstance(notice, InputNotice)) == ("N031", True)
+
+
+def test_audit_no_damage_to_837_crashes_or_tells_a_name(family: Family, tmp_path: Path) -> None:
+    whole = audited.x12(GOOD, newline="\n") + audited.x12(GOOD, "|", ">", "\n", institutional=True)
+    random = Random(11)
+    path = tmp_path / "claims.837"
+    seen: Counter[str] = Counter()
+    for _ in range(400):
+        text = whole
+        for _ in range(random.randrange(1, 4)):
+            start = random.randrange(len(text))
+            end = start + random.choice((1, 1, 2, 30, 300))
+            text = text[:start] + random.choice(("", "", "~", "*", ":", "ISA*", "\n", "x")) + text[end:]
+        path.write_text(text, encoding="utf-8", newline="")
+        errors: list[InputError] = []
+        for claim in read_claims([path], errors.append, family.codes):
+            assert all(line.units >= 0 for line in claim.lines)
+        seen.update(error.code for error in errors)
+        assert not any(name in str(error) for error in errors for name in NAMES)
+    assert set(seen) >= {"I070", "I071", "I072", "I073", "I075", "I076"}
 
 
 CSV = (
@@ -576,11 +604,16 @@ def test_audit_sample_has_every_stratum_while_there_is_room(findings: list[Findi
 
 def test_audit_sample_is_the_same_everywhere(findings: list[Finding]) -> None:
     """By value, so that another machine or version that draws otherwise is noticed."""
-    keys = [f"{one.encounter} {one.code}" for one in sample(findings, 5, seed=7)]
-    assert keys == SAMPLE_OF_SEED_7
-
-
-SAMPLE_OF_SEED_7: list[str] = []
+    results = ["agree", "agree", "agree", "no note", "over-billed"]
+    fixed = {"date": "2024-07-15", "kind": "", "code": "93590"}
+    made = [
+        findings[0].model_copy(
+            update={**fixed, "encounter": f"E{n:02}", "result": results[n % 5], "codes": 1 + n % 2}
+        )
+        for n in range(60)
+    ]
+    drawn = " ".join(one.encounter for one in sample(made, 8, seed=7))
+    assert drawn == "E14 E23 E29 E40 E41 E47 E48 E52"
 
 
 def test_audit_csv_is_safe_in_a_spreadsheet(audit: Audit) -> None:
@@ -614,10 +647,113 @@ def test_audit_page_needs_nothing_from_outside_and_runs_nothing(audit: Audit, co
     assert "default-src 'none'" in html
     assert not re.search(r"https?://|src=|url\(|@import", html)
     assert "&lt;script&gt;" in html
-    assert "“Two 8 mm AVP II plugs”" in html.replace(" were deployed and released", "") or "AVP II" in html
+    assert "“Two 8 mm AVP II plugs were deployed and released”" in html
     for name in RESULTS:
         assert f"<span>{name}</span>" in html
     assert 'id="f-over-billed" checked' in html
     assert 'id="f-agree">' in html
     assert "22.52" in html
     assert "22.52" not in render_audit(found, Audited(1, 1, 0, "abc"))
+
+
+# -- the command ------------------------------------------------------------------------------
+
+SAMPLES = Path(__file__).parent.parent / "sample_notes" / "audit"
+
+
+def pvl(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["audit", *map(str, arguments)])
+
+
+def test_audit_command_names_every_planted_error_of_the_sample_notes() -> None:
+    result = pvl(SAMPLES / "notes.jsonl", "--claims", SAMPLES / "claims.837")
+    assert result.exit_code == 0
+    for words in (
+        "Wrong valve:",
+        "Add-on without primary:",
+        "Closure coded as another family:",
+        "93462 is missing",
+    ):
+        assert words in result.stdout
+    assert "V1001" not in result.stdout  # agrees
+    assert "16 codes of 9 encounters audited (4 under-billed, 1 over-billed," in result.stdout
+
+
+def test_audit_command_says_the_same_of_837_and_of_a_table() -> None:
+    found = []
+    for name in ("claims.837", "claims.csv"):
+        result = pvl(SAMPLES / "notes.jsonl", "--claims", SAMPLES / name, "--format", "jsonl")
+        assert result.exit_code == 0
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        found.append([{k: v for k, v in row.items() if k not in ("kind", "claims", "edits")} for row in rows])
+    assert found[0] == found[1]
+    assert len(found[0]) == 16
+
+
+def test_audit_command_quotes_the_notes_exactly() -> None:
+    notes = [json.loads(line) for line in (SAMPLES / "notes.jsonl").read_text(encoding="utf-8").splitlines()]
+    texts = {note["id"]: note["text"] for note in notes}
+    result = pvl(SAMPLES / "notes.jsonl", "--claims", SAMPLES / "claims.837", "--format", "jsonl")
+    seen = 0
+    for row in map(json.loads, result.stdout.splitlines()):
+        for span in row["evidence"]:
+            assert texts[row["notes"][0]][span["start"] : span["end"]] == span["text"]
+            seen += 1
+    assert seen > 20
+
+
+def test_audit_command_fails_for_inputs_only(tmp_path: Path) -> None:
+    whole = (SAMPLES / "claims.837").read_text(encoding="utf-8")
+    (tmp_path / "cut.837").write_text(whole[: whole.index("CLM*V1009")], encoding="utf-8")
+    result = pvl(SAMPLES / "notes.jsonl", "--claims", tmp_path / "cut.837")
+    assert result.exit_code == 1
+    assert "[I072]" in result.stderr
+    assert not any(name in result.output for name in NAMES)
+    assert "V1003" in result.stdout
+    missing = pvl(SAMPLES / "notes.jsonl", "--claims", tmp_path / "none.837")
+    assert missing.exit_code == 1
+    assert "could not be read" in missing.stdout
+
+
+def test_audit_command_writes_a_sample_and_a_page(tmp_path: Path) -> None:
+    more = ["--claims", SAMPLES / "claims.837", "--sample", "5", "--seed", "7"]
+    files = ["--format", "csv", "--out", tmp_path / "a.csv", "--html", tmp_path / "a.html"]
+    result = pvl(SAMPLES / "notes.jsonl", *more, *files)
+    assert result.exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "a.csv").open(encoding="utf-8", newline="")))
+    assert len(rows) == 5
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert html.count('<td class="code">') == 5
+    assert "a sample of 16" in html
+    assert "drawn" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--encounter-from", "ref"],
+        ["--encounter-from", "clm05"],
+        ["--sample", "0"],
+        ["--out", SAMPLES / "claims.837"],
+        ["--html", SAMPLES / "notes.jsonl"],
+        ["--out", "a.html", "--html", "a.html"],
+    ],
+)
+def test_audit_command_refuses_what_cannot_be_meant(arguments: list[str | Path]) -> None:
+    before = (SAMPLES / "claims.837").read_bytes()
+    result = pvl(SAMPLES / "notes.jsonl", "--claims", SAMPLES / "claims.837", *arguments)
+    assert result.exit_code == 2
+    assert (SAMPLES / "claims.837").read_bytes() == before
+    assert pvl(SAMPLES / "notes.jsonl").exit_code == 2
+
+
+def test_audit_command_and_all_others_are_in_the_readme() -> None:
+    text = (SAMPLES.parent.parent / "README.md").read_text(encoding="utf-8")
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert "audit" in commands
+    for name in commands:
+        assert re.search(rf"^pvl {name}\b", text, re.MULTILINE), name
+    shown = text[text.index("## Audit") : text.index("## Export")]
+    options = {option for p in commands["audit"].params for option in p.opts if option.startswith("--claim-")}
+    assert len(options) == 5
+    assert all(f"`{option}`" in shown for option in options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -34,48 +35,69 @@ def adjusted(claims: Iterable[BilledClaim]) -> tuple[list[BilledClaim], list[Inp
     >>> [(claim.frequency, claim.lines[0].units) for claim in kept]
     [('7', 2)]
     """
-    kept: dict[tuple[str, str], list[BilledClaim]] = {}
+    kept = _Kept()
     notices: list[InputNotice] = []
-    order: list[BilledClaim] = []
     for claim in sorted(claims, key=lambda claim: claim.sent):
-        mine = kept.setdefault((claim.kind, claim.provider), [])
         if claim.frequency in (*_REPLACES, _VOIDS):
-            earlier = _replaced(claim, mine)
+            earlier = kept.replaced(claim)
             if claim.frequency == _VOIDS and not earlier:
                 problem = "a claim is voided that is not in these files"
                 notices.append(_notice("N033", claim, problem, "give the files with the first claim too"))
-            mine[:] = [one for one in mine if one not in earlier]
-            order = [one for one in order if not any(one is gone for gone in earlier)]
-            if claim.frequency == _VOIDS:
-                continue
-        else:
-            again = next((one for one in mine if _is_same(one, claim)), None)
-            if again is not None and again.payer == claim.payer:
-                problem = "the same claim is there more than once"
-                notices.append(_notice("N032", claim, problem, "it is counted once"))
-                told = replace(again, repeated=True)
-                mine[:] = [told if one is again else one for one in mine]
-                order = [told if one is again else one for one in order]
-                continue
-            if again is not None and _rank(again) <= _rank(claim):
-                continue
-            if again is not None:
-                mine[:] = [one for one in mine if one is not again]
-                order = [one for one in order if one is not again]
-        mine.append(claim)
-        order.append(claim)
-    return order, notices
+            kept.drop(earlier)
+            if claim.frequency != _VOIDS:
+                kept.add(claim)
+            continue
+        again = next((n for n in kept.alike(claim) if _is_same(kept.claims[n], claim)), None)
+        if again is None:
+            kept.add(claim)
+        elif kept.claims[again].payer == claim.payer:
+            problem = "the same claim is there more than once"
+            notices.append(_notice("N032", claim, problem, "it is counted once"))
+            kept.claims[again] = replace(kept.claims[again], repeated=True)
+        elif _rank(kept.claims[again]) > _rank(claim):
+            kept.drop([again])
+            kept.add(claim)
+    return list(kept.claims.values()), notices
 
 
-def _replaced(claim: BilledClaim, earlier: list[BilledClaim]) -> list[BilledClaim]:
-    """The claims before one that it replaces or voids."""
-    ids = {claim.claim_id, claim.original} - {""}
-    found = [one for one in earlier if one.claim_id in ids]
-    if found:
-        return found
-    # Payers give claims numbers of their own, and those are not in the first claim.
-    of_encounter = [one for one in earlier if one.encounter == claim.encounter]
-    return of_encounter if len(of_encounter) == 1 else []
+class _Kept:
+    """The claims that count so far, by number, with the numbers of each claimant's ids and encounters."""
+
+    def __init__(self) -> None:
+        self.claims: dict[int, BilledClaim] = {}
+        self._next = 0
+        self._of: defaultdict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+
+    def add(self, claim: BilledClaim) -> None:
+        """Count a claim."""
+        number = self._next
+        self._next += 1
+        self.claims[number] = claim
+        for name, value in (("claim", claim.claim_id), ("encounter", claim.encounter)):
+            self._of[claim.kind, claim.provider, name, value].append(number)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Count these no longer."""
+        for number in numbers:
+            del self.claims[number]
+
+    def _numbered(self, claim: BilledClaim, name: str, value: str) -> list[int]:
+        numbers = self._of[claim.kind, claim.provider, name, value]
+        return [number for number in numbers if number in self.claims]
+
+    def alike(self, claim: BilledClaim) -> list[int]:
+        """Claims with the id of this one."""
+        return self._numbered(claim, "claim", claim.claim_id) if claim.claim_id else []
+
+    def replaced(self, claim: BilledClaim) -> list[int]:
+        """The claims before one that it replaces or voids."""
+        ids = dict.fromkeys(one for one in (claim.claim_id, claim.original) if one)
+        found = [number for one in ids for number in self._numbered(claim, "claim", one)]
+        if found:
+            return found
+        # Payers give claims numbers of their own, and those are not in the first claim.
+        of_encounter = self._numbered(claim, "encounter", claim.encounter)
+        return of_encounter if len(of_encounter) == 1 else []
 
 
 def _is_same(one: BilledClaim, other: BilledClaim) -> bool:

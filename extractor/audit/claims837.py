@@ -22,6 +22,7 @@ _DATES = ("472", "434")  # of the service, else of the statement
 _SERVICES = {"SV1": (1, 4), "SV2": (2, 5)}  # elements with the procedure, and with the units
 _OTHER_SERVICES = ("SV3", "SV4", "SV5", "SV6", "SV7")
 _AGAIN = "export the claim again"
+_CODE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 _UNITS = re.compile(r"\d{1,9}(?:\.0*)?")
 
 
@@ -310,9 +311,14 @@ class _Reader:
             problem = f"the procedure ({service.name}) is not parted by the separator that the header tells"
             claim.errors.append(("I071", service.number, problem))
             return None
-        if procedure[0] not in ("HC", "HP") or not procedure[1]:
+        code = procedure[1].upper() if len(procedure) > 1 else ""
+        if not code or (procedure[0] not in ("HC", "HP") and code not in self._codes):
             return None  # a revenue line, or codes of another kind
-        code = procedure[1].upper()
+        if not _CODE.fullmatch(code):
+            claim.unread = True
+            problem = f"the procedure ({service.name}) has no code of five characters"
+            claim.errors.append(("I075", service.number, problem))
+            return None
         units = units_of(service[units_at])
         if units is None and code in self._codes:
             claim.unread = True

@@ -104,6 +104,7 @@ class _Comparison:
                 self._rows[code] = self._judge(note, code, billed, interval)
         if self._billing is None:
             self._unbilled(note)
+            self._without_code()
             return
         self._other_family(note, intervals)
         self._wrong_valve(note, intervals)
@@ -112,6 +113,7 @@ class _Comparison:
             for row in self._rows.values():
                 row.result = "needs review"
                 row.say("claim_unread", "A line of this claim could not be read, so that more may be billed.")
+        self._without_code()
 
     def _judge(self, note: DocumentedNote, code: str, billed: Billed, interval: Interval) -> _Row:
         low, high, units = interval.low, interval.high, billed.units
@@ -143,12 +145,6 @@ class _Comparison:
 
     def _unbilled(self, note: DocumentedNote) -> None:
         """No claim holds a code of the family."""
-        if not self._rows:
-            row = _Row("", Billed(), None, "needs review")
-            row.say(
-                "note_in_doubt", "The note tells of a closure and supports no code for sure; none is billed."
-            )
-            self._rows[""] = row
         for row in self._rows.values():
             if row.result == "under-billed":
                 least = "" if note.is_sure else "at least "
@@ -158,6 +154,14 @@ class _Comparison:
                     "not_billed",
                     f"The note supports {least}{row.interval.low if row.interval else 0}; not billed.",
                 )
+
+    def _without_code(self) -> None:
+        """A note of which nothing can be judged is told all the same."""
+        if not self._rows:
+            row = _Row("", Billed(), None, "needs review")
+            words = "The note tells of a closure and supports no code for sure; none of the family is billed."
+            row.say("note_in_doubt", words)
+            self._rows[""] = row
 
     def _other_family(self, note: DocumentedNote, intervals: dict[str, Interval]) -> None:
         """Codes of other families are billed where the first code of this one is missing."""
@@ -176,12 +180,14 @@ class _Comparison:
                 self._rows[code].say("other_family", words)
         for code, billed in others.items():
             row = _Row(code, billed, Interval(0, 0, 0), "not supported" if first else "needs review")
-            primary = " or ".join(first or family.initial)
-            row.say(
-                "other_family",
-                f"Closure coded as another family: {code} ({family.others[code]}) is billed, "
-                f"and the primary code {primary} is missing.",
-            )
+            if first:
+                primary = " or ".join(first)
+                words = f"Closure coded as another family: {code} ({family.others[code]}) is billed, "
+                words += f"and the primary code {primary} is missing."
+            else:
+                words = f"{code} ({family.others[code]}) is billed, and no initial code: "
+                words += "which of them is right cannot be judged before the note is settled."
+            row.say("other_family", words)
             if not note.is_sure:
                 row.result = "needs review"
             self._rows[code] = row

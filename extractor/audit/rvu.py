@@ -20,7 +20,7 @@ _PARTS = slice(2, 5)  # columns of a row: work, facility practice expense, malpr
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """RVUs billed, and supported where that is one number."""
+    """RVUs billed, and supported where that is one number and is not for a person to judge."""
 
     billed: Decimal
     supported: Decimal | None
@@ -49,7 +49,8 @@ def value_of(finding: Finding, tables: Tables) -> Value | None:
     if row is None:
         return None
     one = sum(map(Decimal, row[_PARTS]), Decimal(0))
-    exact = finding.low is not None and finding.low == finding.high
+    judged = finding.result != "needs review"
+    exact = judged and finding.low is not None and finding.low == finding.high
     return Value(one * finding.billed, one * (finding.low or 0) if exact else None)
 
 
