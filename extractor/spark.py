@@ -320,7 +320,7 @@ def run(
     session = active or _session(master)
     try:
         notes, names = _notes(session, sources, options or Options())
-        keep = ["_source", "_at"]
+        keep = ["_source", "_at", "_day"]
         served = names.get("date")
         coded = suggest(
             notes, names["id"], names["text"], None, keep, rules, time_limit, served=served, day=day
@@ -358,7 +358,7 @@ def _notes(
     session: SparkSession, sources: Sequence[str], options: Options
 ) -> tuple[DataFrame, dict[str, str]]:
     """The rows of all sources with where they came from, and the names of its columns by what they hold."""
-    from pyspark.sql.functions import input_file_name, monotonically_increasing_id
+    from pyspark.sql.functions import coalesce, col, input_file_name, lit, monotonically_increasing_id
 
     where = ", ".join(sources)
     (kind, *others) = {_kind(source) for source in sources}
@@ -376,13 +376,20 @@ def _notes(
         problem = "its rows have to be put together to notes first (lines, revisions or addenda)"
         remedy = "do so with pvl batch on one machine; if it is not so, name these columns ''"
         raise InputError("B013", where, problem, remedy)
-    named = frame.withColumn("_source", input_file_name()).withColumn("_at", monotonically_increasing_id())
+    day = lit("") if columns.date is None else col(f"`{frame.columns[columns.date]}`").cast("string")
+    named = frame.withColumns(
+        {
+            "_source": input_file_name(),
+            "_at": monotonically_increasing_id(),
+            "_day": coalesce(day, lit("")),
+        }
+    )
     used = {"id": columns.id, "text": columns.text, "date": columns.date}
     return named, {role: frame.columns[at] for role, at in used.items() if at is not None}
 
 
 def _write(coded: DataFrame, out: str) -> Counter[str]:
-    """Write the tables. A note that comes twice counts once; two texts under one id count as none."""
+    """Write the tables. A note that comes twice counts once; two texts or days under one id count as none."""
     from pyspark.sql import Window
     from pyspark.sql.functions import col, concat, lit, when
     from pyspark.sql.functions import max as largest
@@ -392,17 +399,21 @@ def _write(coded: DataFrame, out: str) -> Counter[str]:
     seen = coded.where("error is null").withColumns(
         {
             "_first": col("_at") == least(col("_at")).over(of_id),
-            "_same": least(col("text_sha256")).over(of_id) == largest(col("text_sha256")).over(of_id),
+            "_same": (least(col("text_sha256")).over(of_id) == largest(col("text_sha256")).over(of_id))
+            & (least(col("_day")).over(of_id) == largest(col("_day")).over(of_id)),
         }
     )
     same = InputNotice("N021", "", "the same text comes twice under this id", "it is coded once")
-    other = InputError("I027", "", "several texts under this id", "give each note an id of its own")
+    problem = "several texts or dates of service under this id"
+    other = InputError("I027", "", problem, "give each note an id of its own")
     told = when(col("_same"), _literal(same)).otherwise(_literal(other)).alias("error")
     repeated = seen.where("not _same and _first or _same and not _first").select("note_id", told)
     repeated = repeated.select("note_id", "error.*").withColumns({"where": concat(lit("note "), "note_id")})
     errors = table(coded, "errors").unionByName(repeated.select(*COLUMNS["errors"]))
     once = (
-        seen.where("_same and _first").drop("_first", "_same", "_at").withColumnRenamed("_source", "source")
+        seen.where("_same and _first")
+        .drop("_first", "_same", "_at", "_day")
+        .withColumnRenamed("_source", "source")
     )
     for name in ("notes", "lines", "devices"):
         table(once, name).write.parquet(f"{out}/{name}")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from extractor.batch import Job
     from extractor.readers import Options
-    from extractor.rules import RuleBook
 
 
 class Engine(StrEnum):
@@ -86,8 +85,7 @@ def batch(
     if engine is Engine.spark:
         if resume or form is not BatchFormat.parquet or workers is not None:
             raise typer.BadParameter("--engine spark takes no --resume, --workers or --format but parquet")
-        rules = rule_book(patterns) if patterns else None
-        _run_spark(sources, out, master, options, rules, time_limit, day)
+        _run_spark(sources, out, master, options, patterns, time_limit, day)
         return
     if master is not None:
         raise typer.BadParameter("--master is for --engine spark")
@@ -121,7 +119,7 @@ def _run_spark(
     out: Path,
     master: str | None,
     options: Options,
-    rules: RuleBook | None,
+    patterns: Path | None,
     time_limit: float,
     day: date | None,
 ) -> None:
@@ -142,6 +140,7 @@ def _run_spark(
         )
     from extractor.spark import run
 
+    rules = rule_book(patterns) if patterns else None
     with reported():
         statuses = run(sources, out, master or "local[*]", options, rules, time_limit, day)
     failed = statuses.pop("failed")
