@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -122,6 +122,15 @@ class Store:
                     yield session
             finally:
                 self._here.writing = False
+
+    def look_over(self) -> None:
+        """After much was filed: let PostgreSQL count what it holds, or it plans as if it held little.
+
+        It does so by itself, but a while later.
+        """
+        if self.engine.dialect.name == "postgresql":
+            with self.writing() as session:
+                session.execute(text("ANALYZE"))
 
     def close(self) -> None:
         """Close every connection."""
