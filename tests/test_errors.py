@@ -33,11 +33,11 @@ MAKERS = {
     "_exists": "O",
     "RuleError": "R",
     "TableError": "T",
+    "PvlError": "B",
     "WorklistError": "W",
     "Conflict": "W",
     "NotAllowed": "W",
     "NotFound": "W",
-    "PvlError": "B",
     "Wrong": "I",
     "CannotReadError": "I",
     "NarrativeError": "I",
@@ -66,17 +66,8 @@ def test_errors_each_family_has_its_class() -> None:
 
 
 def test_errors_travel_between_processes() -> None:
-    for kind in (
-        InputError,
-        InputNotice,
-        OutputError,
-        RuleError,
-        TableError,
-        WorklistError,
-        Conflict,
-        NotAllowed,
-        NotFound,
-    ):
+    kinds = (InputError, InputNotice, OutputError, RuleError, TableError)
+    for kind in (*kinds, WorklistError, Conflict, NotAllowed, NotFound):
         error = kind("I001", "a.txt", "no such file", "check the path")
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (kind, "[I001] a.txt: no such file; check the path")
