@@ -137,6 +137,18 @@ CODES = {
     "T012": "files of a payer table are of another edition, or of several, by their names",
     "T013": "a part of an edition of a payer table is missing, by the names of its files",
     "T014": "a payer table unpacks to too much",
+    # The worklist.
+    "W001": "the address of the worklist's database cannot be used",
+    "W002": "the worklist's database cannot be opened",
+    "W003": "the database is of another form than this program's",
+    "W004": "the worklist's database fails",
+    "W005": "somebody else changed an entry in the meantime",
+    "W006": "a user may not do this",
+    "W007": "the worklist holds no such thing",
+    "W008": "another coder works on an entry",
+    "W009": "a note cannot be filed",
+    "W010": "a site or style is too long",
+    "W011": "the worklist was changed behind its back",
 }
 """Every code and its one meaning."""
 
@@ -183,3 +195,19 @@ class RuleError(PvlError):
 
 class TableError(PvlError):
     """A payer's table that cannot be used or stored."""
+
+
+class WorklistError(PvlError):
+    """Something that the worklist cannot do."""
+
+
+class Conflict(WorklistError):  # noqa: N818 - an answer, more than an error
+    """Somebody else was faster."""
+
+
+class NotAllowed(WorklistError):  # noqa: N818
+    """The user may not do this."""
+
+
+class NotFound(WorklistError):  # noqa: N818
+    """There is nothing of this name or number."""
