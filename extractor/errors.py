@@ -120,6 +120,29 @@ CODES = {
     "T009": "two lines of a payer table, or two of its files, contradict each other",
     "T010": "this edition of a payer table is there already, with other values",
     "T011": "a payer table cannot be stored",
+    # The worklist.
+    "W001": "the address of the worklist's database cannot be used",
+    "W002": "the worklist's database cannot be opened",
+    "W003": "the database is of another form than this program's",
+    "W004": "the worklist's database fails",
+    "W005": "somebody else changed an entry in the meantime",
+    "W006": "a user may not do this",
+    "W007": "the worklist holds no such thing",
+    "W008": "another coder works on an entry",
+    "W009": "a note cannot be filed",
+    "W010": "a site or style is too long",
+    "W011": "the worklist was changed behind its back",
+    "W020": "a setting has a value that does not fit",
+    "W021": "the name of a user is taken",
+    "W022": "a name or password is wrong, or an account is locked",
+    "W023": "a password is easily guessed",
+    "W024": "the last admin would be gone",
+    "W025": "a name does not do for a user",
+    "W026": "a decision is not possible",
+    "W027": "a query of a note is open",
+    "W028": "an entry is for somebody else to decide",
+    "W029": "a decision was exported",
+    "W030": "an entry cannot be put off like this",
 }
 """Every code and its one meaning."""
 
@@ -166,3 +189,19 @@ class RuleError(PvlError):
 
 class TableError(PvlError):
     """A payer's table that cannot be used or stored."""
+
+
+class WorklistError(PvlError):
+    """Something that the worklist cannot do."""
+
+
+class Conflict(WorklistError):  # noqa: N818 - an answer, more than an error
+    """Somebody else was faster."""
+
+
+class NotAllowed(WorklistError):  # noqa: N818
+    """The user may not do this."""
+
+
+class NotFound(WorklistError):  # noqa: N818
+    """There is nothing of this name or number."""
