@@ -143,6 +143,8 @@ CODES = {
     "W028": "an entry is for somebody else to decide",
     "W029": "a decision was exported",
     "W030": "an entry cannot be put off like this",
+    "W031": "a query or an answer does not do",
+    "W032": "a query is not neutral",
 }
 """Every code and its one meaning."""
 
