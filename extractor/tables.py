@@ -165,12 +165,15 @@ class Tables:
         How letterheads call the date of service.
     version
         A hash of all of it.
+    operators
+        How letterheads call who did the procedure.
     """
 
     editions: tuple[Table, ...]
     uses: dict[str, str]
     labels: tuple[str, ...]
     version: str
+    operators: tuple[str, ...] = ()
 
     def of(self, kind: Kind, setting: Setting | None = None) -> list[Table]:
         """The editions of a table, the oldest first."""
@@ -270,7 +273,8 @@ def _load(own: Path | None, files: tuple[tuple[Path, tuple[int, int]], ...]) -> 
     )
     uses = {row[0]: row[1] for row in plain["codes.csv"]}
     labels = tuple(row[0] for row in plain["service_date.csv"])
-    return Tables(tuple(order), uses, labels, digest.hexdigest()[:12])
+    operators = tuple(row[0] for row in plain["operator.csv"])
+    return Tables(tuple(order), uses, labels, digest.hexdigest()[:12], operators)
 
 
 def _table(path: Path, data: bytes, own: bool) -> Table:

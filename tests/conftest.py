@@ -14,11 +14,13 @@ import pytest
 
 from extractor.readers import Note
 from extractor.suggestion import Companion, Device, Edit, Line, Proof, Query, Reason, Span, Suggestion
+from tests.worklist_store import BASES, SERVER, Clock, ToldCoder, empty_database
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
     from extractor.evaluate import Labelled
     from extractor.rules import RuleBook
+    from extractor.worklist.database import Store
 
 # Tables that were imported on this machine are none of the tests' business, also in their workers.
 os.environ["PVL_DATA"] = str(Path(tempfile.gettempdir()) / "pvl-tests-no-data")
@@ -241,3 +243,34 @@ def gold() -> list[Labelled]:
 def gold_suggestions(coder: Coder, gold: list[Labelled]) -> list[Suggestion]:
     """What the engine says of every labelled sample note, by one process."""
     return list(coder.pipe(item.note for item in gold))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture(params=BASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind; PostgreSQL where ``PVL_TEST_POSTGRES`` names a server."""
+    if request.param == "postgresql" and not os.environ.get(SERVER):
+        pytest.skip(f"{SERVER} names no server")
+    with empty_database(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store(database_url: str, clock: Clock) -> Iterator[Store]:
+    """An empty worklist on each database."""
+    from extractor.worklist.database import Store
+
+    opened = Store(database_url, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def told_coder(make_suggestion: Callable[..., Suggestion]) -> ToldCoder:
+    """A coder that says what it is told of a text."""
+    return ToldCoder(make_suggestion)

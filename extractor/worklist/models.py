@@ -169,13 +169,22 @@ class Entry(Base):
     traits: Mapped[list[Trait]] = relationship(cascade="all, delete-orphan")
 
     __table_args__ = (
-        Index("ix_entries_lane_created_at", "lane", "created_at"),
-        Index("ix_entries_lane_doubt", "lane", "doubt", "created_at"),
+        # In each order of the queue, within a lane and over all.
+        Index("ix_entries_lane_age", "lane", "created_at", "id"),
+        Index("ix_entries_lane_doubt", "lane", "doubt", "created_at", "id"),
+        Index("ix_entries_lane_date", "lane", "service_date", "created_at", "id"),
+        Index("ix_entries_age", "created_at", "id"),
+        # What the filters offer.
+        Index("ix_entries_site", "site"),
+        Index("ix_entries_style", "style"),
+        Index("ix_entries_operator", "operator"),
+        Index("ix_entries_holder_id", "holder_id"),
+        Index("ix_entries_assignee_id", "assignee_id"),
     )
 
 
 class Trait(Base):
-    """A code, reason, valve or rule of an entry's current suggestion, to filter by."""
+    """A code, reason or valve of an entry's current suggestion, to filter by."""
 
     __tablename__ = "traits"
 
@@ -199,6 +208,7 @@ class Revision(Base):
     line: Mapped[int | None]
     sha256: Mapped[str] = mapped_column(String(64))
     standing: Mapped[str] = mapped_column(String(16))
+    served: Mapped[date | None]  # the date of service, where the source told it
     filed_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("entry_id", "number"),)

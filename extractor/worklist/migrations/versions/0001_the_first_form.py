@@ -87,8 +87,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
         sa.UniqueConstraint("note_id", name=op.f("uq_entries_note_id")),
     )
-    op.create_index("ix_entries_lane_created_at", "entries", ["lane", "created_at"], unique=False)
-    op.create_index("ix_entries_lane_doubt", "entries", ["lane", "doubt", "created_at"], unique=False)
+    for name, columns in (
+        ("lane_age", ["lane", "created_at", "id"]),
+        ("lane_doubt", ["lane", "doubt", "created_at", "id"]),
+        ("lane_date", ["lane", "service_date", "created_at", "id"]),
+        ("age", ["created_at", "id"]),
+        ("site", ["site"]),
+        ("style", ["style"]),
+        ("operator", ["operator"]),
+        ("holder_id", ["holder_id"]),
+        ("assignee_id", ["assignee_id"]),
+    ):
+        op.create_index(f"ix_entries_{name}", "entries", columns, unique=False)
 
     op.create_table(
         "exports",
@@ -133,6 +143,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("standing", sa.String(length=16), nullable=False),
+        sa.Column("served", sa.Date(), nullable=True),
         sa.Column("filed_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_revisions_entry_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_revisions")),

@@ -1,0 +1,454 @@
+"""The queue: which notes wait, for whom, and in which order.
+
+``rows`` shows a page of it. ``next_note`` hands out one note with a lease, a short hold
+that runs out by itself, so that no note is with two coders and none is lost with a
+browser that was closed. A lease is no part of the trail: that a note was opened is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, UnaryExpression, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from extractor.errors import Conflict, NotFound
+from extractor.worklist.database import Store
+from extractor.worklist.models import Decision, Entry, Lane, Trait, User
+
+LEASE = timedelta(minutes=15)
+"""How long a note is held for the coder who opened it."""
+
+WORKED = (Lane.ready, Lane.edits, Lane.review)
+"""Lanes whose notes are handed out."""
+
+NOBODY = "-"
+"""As an assignee: none."""
+
+Sort = Literal["age", "doubt", "date"]
+_SORTS: tuple[Sort, ...] = ("age", "doubt", "date")
+_LONGEST = 200  # characters of a filter
+_LARGEST_PAGE = 500
+_CHOICES = 300  # values offered for a filter
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which notes of the queue, and in which order. Empty fields do not filter.
+
+    Attributes
+    ----------
+    lane
+        The lane; all of them without one.
+    reason, code, valve
+        A reason, code or valve of the suggestion.
+    operator, site, style
+        As filed.
+    since, until
+        First and last date of service.
+    fewest, most
+        Units suggested.
+    assignee
+        Name of the user, ``-`` for nobody.
+    search
+        Part of the note's id.
+    sort
+        ``age`` (what waits longest first), ``doubt`` (largest first) or ``date`` (of service).
+    page, size
+        The page, counted from 1, and how many rows it has.
+
+    Examples
+    --------
+    >>> filters = Filters.from_query({"lane": "review", "fewest": "2", "page": "no"})
+    >>> filters.lane, filters.fewest, filters.page
+    (<Lane.review: 'review'>, 2, 1)
+    >>> filters.to_query()
+    {'lane': 'review', 'fewest': '2'}
+    """
+
+    lane: Lane | None = None
+    reason: str = ""
+    code: str = ""
+    operator: str = ""
+    since: date | None = None
+    until: date | None = None
+    valve: str = ""
+    fewest: int | None = None
+    most: int | None = None
+    site: str = ""
+    style: str = ""
+    assignee: str = ""
+    search: str = ""
+    sort: Sort = "age"
+    page: int = 1
+    size: int = 50
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Filters:
+        """Read what an address says; what makes no sense there does not filter."""
+        given: dict[str, Any] = {}
+        for one in fields(cls):
+            value = _read(one.name, str(query.get(one.name, "")).strip()[:_LONGEST])
+            if value is not None:
+                given[one.name] = value
+        return cls(**given)
+
+    def to_query(self) -> dict[str, str]:
+        """As an address says it, without what is as usual; ``from_query`` gives the same filters."""
+        plain = Filters()
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: str(value) for name, value in values.items() if value != getattr(plain, name)}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A note as the queue shows it."""
+
+    entry_id: int
+    note_id: str
+    version: int
+    lane: Lane
+    status: str
+    units: int
+    doubt: int
+    service_date: date | None
+    operator: str
+    site: str
+    style: str
+    codes: tuple[str, ...]
+    reasons: tuple[str, ...]
+    valves: tuple[str, ...]
+    assignee: str
+    holder: str  # who has it open
+    deferred_until: datetime | None
+    reopened: bool
+    second_check: bool
+    exported: bool
+    created_at: datetime
+
+
+class Rows(list[QueueRow]):
+    """A page of the queue; ``more`` tells whether another one follows."""
+
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What filters can be set to, by what the worklist holds."""
+
+    sites: tuple[str, ...]
+    styles: tuple[str, ...]
+    operators: tuple[str, ...]
+    codes: tuple[str, ...]
+    reasons: tuple[str, ...]
+    valves: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+def rows(session: Session, filters: Filters, now: datetime) -> Rows:
+    """A page of the queue."""
+    assignee, holder = aliased(User), aliased(User)
+    page = (
+        select(Entry.id)
+        .where(*_conditions(filters), *_in_lane(filters.lane))
+        .order_by(*_order(filters))
+        .limit(filters.size + 1)
+        .offset((filters.page - 1) * filters.size)
+    )
+    numbers = list(session.scalars(page))
+    shown = numbers[: filters.size]
+    found = {
+        entry.id: (entry, assigned, held)
+        for entry, assigned, held in session.execute(
+            select(Entry, assignee.name, holder.name)
+            .outerjoin(assignee, Entry.assignee_id == assignee.id)
+            .outerjoin(holder, Entry.holder_id == holder.id)
+            .where(Entry.id.in_(shown))
+        )
+    }
+    traits = _traits(session, shown)
+    result = Rows(_row(*found[number], traits, now) for number in shown)
+    result.more = len(numbers) > filters.size
+    return result
+
+
+def lane_counts(session: Session, filters: Filters, now: datetime) -> dict[Lane, int]:
+    """How many notes each lane has by these filters, whatever lane they name."""
+    counted = select(Entry.lane, func.count()).where(*_conditions(filters)).group_by(Entry.lane)
+    found = dict(session.execute(counted).tuples().all())
+    return {lane: found.get(lane, 0) for lane in Lane}
+
+
+def choices(session: Session) -> Choices:
+    """What the filters can be set to."""
+    return Choices(
+        sites=_values(session, Entry.site),
+        styles=_values(session, Entry.style),
+        operators=_values(session, Entry.operator),
+        codes=_values(session, Trait.value, Trait.kind == "code"),
+        reasons=_values(session, Trait.value, Trait.kind == "reason"),
+        valves=_values(session, Trait.value, Trait.kind == "valve"),
+        users=tuple(session.scalars(select(User.name).where(User.active).order_by(User.name))),
+    )
+
+
+def next_note(
+    store: Store, user: User, filters: Filters, *, lease: timedelta = LEASE, skip: int | None = None
+) -> int | None:
+    """Hand out the next note and hold it for a coder.
+
+    Parameters
+    ----------
+    store
+        The worklist.
+    user
+        The coder.
+    filters
+        Which notes, and which first. Without a lane, those of ``WORKED``.
+    lease
+        How long it is held.
+    skip
+        An entry that the coder does not want now, though it is held.
+
+    Returns
+    -------
+    int or None
+        The entry: one that the coder holds already, else the first that nobody holds,
+        that is not put off, is assigned to nobody else and, where it is checked a second
+        time, was not decided by this coder. ``None`` where there is none.
+    """
+    now = store.clock()
+    lanes = WORKED if filters.lane is None else (filters.lane,)
+    if Lane.done in lanes:
+        return None
+    wanted = [*_conditions(filters), *_fit_for(user.id, now)]
+    if skip is not None:
+        wanted.append(Entry.id != skip)
+    with store.writing() as session:
+        mine = select(Entry).where(
+            Entry.holder_id == user.id, Entry.held_until > now, Entry.lane.in_(lanes), *wanted
+        )
+        entry = session.scalars(mine.order_by(Entry.held_until, Entry.id).limit(1).with_for_update()).first()
+        # Those that another coder takes at this moment are passed over, unless there are no others.
+        for skip_locked in (True, False):
+            if entry is None:
+                entry = _first_free(session, filters, lanes, wanted, now, skip_locked)
+        if entry is None:
+            return None
+        entry.holder_id, entry.held_until = user.id, now + lease
+        return entry.id
+
+
+def _first_free(
+    session: Session,
+    filters: Filters,
+    lanes: Iterable[Lane],
+    wanted: list[ColumnElement[bool]],
+    now: datetime,
+    skip_locked: bool,
+) -> Entry | None:
+    """The first note that nobody holds: that of each lane, and of these the first.
+
+    One lane at a time is what an index has in order.
+    """
+    free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
+    first = [
+        select(Entry)
+        .where(Entry.lane == lane, free, *wanted)
+        .order_by(*_order(filters))
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+        for lane in lanes
+    ]
+    found = [entry for one in first for entry in session.scalars(one)]
+    return min(found, key=lambda entry: _rank(entry, filters), default=None)
+
+
+def hold(store: Store, user: User, entry_id: int, *, lease: timedelta = LEASE) -> datetime:
+    """Hold a note for a coder who opens it, or go on holding it.
+
+    Returns
+    -------
+    datetime
+        Until when.
+
+    Raises
+    ------
+    Conflict
+        Where another coder holds it.
+    NotFound
+        Where there is no such entry.
+    """
+    now = store.clock()
+    with store.writing() as session:
+        entry = _locked(session, entry_id)
+        if entry.holder_id not in (None, user.id) and entry.held_until and entry.held_until > now:
+            holder = session.get_one(User, entry.holder_id)
+            raise Conflict(
+                "W008",
+                f"entry {entry_id}",
+                f"{holder.name} works on this note until {entry.held_until:%H:%M} UTC",
+                "take another one, or wait",
+            )
+        entry.holder_id, entry.held_until = user.id, now + lease
+        return entry.held_until
+
+
+extend = hold
+"""Hold a note longer; where the lease ran out and another coder took it, a ``Conflict``."""
+
+
+def release(store: Store, user: User, entry_id: int) -> None:
+    """Give a note back that a coder holds; nothing where another one holds it."""
+    with store.writing() as session:
+        entry = _locked(session, entry_id)
+        if entry.holder_id == user.id:
+            entry.holder_id = entry.held_until = None
+
+
+def _locked(session: Session, entry_id: int) -> Entry:
+    entry = session.get(Entry, entry_id, with_for_update={"of": Entry})
+    if entry is None:
+        raise NotFound("W007", f"entry {entry_id}", "there is no such entry", "go back to the queue")
+    return entry
+
+
+def _fit_for(user_id: int, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """What a note must be to be handed to a coder, beside that nobody holds it."""
+    yield or_(Entry.deferred_until.is_(None), Entry.deferred_until <= now)
+    yield or_(Entry.assignee_id.is_(None), Entry.assignee_id == user_id)
+    decided = exists().where(
+        Decision.entry_id == Entry.id, Decision.user_id == user_id, Decision.undone_at.is_(None)
+    )
+    yield or_(Entry.second_check.is_(False), ~decided)
+
+
+def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """What the filters ask for, but the lane."""
+    for kind, value in (("reason", filters.reason), ("code", filters.code), ("valve", filters.valve)):
+        if value:
+            yield Entry.id.in_(select(Trait.entry_id).where(Trait.kind == kind, Trait.value == value))
+    for column, same in (
+        (Entry.operator, filters.operator),
+        (Entry.site, filters.site),
+        (Entry.style, filters.style),
+    ):
+        if same:
+            yield column == same
+    if filters.since is not None:
+        yield Entry.service_date >= filters.since
+    if filters.until is not None:
+        yield Entry.service_date <= filters.until
+    if filters.fewest is not None:
+        yield Entry.units >= filters.fewest
+    if filters.most is not None:
+        yield Entry.units <= filters.most
+    if filters.assignee == NOBODY:
+        yield Entry.assignee_id.is_(None)
+    elif filters.assignee:
+        yield Entry.assignee_id.in_(select(User.id).where(User.name == filters.assignee))
+    if filters.search:
+        yield Entry.note_id.icontains(filters.search, autoescape=True)
+
+
+def _in_lane(lane: Lane | None) -> Iterator[ColumnElement[bool]]:
+    if lane is not None:
+        yield Entry.lane == lane
+
+
+def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpression[Any], ...]:
+    """As the indexes have it, so that no page sorts the whole lane."""
+    if filters.sort == "doubt":
+        return Entry.doubt.desc(), Entry.created_at.desc(), Entry.id.desc()
+    if filters.sort == "date":
+        return Entry.service_date, Entry.created_at, Entry.id
+    return Entry.created_at, Entry.id
+
+
+def _rank(entry: Entry, filters: Filters) -> tuple[Any, ...]:
+    """As ``_order``, of entries of several lanes."""
+    age = (entry.created_at, entry.id)
+    if filters.sort == "doubt":
+        return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
+    if filters.sort == "date":
+        return (entry.service_date or date.min, *age)
+    return age
+
+
+def _row(
+    entry: Entry,
+    assignee: str | None,
+    holder: str | None,
+    traits: dict[tuple[int, str], tuple[str, ...]],
+    now: datetime,
+) -> QueueRow:
+    held = entry.held_until is not None and entry.held_until > now
+    deferred = entry.deferred_until if entry.deferred_until and entry.deferred_until > now else None
+    return QueueRow(
+        entry_id=entry.id,
+        note_id=entry.note_id,
+        version=entry.version,
+        lane=entry.lane,
+        status=entry.status,
+        units=entry.units,
+        doubt=entry.doubt,
+        service_date=entry.service_date,
+        operator=entry.operator,
+        site=entry.site,
+        style=entry.style,
+        codes=traits.get((entry.id, "code"), ()),
+        reasons=traits.get((entry.id, "reason"), ()),
+        valves=traits.get((entry.id, "valve"), ()),
+        assignee=assignee or "",
+        holder=(holder or "") if held else "",
+        deferred_until=deferred,
+        reopened=entry.reopened,
+        second_check=entry.second_check,
+        exported=entry.exported_at is not None,
+        created_at=entry.created_at,
+    )
+
+
+def _traits(session: Session, numbers: list[int]) -> dict[tuple[int, str], tuple[str, ...]]:
+    """The traits of entries, by entry and kind."""
+    found: dict[tuple[int, str], tuple[str, ...]] = {}
+    wanted = select(Trait.entry_id, Trait.kind, Trait.value).where(Trait.entry_id.in_(numbers))
+    for entry_id, kind, value in session.execute(wanted.order_by(Trait.value)):
+        found[entry_id, kind] = (*found.get((entry_id, kind), ()), value)
+    return found
+
+
+def _values(
+    session: Session, column: InstrumentedAttribute[str], *where: ColumnElement[bool]
+) -> tuple[str, ...]:
+    """The values of an indexed column, the index asked for one after the other: most rows are never read."""
+    first = select(func.min(column).label("value")).where(column > "", *where).cte("found", recursive=True)
+    following = select(func.min(column)).where(column > first.c.value, *where).scalar_subquery()
+    found = first.union_all(select(following).where(first.c.value.is_not(None)))
+    listed: Select[tuple[str]] = select(found.c.value).where(found.c.value.is_not(None)).limit(_CHOICES)
+    return tuple(session.scalars(listed))
+
+
+def _read(name: str, value: str) -> Any:
+    """The value of a filter, or nothing where it says none."""
+    if not value:
+        return None
+    if name == "lane":
+        return next((lane for lane in Lane if lane.value == value), None)
+    if name == "sort":
+        return value if value in _SORTS else None
+    if name in ("since", "until"):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return None
+    if name in ("fewest", "most", "page", "size"):
+        number = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else None
+        if name == "size" and number is not None:
+            return min(max(number, 1), _LARGEST_PAGE)
+        return None if name == "page" and not number else number
+    return value

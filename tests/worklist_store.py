@@ -1,0 +1,85 @@
+"""A worklist for tests: an empty one on each database, a clock that is set, notes that say what they should."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from extractor.readers import Note
+from extractor.suggestion import Suggestion
+from extractor.worklist.database import Store
+from extractor.worklist.models import Role, User
+
+BASES = ("sqlite", "postgresql")
+SERVER = "PVL_TEST_POSTGRES"
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2024, 9, 2, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go_on(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+class ToldCoder:
+    """Says of a text what it was told, and ``none`` of every other."""
+
+    def __init__(self, suggest: Callable[..., Suggestion], rules: str = "rules-1") -> None:
+        self._suggest = suggest
+        self.rules = rules
+        self.told: dict[str, dict[str, Any]] = {}
+        self.seen: list[Note] = []
+
+    def tell(self, text: str, status: str = "ready", units: dict[str, int] | None = None, **more: Any) -> str:
+        """What to say of a text: lines of these units, and more fields of a suggestion."""
+        lines = [
+            {"code": code, "units": n, "low": n, "high": n, "role": "device"} for code, n in (units or {}).items()
+        ]
+        self.told[text] = {"status": status, "lines": lines, **more}
+        return text
+
+    def pipe(self, notes: Iterable[Note], workers: int = 1) -> Iterator[Suggestion]:
+        for note in notes:
+            self.seen.append(note)
+            yield self._suggest(note.note_id, **{"rules_version": self.rules, **self.told.get(note.text, {})})
+
+
+@contextmanager
+def empty_database(base: str, folder: Path) -> Iterator[str]:
+    """The address of a database that holds nothing, and is gone afterwards."""
+    if base == "sqlite":
+        yield f"sqlite:///{folder / 'worklist.db'}"
+        return
+    from sqlalchemy import create_engine, make_url, text
+
+    server = make_url(os.environ[SERVER]).set(drivername="postgresql+psycopg")
+    name = f"pvl_test_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        url = server.set(drivername="postgresql", database=name)
+        yield url.render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        engine.dispose()
+
+
+def add_user(store: Store, name: str, role: Role = Role.coder) -> User:
+    """A user without a password."""
+    with store.writing() as session:
+        user = User(name=name, role=role, created_at=store.clock())
+        session.add(user)
+    return user
