@@ -199,7 +199,7 @@ def make_suggestion() -> Callable[..., Suggestion]:
 @pytest.fixture
 def fake_coder(monkeypatch: pytest.MonkeyPatch) -> FakeCoder:
     coder = FakeCoder()
-    monkeypatch.setattr("extractor.cli.make_coder", lambda: coder)
+    monkeypatch.setattr("extractor.cli.suggesting.make_coder", lambda: coder)
     return coder
 
 

@@ -69,7 +69,7 @@ def items(coder: Coder) -> list[Annotated]:
 
 @pytest.fixture
 def pvl(coder: Coder, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr("extractor.cli.make_coder", lambda: coder)
+    monkeypatch.setattr("extractor.cli.suggesting.make_coder", lambda: coder)
     return lambda *arguments: CliRunner().invoke(app, ["export", *map(str, arguments)])
 
 
@@ -765,7 +765,7 @@ def test_export_command_leaves_nothing_unfinished(
 def test_export_command_reads_a_note_from_standard_input(
     coder: Coder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extractor.cli.make_coder", lambda: coder)
+    monkeypatch.setattr("extractor.cli.suggesting.make_coder", lambda: coder)
     result = CliRunner().invoke(app, ["export", "-", "--to", "prodigy"], input=ODD["crlf"].encode())
     (line,) = io.StringIO(result.stdout_bytes.decode("utf-8"), newline="\n").readlines()
     assert json.loads(line)["text"] == ODD["crlf"]

@@ -675,7 +675,7 @@ def test_readers_database_text_that_is_not_utf8_costs_its_row(tmp_path: Path, ba
         ("nothing://ada:hunter2@host/epic", "I029"),
         ("postgresql+nothing://ada:hunter2@host/epic", "I029"),
         ("postgresql://ada:hunter2@host:port/epic", "I029"),
-        ("postgresql://ada:x@hunter2@host/epic", "I029"),
+        ("postgresql://ada:x@hunter2@host/epic", "I028"),
         ("sqlite:////nowhere/at/all.db?password=hunter2", "I028"),
         ("mssql://host/epic?odbc_connect=PWD%3Dhunter2", "I029"),
         ("://ada:hunter2@host", "I029"),

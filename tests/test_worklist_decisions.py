@@ -14,7 +14,7 @@ from sqlalchemy import select
 from extractor.errors import Conflict, NotAllowed, NotFound, WorklistError
 from extractor.readers import Note
 from extractor.suggestion import Device
-from extractor.worklist import queue, settings
+from extractor.worklist import exports, queue, settings
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import (
     Answer,
@@ -28,7 +28,7 @@ from extractor.worklist.decisions import (
     undo,
 )
 from extractor.worklist.filing import file_notes
-from extractor.worklist.models import Decision, Entry, Export, Exported, Kind, Lane, Role, TrailRow, User
+from extractor.worklist.models import Decision, Entry, Kind, Lane, Role, TrailRow, User
 from extractor.worklist.trail import verify, verify_seals
 from tests.conftest import suggest
 from tests.worklist_store import Clock, ToldCoder, add_user
@@ -293,11 +293,7 @@ def test_decisions_are_undone_by_their_coder_or_a_lead(bench: Bench) -> None:
 
 def test_decisions_that_were_exported_stay(bench: Bench) -> None:
     made = bench.decide()
-    with bench.store.writing() as session:
-        export = Export(form="csv", user_id=bench.users["ada"].id, number=1, sha256="", made_at=bench.clock())
-        session.add(export)
-        session.flush()
-        session.add(Exported(export_id=export.id, position=0, decision_id=made.id))
+    exports.make(bench.store, bench.users["lea"], "csv")
     with pytest.raises(NotAllowed) as error:
         bench.undo(made)
     assert error.value.code == "W029"

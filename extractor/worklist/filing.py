@@ -294,7 +294,7 @@ def _history(session: Session, note_ids: set[str]) -> dict[str, list[_Earlier]]:
     ).all()
     newest = [row[1] for row in rows if row[1] == row[2]]
     kept = session.execute(select(Revision.id, Revision.text).where(Revision.id.in_(newest)))
-    texts: dict[int, str | None] = dict(kept.tuples().all())
+    texts: dict[int, str | None] = dict(kept.all())
     found: dict[str, list[_Earlier]] = {}
     for note_id, _, number, sha256, standing, served in rows:
         found.setdefault(note_id, []).append(_Earlier(number, sha256, standing, served, texts.get(number)))
@@ -587,7 +587,7 @@ def _numbers(session: Session, entry_ids: list[int]) -> dict[int, int]:
         .where(Revision.entry_id.in_(entry_ids))
         .order_by(Revision.number)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _new_entry(note: Note, at: datetime) -> Entry:
