@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from sqlalchemy import select
 
 from extractor.errors import Conflict, NotAllowed, NotFound, WorklistError
-from extractor.readers import Note
 from extractor.suggestion import Device
 from extractor.worklist import exports, queue, settings
 from extractor.worklist.database import Store
@@ -27,72 +25,16 @@ from extractor.worklist.decisions import (
     reassign,
     undo,
 )
-from extractor.worklist.filing import file_notes
-from extractor.worklist.models import Decision, Entry, Kind, Lane, Role, TrailRow, User
-from extractor.worklist.trail import verify, verify_seals
+from extractor.worklist.models import Decision, Entry, Kind, Lane, Role
+from extractor.worklist.trail import verify_seals
 from tests.conftest import suggest
+from tests.worklist_bench import ONE_LINE, TWO, TWO_LINES, Bench
 from tests.worklist_store import Clock, ToldCoder, add_user
-
-TWO = {"93590": 1, "93592": 1}
-ONE_LINE = (Coded("93590", 1),)
-TWO_LINES = (Coded("93590", 1), Coded("93592", 1))
-
-
-@dataclass
-class Bench:
-    """A worklist with two coders, a lead, and notes that suggest two devices at the mitral valve."""
-
-    store: Store
-    told: ToldCoder
-    clock: Clock
-    users: dict[str, User] = field(default_factory=dict)
-
-    def file(self, *note_ids: str, text: str = "", **told: Any) -> None:
-        given = {"status": "ready", "units": TWO, **told}
-        notes = [Note(one, self.told.tell(f"{one}: {text or 'a note'}", **given)) for one in note_ids]
-        file_notes(self.store, notes, self.told, by="import")
-
-    def entry(self, note_id: str = "a") -> Entry:
-        with self.store.reading() as session:
-            return session.scalars(select(Entry).where(Entry.note_id == note_id)).one()
-
-    def decide(
-        self,
-        who: str = "ada",
-        note_id: str = "a",
-        kind: Kind = Kind.accept,
-        lines: Sequence[Coded] | None = None,
-        **more: Any,
-    ) -> Decision:
-        entry = self.entry(note_id)
-        return decide(self.store, self.users[who], entry.id, entry.version, kind, lines, **more)
-
-    def undo(self, decision: Decision, who: str = "ada", note_id: str = "a") -> Entry:
-        return undo(self.store, self.users[who], decision.id, self.entry(note_id).version)
-
-    def set(self, **changes: Any) -> None:
-        settings.write(self.store, "command line", **changes)
-
-    def trail(self, action: str) -> list[TrailRow]:
-        with self.store.reading() as session:
-            assert verify(session).wrong is None
-            assert [*verify_seals(session)] == []
-            found = select(TrailRow).where(TrailRow.action == action).order_by(TrailRow.id)
-            return list(session.scalars(found))
 
 
 @pytest.fixture
 def bench(store: Store, told_coder: ToldCoder, clock: Clock) -> Bench:
     made = Bench(store, told_coder, clock)
-    for name, role in (
-        ("ada", "coder"),
-        ("bo", "coder"),
-        ("lea", "lead"),
-        ("lin", "lead"),
-        ("eye", "auditor"),
-    ):
-        made.users[name] = add_user(store, name, Role(role))
-    made.set(second_check_share=0.0)
     made.file("a")
     return made
 

@@ -222,7 +222,9 @@ def test_store_failure_names_no_word_that_was_to_be_stored(store: Store) -> None
         with store.writing() as session:
             session.add(Setting(name="a", value=SECRET))
             session.flush()
-            session.execute(text("INSERT INTO settings (name, value) VALUES ('a', :value)"), {"value": SECRET})
+            session.execute(
+                text("INSERT INTO settings (name, value) VALUES ('a', :value)"), {"value": SECRET}
+            )
 
     with pytest.raises(WorklistError) as caught:
         twice()
@@ -270,7 +272,9 @@ def test_store_many_threads_write_one_chain(store: Store, clock: Clock) -> None:
     def work(name: str) -> None:
         for i in range(10):
             with store.writing() as session:
-                trail.record(session, Happening(clock(), name, "open", i), Happening(clock(), name, "close", i))
+                trail.record(
+                    session, Happening(clock(), name, "open", i), Happening(clock(), name, "close", i)
+                )
 
     threads = [threading.Thread(target=work, args=(f"user {i}",)) for i in range(8)]
     for thread in threads:
@@ -284,7 +288,8 @@ def test_store_many_threads_write_one_chain(store: Store, clock: Clock) -> None:
 def test_store_programs_that_start_at_once_all_come_up(database_url: str) -> None:
     script = "import sys; from extractor.worklist.database import Store; Store(sys.argv[1]).close()"
     started = [
-        subprocess.Popen([sys.executable, "-c", script, database_url], stderr=subprocess.PIPE) for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", script, database_url], stderr=subprocess.PIPE)
+        for _ in range(3)
     ]
     ends = [one.communicate() for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], ends
