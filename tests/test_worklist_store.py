@@ -20,7 +20,7 @@ from extractor.worklist import trail
 from extractor.worklist.database import Store, default_url
 from extractor.worklist.filing import file_notes
 from extractor.worklist.migrate import configuration, upgrade
-from extractor.worklist.models import Base, Decision, Entry, Kind, Role, Setting, User
+from extractor.worklist.models import Base, Decision, Entry, Kind, Setting, User
 from extractor.worklist.trail import Happening
 from tests.worklist_store import Clock, ToldCoder, add_user
 
@@ -202,7 +202,7 @@ def test_store_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "W002"
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/sys").exists(), reason="everything can be written")
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="no folder that nobody can write")
 def test_store_folder_that_cannot_be_written_is_told() -> None:
     with pytest.raises(WorklistError) as caught:
         Store("sqlite:////sys/worklist.db")  # nobody can, not even root
@@ -236,10 +236,14 @@ def test_store_failure_names_no_word_that_was_to_be_stored(store: Store) -> None
 
 
 def test_store_failing_block_keeps_nothing(store: Store) -> None:
-    with pytest.raises(KeyError), store.writing() as session:
-        session.add(Setting(name="a", value="1"))
-        session.flush()
-        raise KeyError
+    def fail() -> None:
+        with store.writing() as session:
+            session.add(Setting(name="a", value="1"))
+            session.flush()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     with store.reading() as session:
         assert session.query(Setting).count() == 0
 
@@ -386,10 +390,8 @@ def test_trail_undoing_is_recorded(store: Store, told_coder: ToldCoder, clock: C
     assert findings(store)[1] == []
 
 
-def test_store_seal_is_the_same_on_every_database(store: Store, told_coder: ToldCoder) -> None:
+def test_trail_seal_of_a_row_is_the_same_when_it_is_read_again(store: Store, told_coder: ToldCoder) -> None:
     decision: Any = fill(store, told_coder)
     with store.reading() as session:
         again = session.get_one(Decision, decision.id)
         assert trail.seal(again) == trail.seal(decision)
-    assert findings(store)[0].last.startswith("")  # hashed from plain values, not from what a driver returns
-    assert add_user(store, "lea", Role.lead).role is Role.lead

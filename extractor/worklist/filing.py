@@ -321,7 +321,7 @@ def _compared(note: Note, earlier: list[_Earlier]) -> _Given | None:
         and note.standing == last.standing
     ):
         return None  # the note again, of which the worklist has the addendum too
-    said = (_sha256(note.text), note.standing, note.served)
+    said = (sha256(note.text), note.standing, note.served)
     for one in reversed(earlier):
         if (one.sha256, one.standing, one.served) == said:
             return None
@@ -454,7 +454,7 @@ def resuggest(
     def notes() -> Iterator[Note]:
         for entry, revision in _current(store):
             text = revision.text if revision.text is not None else texts and texts(revision)
-            if text is None or _sha256(text) != revision.sha256:
+            if text is None or sha256(text) != revision.sha256:
                 result.without_text += 1
                 continue
             waiting.append((entry.id, cast(int, entry.suggestion_id)))
@@ -640,7 +640,7 @@ def _revision(one: _Work, number: int, keep_text: bool, at: datetime) -> Revisio
         text=note.text if keep_text else None,
         source=note.source,
         line=note.line,
-        sha256=_sha256(note.text),
+        sha256=sha256(note.text),
         standing=note.standing,
         served=note.served,
         filed_at=at,
@@ -687,7 +687,8 @@ def _state(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """The hash by which a text is known, kept or not."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
