@@ -162,7 +162,9 @@ def _place(target: URL) -> str:
     """How a database is shown: without user, password and options."""
     if target.get_backend_name() == "sqlite":
         return target.database or "sqlite://"
-    shown = target.set(drivername=target.get_backend_name(), username=None, password=None, query={})
+    shown = URL.create(
+        target.get_backend_name(), host=target.host, port=target.port, database=target.database
+    )
     return shown.render_as_string()
 
 
