@@ -184,7 +184,7 @@ class _Engine:
 
 def _texts(paths: list[str], errors: Errors, options: Options) -> dict[str, str]:
     """Texts by their hash."""
-    from extractor.readers import dated, read
+    from extractor.readers import read
     from extractor.worklist.filing import sha256
 
     return {sha256(note.text): note.text for note in read(paths, errors, options)}

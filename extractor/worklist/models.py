@@ -20,6 +20,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -159,6 +160,7 @@ class Entry(Base):
     held_until: Mapped[datetime | None]
     deferred_until: Mapped[datetime | None]
     second_check: Mapped[bool] = mapped_column(default=False)  # drawn for a second coder
+    disputed: Mapped[bool] = mapped_column(default=False)  # the second coder says something else: for a lead
     exported_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
@@ -280,6 +282,7 @@ class Export(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     number: Mapped[int]  # of decisions
     sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the file, packed by zlib
     made_at: Mapped[datetime]
 
     user: Mapped[User] = relationship()
