@@ -27,6 +27,7 @@ _BESIDE = 2  # words between a service and what is said right beside it
 _NEAR = 4
 _WAY_OF_DATE = 3
 _LAST_DAY = 31
+_NOT_LEFT = ("unused", "removed")
 _STEPS = ("open", "load", "release", "withdraw")
 _PLACES = ("open", "release", "implanted", "close", "listed")
 _PERFORMED = 6
@@ -202,7 +203,7 @@ class _Session:
         if place is None:
             return self._heads(mention)
         parse, source, standing = place
-        if standing != "today" or self._left_undone(parse, mention):
+        if standing != "today" or self._left_undone(parse, mention) or self._left_out(parse, mention):
             return False
         if source != "title" and _dated(parse, mention):
             return False
@@ -232,7 +233,8 @@ class _Session:
         section = self._section(mention)
         if not section.start <= mention.start < section.body or section.role in _ASIDE:
             return False
-        if any(w.means.says in ("undone", "another_day") for w in self._said(mention.last, mention.last + 2)):
+        said = self._said(mention.last, mention.last + _BESIDE + 1)
+        if any(w.means.says in ("undone", "another_day") for w in said) or self._answered_no(section):
             return False
         if mention.kind != "service" or not mention.means.weak:
             return True
@@ -242,6 +244,16 @@ class _Session:
             or 0 <= self._begun <= mention.first
         )  # fmt: skip
 
+    def _answered_no(self, section: Section) -> bool:
+        """As in "ICE used: no."; not "TEE: no residual leak"."""
+        parse = next((p for p, _, _ in self._parses if p.sentence.section is section), None)
+        if parse is None:
+            return False
+        item = parse.items.get(parse.first)
+        none = item is not None and item.kind == "count" and item.means.word in ("none", "none_more")
+        behind = parse.between(parse.first + 1, parse.last)
+        return none and not "".join(behind[:1]).isalnum()
+
     def _of_header(self, mention: Mention) -> Mention | None:
         """As in "TOE: Dr Kell": who stands right behind a header."""
         said = self._said(mention.last, mention.last + _BESIDE + 1)
@@ -249,7 +261,9 @@ class _Session:
 
     def _guides(self, mention: Mention) -> bool:
         """Whether a word beside it makes a guidance of an examination: "GA and TEE", "TEE guidance"."""
-        behind = self._said(mention.last, mention.last + _BESIDE + 1)
+        place = self._place(mention)
+        last = mention.last + _BESIDE + 1
+        behind = self._said(mention.last, last if place is None else min(last, place[0].last))
         return self._first(mention) < mention.first or any(
             w.means.says == "guides" and not w.means.leads and self._linked(mention.last, w.first)
             for w in behind
@@ -259,8 +273,13 @@ class _Session:
         """The first word of a service with the word that makes it one: "guided by | TEE"."""
         if mention.kind != "service":
             return mention.first
-        before = self._said(max(0, mention.first - 2 * _NEAR), mention.first)
-        guides = (w.first for w in before if w.means.says == "guides" and self._linked(w.last, mention.first))
+        place = self._place(mention)
+        begin = self._section(mention).start if place is None else place[0].sentence.start
+        guides = (
+            w.first
+            for w in self._said(max(0, mention.first - 2 * _NEAR), mention.first)
+            if w.means.says == "guides" and w.start >= begin and self._linked(w.last, mention.first)
+        )
         return next(guides, mention.first)
 
     def _linked(self, first: int, last: int) -> bool:
@@ -279,11 +298,16 @@ class _Session:
 
     def opening(self, mention: Mention) -> tuple[int, str]:
         """The character at which the evidence for a service begins, and the part of the note it is in."""
-        place = self._place(mention)
-        if place is None:
-            return mention.start, self._section(mention).role
-        first = max(self._first(mention), place[0].first)
-        return place[0].words.starts[first], place[0].sentence.section.role
+        first = self._first(mention)
+        start = mention.start if first == mention.first else self._parses[0][0].words.starts[first]
+        return start, self._section(mention).role
+
+    def _left_out(self, parse: Parse, mention: Mention) -> bool:
+        """As in "ProGlide 6F | 1 | WASTED": a row that says that its article was not used."""
+        if mention.kind == "service" or parse.sentence.form not in ("row", "record"):
+            return False
+        fates = begun(self._found["table"], parse.first, parse.last)
+        return any(m.means.fate in _NOT_LEFT for m in fates)
 
     # -- who did it ---------------------------------------------------------------
 
@@ -315,7 +339,8 @@ class _Session:
 
 def _performed(parse: Parse, mention: Mention, by: Mention) -> bool:
     between = range(mention.last, by.first)
-    led = parse.roles.get(by.first - 1) == "with"  # "by Dr. Kell"
+    # "by Dr. Kell", "(separate report, Dr. Kell)"
+    led = parse.roles.get(by.first - 1) == "with" or "(" in parse.between(mention.last, by.first)
     reach = _PERFORMED if led or by.means.performer != "named" else _BESIDE
     return (
         by.first >= mention.last
