@@ -14,7 +14,7 @@ from extractor.claims import Case, build_case
 from extractor.coding import Evidence, suggest
 from extractor.count import Count, reconcile
 from extractor.dates import service_date
-from extractor.edits import edits
+from extractor.edits import edits, governed
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
@@ -23,6 +23,7 @@ from extractor.queries import Material, draft_queries
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
 from extractor.screen import Concern, Screen, unconcerned
+from extractor.services import read_services
 from extractor.standing import FINAL, hold
 from extractor.suggestion import Suggestion
 from extractor.tables import Tables, load_tables
@@ -136,7 +137,12 @@ class Coder:
         if not held.lines:
             return held
         day = served or service_date(text, self.tables.labels)
-        return held.model_copy(update={"edits": edits(held, self.rules, self.tables, day)})
+        return held.model_copy(
+            update={
+                "edits": edits(held, self.rules, self.tables, day),
+                "also_documented": governed(held, self.tables, day),
+            }
+        )
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         if not self._concern(analysis.found):
@@ -149,6 +155,9 @@ class Coder:
         evidence = Evidence(text, section_at)
         case, count, around = analysis.case, analysis.count, analysis.circumstances
         suggestion = suggest(note_id, self.rules, evidence, case, count, around)
+        if suggestion.status != "none":
+            services = read_services(analysis.layout, case, analysis.found, self.rules, evidence)
+            suggestion = suggestion.model_copy(update={"also_documented": services})
         if not suggestion.reasons:
             return suggestion
         material = Material(text, analysis.layout, case, count, around)

@@ -153,12 +153,24 @@ def _head(suggestion: Suggestion, console: Console) -> None:
     for companion in suggestion.companions:
         code = f"{companion.code} x{companion.units} "
         console.print(Text.assemble(("Also  ", "bold"), code, printable(companion.message)))
+    _also_documented(suggestion, console)
     for edit, where in together(suggestion.edits):
         label = f"{edit.severity}, {where}: "
         console.print(Text.assemble(("Edit  ", "bold"), label, printable(edit.message)))
     if suggestion.approaches:
         console.print(Text.assemble(("Route ", "bold"), ", ".join(suggestion.approaches)))
     console.print(Text(f"Rules {suggestion.rules_version}", "dim"))
+
+
+def _also_documented(suggestion: Suggestion, console: Console) -> None:
+    """Services beside the closure, which are not on the claim."""
+    for service in suggestion.also_documented:
+        words = ", ".join(f"“{_quote(span)}”" for span in service.evidence)
+        codes = " or ".join(service.codes)
+        head = f"{printable(service.service)} ({codes}), also documented, not claimed: {words}"
+        console.print(Text.assemble(("Note  ", "bold"), head))
+        for line in textwrap.wrap(printable(service.message), _WIDEST - 6):
+            console.print(Text(f"      {line}", "dim"))
 
 
 def _title(words: str, console: Console) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -127,7 +127,8 @@ class _View:
     @cached_property
     def marked(self) -> Marked:
         mentions = ((mention.start, mention.end) for mention in self.explanation.mentions)
-        return mark(self.text, self.suggestion, also=mentions)
+        beside = ((span.start, span.end) for span in self._beside())
+        return mark(self.text, self.suggestion, also=(*mentions, *beside))
 
     @cached_property
     def ids(self) -> dict[tuple[int, int], int]:
@@ -185,6 +186,8 @@ class _View:
             titles[mention.start, mention.end] = f"{mention.explanation} ({mention.rule})"
         for span in evidence(self.suggestion):
             titles.setdefault((span.start, span.end), f"evidence ({span.rule})")
+        for span in self._beside():
+            titles.setdefault((span.start, span.end), f"also documented ({span.rule})")
         labels = self._section_labels()
         html: list[str] = []
         for piece in self.marked.pieces:
@@ -253,6 +256,7 @@ class _View:
         parts = [
             self._reasons(),
             self._codes(),
+            self._also_documented(),
             self._devices(),
             self._proof(),
             self._queries(),
@@ -302,6 +306,24 @@ class _View:
             label = f'<span class="{edit.severity}">{edit.severity.capitalize()}</span>'
             body += f'<p>{label}: {_text(edit.message)} <span class="soft">{_text(where)}</span></p>'
         return _section("Codes", body)
+
+    def _beside(self) -> Iterator[Span]:
+        for service in self.suggestion.also_documented:
+            yield from service.evidence
+
+    def _also_documented(self) -> str:
+        rows = [
+            (
+                self.refs((span.start, span.end) for span in service.evidence),
+                f'<td class="code">{_text(" or ".join(service.codes))}</td>'
+                f"<td>{_text(service.service)}: {self.links(service.evidence)}"
+                f'<p class="soft">{_text(service.message)}</p></td>',
+            )
+            for service in self.suggestion.also_documented
+        ]
+        if not rows:
+            return ""
+        return _section("Also documented, not claimed", _table(("Code", "What the note says"), rows))
 
     def _devices(self) -> str:
         rows = []

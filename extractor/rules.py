@@ -245,6 +245,24 @@ class SessionMeans(_Strict):
     titled: bool = False  # done today only where an entry of the list of procedures begins with it
 
 
+class ServiceMeans(_Strict):
+    """A service beside the closure, or what is said of one.
+
+    ``parts`` are what the words name, as the services of the file are made of. A ``weak``
+    one is an examination by itself, and the service where the session has begun or a word
+    beside it ``guides``. Others say that it was not done (``undone``) or at another time
+    (``another_day``), are no service though they hold the words of one (``other``), or name
+    its ``performer``.
+    """
+
+    parts: tuple[str, ...] = ()
+    weak: bool = False
+    capitals: bool = False  # "ICE", not "ice"
+    says: Literal["guides", "undone", "another_day", "other"] | None = None
+    leads: bool = False  # says it only of what follows
+    performer: Literal["operator", "echo", "anesthesia", "named"] | None = None
+
+
 MEANS: dict[str, type[_Strict]] = {
     "device": DeviceMeans,
     "other_device": OtherDeviceMeans,
@@ -261,6 +279,7 @@ MEANS: dict[str, type[_Strict]] = {
     "document": DocumentMeans,
     "table": TableMeans,
     "session": SessionMeans,
+    "service": ServiceMeans,
 }
 
 
@@ -408,6 +427,26 @@ class QueryRule(_Strict):
     source: str
 
 
+class ServiceRule(_Strict):
+    """A service that a note may document beside the closure: never a line of the claim.
+
+    It is documented where all parts it is made ``of`` are; of several the first takes
+    them. ``rules`` of other files name it too, and so does a device left in one of the
+    ``targets``. ``message`` says what the documentation would have to say, ``performers``
+    what it means who did it.
+    """
+
+    id: str
+    name: str
+    of: tuple[str, ...] = Field(min_length=1)
+    codes: tuple[str, ...] = Field(min_length=1)
+    message: Plain
+    performers: dict[Literal["operator", "echo", "anesthesia", "named", "unstated"], Plain] = {}
+    rules: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    source: str
+
+
 class RuleBook(_Strict):
     """All rules, in file order, with a version that is a hash of their content."""
 
@@ -416,6 +455,7 @@ class RuleBook(_Strict):
     version: str
     form: QueryForm | None = None  # without it no queries are drafted
     queries: dict[str, QueryRule] = {}
+    services: tuple[ServiceRule, ...] = ()  # in file order
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -465,6 +505,7 @@ def _load(folder: Path) -> RuleBook:
     coding: dict[str, CodingRule] = {}
     form: QueryForm | None = None
     queries: dict[str, QueryRule] = {}
+    services: list[ServiceRule] = []
     seen: dict[str, str] = {}
     for path in files:
         raw = path.read_bytes()
@@ -492,13 +533,20 @@ def _load(folder: Path) -> RuleBook:
         if kind not in MEANS:
             known = ", ".join([*MEANS, "coding", "query"])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
+        for item in data.get("services", ()):
+            rule_id = str(item.get("id", "?"))
+            services.append(_validate(ServiceRule, item, path.name, rule_id))
+            _unique(seen, rule_id, path.name)
         for item in data["rules"]:
             rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)
     version = digest.hexdigest()[:12]
-    return RuleBook(rules=tuple(rules), coding=coding, version=version, form=form, queries=queries)
+    return RuleBook(
+        rules=tuple(rules), coding=coding, version=version, form=form, queries=queries,
+        services=tuple(services),
+    )  # fmt: skip
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
