@@ -30,7 +30,7 @@ _LAST_DAY = 31
 _NOT_LEFT = ("unused", "removed")
 _STEPS = ("open", "load", "release", "withdraw")
 _PLACES = ("open", "release", "implanted", "close", "listed")
-_PERFORMED = 6
+_PERFORMED = 8
 # Parts of a note whose entries name what was done and by whom, and tell nothing.
 _FIELDS = frozenset({"title", "letterhead", "complications", "equipment", "implants", "log"})
 _ASIDE = ("history", "plan", "copied")  # sections of another time
@@ -345,7 +345,7 @@ def _performed(parse: Parse, mention: Mention, by: Mention) -> bool:
     return (
         by.first >= mention.last
         and len(between) <= reach
-        and not any(parse.words.words[i] in (".", ";") or _noun(parse, i) for i in between)
+        and not any(parse.words.words[i] in (".", ";") or _names(parse, i) for i in between)
     )
 
 
@@ -365,6 +365,11 @@ def _performs(parse: Parse, by: Mention, mention: Mention) -> bool:
 
 
 # -- whether it was done --------------------------------------------------------------
+
+
+def _names(parse: Parse, i: int) -> bool:
+    item = parse.items.get(i)
+    return item is not None and item.kind in ("device", "leak", "target")
 
 
 def _noun(parse: Parse, i: int) -> bool:
