@@ -91,7 +91,6 @@ def _of_table(
         told = _pairs(table, tuple(units))
         if implanted is not None:
             told = [*told, *_bundles(table, tuple(units), implanted, tables.uses)]
-    basis = _UNDATED if day is None else _EARLY if day < table.edition else ""
     for severity, codes, message in told:
         yield Edit(
             table=table.kind,
@@ -99,8 +98,25 @@ def _of_table(
             setting=setting,
             severity=severity,
             codes=codes,
-            message=message + basis,
+            message=message + basis(table, day),
         )
+
+
+def basis(table: Table, day: date | None) -> str:
+    """What to add to a message where the edition of a table is not known to be that of the service.
+
+    Examples
+    --------
+    >>> from extractor.tables import load_tables
+    >>> table = load_tables(own=None).of("mpfs_indicators")[0]
+    >>> basis(table, None)
+    ' By the newest edition: the date of service is not known.'
+    >>> basis(table, date(2024, 8, 12))
+    ''
+    """
+    if day is None:
+        return _UNDATED
+    return _EARLY if day < table.edition else ""
 
 
 _Told = tuple[Severity, tuple[str, ...], str]

@@ -253,6 +253,8 @@ class _View:
         parts = [
             self._reasons(),
             self._codes(),
+            self._modifiers(),
+            self._diagnoses(),
             self._devices(),
             self._proof(),
             self._queries(),
@@ -302,6 +304,25 @@ class _View:
             label = f'<span class="{edit.severity}">{edit.severity.capitalize()}</span>'
             body += f'<p>{label}: {_text(edit.message)} <span class="soft">{_text(where)}</span></p>'
         return _section("Codes", body)
+
+    def _modifiers(self) -> str:
+        rows = [(m.modifier, f"On {', '.join(m.codes)}. {m.message}", m.evidence)
+                for m in self.suggestion.modifiers]  # fmt: skip
+        return self._advice("Modifiers to consider", rows)
+
+    def _diagnoses(self) -> str:
+        rows = [(d.code + ("?" if d.question else ""), d.message, d.evidence)
+                for d in self.suggestion.diagnoses]  # fmt: skip
+        return self._advice("Diagnoses to confirm", rows)
+
+    def _advice(self, title: str, advice: Iterable[tuple[str, str, tuple[Span, ...]]]) -> str:
+        """What a person decides: a code, what speaks for it, and the words."""
+        rows = []
+        for code, message, spans in advice:
+            refs = self.refs((span.start, span.end) for span in spans)
+            cells = f'<td class="code">{_text(code)}</td><td>{_text(message)} {self.links(spans)}</td>'
+            rows.append((refs, cells))
+        return _section(title, _table(("Code", "Why"), rows)) if rows else ""
 
     def _devices(self) -> str:
         rows = []
