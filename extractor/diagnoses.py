@@ -67,7 +67,7 @@ def suggest_diagnoses(
     >>> note = "Chronic systolic heart failure, no hemolysis. Mitral paravalvular leak closure. "
     >>> note += "A 12 mm AVP II was deployed and released."
     >>> [(d.code, d.evidence[0].text) for d in Coder().suggest(note).diagnoses]
-    [('T82.03X-', 'paravalvular leak'), ('I50.22', 'Chronic systolic heart failure')]
+    [('T82.03X-', 'Mitral paravalvular leak'), ('I50.22', 'Chronic systolic heart failure')]
     """
     if not book.advice or suggestion.status == "none":
         return ()
@@ -168,9 +168,9 @@ def _open(mention: Mention, parse: Parse) -> bool:
 def _leak(note: _Findings, suggestion: Suggestion) -> list[Diagnosis]:
     """The leak of a prosthesis, and the question of what the prosthesis is."""
     around = note.analysis.circumstances
-    told = [mention for mention in (around.closure, around.leak) if mention is not None]
-    beside = [mention for mention in told if getattr(mention.means, "term", None) in _BESIDE_VALVE]
-    leak = next(iter((*beside, *told)), None)
+    named = [mention for mention in (around.closure, around.leak) if mention is not None]
+    beside = [mention for mention in named if getattr(mention.means, "term", None) in _BESIDE_VALVE]
+    leak = next(iter((*beside, *named)), None)
     if leak is None or any(reason.code == "annuloplasty_ring" for reason in suggestion.reasons):
         return []
     found = [note.diagnosis("leak", (note.span(leak, leak),))]

@@ -74,10 +74,6 @@ def evidence(suggestion: Suggestion) -> Iterator[Span]:
         yield from reason.evidence
     for companion in suggestion.companions:
         yield from companion.evidence
-    for modifier in suggestion.modifiers:
-        yield from modifier.evidence
-    for diagnosis in suggestion.diagnoses:
-        yield from diagnosis.evidence
     yield from _proof_evidence(suggestion.proof)
 
 

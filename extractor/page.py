@@ -127,7 +127,14 @@ class _View:
     @cached_property
     def marked(self) -> Marked:
         mentions = ((mention.start, mention.end) for mention in self.explanation.mentions)
-        return mark(self.text, self.suggestion, also=mentions)
+        return mark(self.text, self.suggestion, also=(*mentions, *((s.start, s.end) for s in self.advice)))
+
+    @property
+    def advice(self) -> list[Span]:
+        """The words that modifiers and diagnoses rest on."""
+        given = self.suggestion
+        parts = (*(m.evidence for m in given.modifiers), *(d.evidence for d in given.diagnoses))
+        return [span for spans in parts for span in spans]
 
     @cached_property
     def ids(self) -> dict[tuple[int, int], int]:
@@ -185,6 +192,8 @@ class _View:
             titles[mention.start, mention.end] = f"{mention.explanation} ({mention.rule})"
         for span in evidence(self.suggestion):
             titles.setdefault((span.start, span.end), f"evidence ({span.rule})")
+        for span in self.advice:
+            titles.setdefault((span.start, span.end), f"advice ({span.rule})")
         labels = self._section_labels()
         html: list[str] = []
         for piece in self.marked.pieces:

@@ -223,11 +223,9 @@ def test_modifiers_the_table_in_force_decides(tables: Tables) -> None:
     assert table is not None
     row = list(table.rows["93590", ""])
     row[list(SCHEMAS["mpfs_indicators"].columns).index("co_surg")] = "0"
-    changed = Tables(
-        tuple(t for t in tables.editions if t.kind != "mpfs_indicators")
-        + (type(table)(table.kind, None, table.edition, "", True, {("93590", ""): tuple(row)}),),
-        tables.uses, tables.labels, "changed",
-    )  # fmt: skip
+    own = type(table)(table.kind, None, table.edition, "", True, {("93590", ""): tuple(row)})
+    others = [t for t in tables.editions if t.kind != "mpfs_indicators"]
+    changed = Tables((*others, own), tables.uses, tables.labels, "changed")
     text = "Co-surgeon: Dr. B" + MITRAL.format("")
     assert Coder(tables=changed).suggest(text).modifiers == ()
     found = Coder(tables=changed).suggest("Co-surgeon: Dr. B" + TWO.format("")).modifiers
