@@ -127,8 +127,15 @@ class _View:
     @cached_property
     def marked(self) -> Marked:
         mentions = ((mention.start, mention.end) for mention in self.explanation.mentions)
-        beside = ((span.start, span.end) for span in self._beside())
+        beside = ((span.start, span.end) for span in (*self._beside(), *self.advice))
         return mark(self.text, self.suggestion, also=(*mentions, *beside))
+
+    @property
+    def advice(self) -> list[Span]:
+        """The words that modifiers and diagnoses rest on."""
+        given = self.suggestion
+        parts = (*(m.evidence for m in given.modifiers), *(d.evidence for d in given.diagnoses))
+        return [span for spans in parts for span in spans]
 
     @cached_property
     def ids(self) -> dict[tuple[int, int], int]:
@@ -188,6 +195,8 @@ class _View:
             titles.setdefault((span.start, span.end), f"evidence ({span.rule})")
         for span in self._beside():
             titles.setdefault((span.start, span.end), f"also documented ({span.rule})")
+        for span in self.advice:
+            titles.setdefault((span.start, span.end), f"advice ({span.rule})")
         labels = self._section_labels()
         html: list[str] = []
         for piece in self.marked.pieces:
@@ -257,6 +266,8 @@ class _View:
             self._reasons(),
             self._codes(),
             self._also_documented(),
+            self._modifiers(),
+            self._diagnoses(),
             self._devices(),
             self._proof(),
             self._queries(),
@@ -324,6 +335,25 @@ class _View:
         if not rows:
             return ""
         return _section("Also documented, not claimed", _table(("Code", "What the note says"), rows))
+
+    def _modifiers(self) -> str:
+        rows = [(m.modifier, f"On {', '.join(m.codes)}. {m.message}", m.evidence)
+                for m in self.suggestion.modifiers]  # fmt: skip
+        return self._advice("Modifiers to consider", rows)
+
+    def _diagnoses(self) -> str:
+        rows = [(d.code + ("?" if d.question else ""), d.message, d.evidence)
+                for d in self.suggestion.diagnoses]  # fmt: skip
+        return self._advice("Diagnoses to confirm", rows)
+
+    def _advice(self, title: str, advice: Iterable[tuple[str, str, tuple[Span, ...]]]) -> str:
+        """What a person decides: a code, what speaks for it, and the words."""
+        rows = []
+        for code, message, spans in advice:
+            refs = self.refs((span.start, span.end) for span in spans)
+            cells = f'<td class="code">{_text(code)}</td><td>{_text(message)} {self.links(spans)}</td>'
+            rows.append((refs, cells))
+        return _section(title, _table(("Code", "Why"), rows)) if rows else ""
 
     def _devices(self) -> str:
         rows = []
