@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from extractor.approach import read_routes
+from extractor.approach import Routes, read_routes
 from extractor.circumstances import Circumstances
 from extractor.claims import Case, Source
 from extractor.coding import Coded, Evidence, code, tracked, units_of
@@ -34,7 +34,8 @@ LOSSES = ("withdraw", "embolize", "capture", "exchange", "waste", "unused", "rem
 class Answer:
     """One thing that is perhaps otherwise: ``rule`` names the sentence that asks for it.
 
-    ``places`` are the words asked about, the first of them of ``device``, if any.
+    ``places`` are the words asked about, the first of them of ``device``, if any. With
+    ``rerouted`` the routes are to be read again, for its valves.
     """
 
     rule: str
@@ -46,6 +47,7 @@ class Answer:
     source: Source | None = None
     valve: str = ""
     route: str = ""
+    rerouted: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Ground:
         devices = (d for timeline in self.case.timelines.values() for d in timeline.devices)
         return [self.evidence.of_event(device.events[0]) for device in devices]
 
+    @cached_property
+    def announced(self) -> bool:
+        """Whether devices are counted, or named, before they are described."""
+        return any(not any(map(str.isdigit, span.text)) for span in self.namings)
+
     @property
     def number(self) -> int | None:
         """How many devices are coded; None where the parts of the note leave open any further one."""
@@ -91,7 +98,19 @@ class Ground:
 
     def units_if(self, answer: Answer) -> dict[str, int]:
         """Units of each code if the answer is given, in the order of codes on a claim."""
-        return self._code(answer.count, answer.around).units
+        around = answer.around
+        if answer.rerouted:
+            around = replace(around, routes=self._routes(around))
+        return self._code(answer.count, around).units
+
+    def _routes(self, around: Circumstances) -> Routes:
+        """The routes to these valves; none, unread, where no word tells of one that has a code."""
+        sides = {m.means.side for m in self.approaches}
+        coded = {"transapical"} if "aortic" not in around.treated.valves else {"transapical", "transseptal"}
+        told = coded & {m.means.route for m in self.approaches} or "apex" in sides
+        if not told and (sides == {None} or len(coded) == 1):
+            return Routes()
+        return read_routes(self.case, self.approaches, around.treated.valves, around.exposed)
 
     def _code(self, count: Count, around: Circumstances) -> Coded:
         return code(self.book, count, around, (), self.evidence)
@@ -143,12 +162,7 @@ class Ground:
 
     def _at(self, valves: dict[str, Mention], shares: list[Share]) -> Circumstances:
         treated = replace(self.around.treated, valves=valves, titled={}, contested=None, shares=shares)
-        return self.routed(replace(self.around, treated=treated))
-
-    def routed(self, around: Circumstances) -> Circumstances:
-        """The circumstances, with the routes read again for their valves."""
-        routes = read_routes(self.case, self.approaches, around.treated.valves, around.exposed)
-        return replace(around, routes=routes)
+        return replace(self.around, treated=treated)
 
     def valve_of(self, device: TrackedDevice) -> str | None:
         """The valve at which the suggestion has a device."""

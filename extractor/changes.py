@@ -96,12 +96,19 @@ def _asked(ground: Ground) -> Iterator[Answer]:
             case "valve_conflict":
                 yield from _other_valve(ground)
             case "other_valve":
-                yield from _one_of(ground, "change.valve", _named(ground) or _LEFT_VALVES)
+                rule = "change.all_at" if len(ground.around.treated.valves) > 1 else "change.valve"
+                yield from _one_of(ground, rule, _named(ground) or _LEFT_VALVES)
             case "annuloplasty_ring":
                 yield from _no_ring(ground)
             case "open_approach":
-                around = ground.routed(replace(ground.around, exposed=None))
-                yield Answer("change.puncture", ground.count, around, ground.spans(ground.around.exposed))
+                around = replace(ground.around, exposed=None)
+                yield Answer(
+                    "change.puncture",
+                    ground.count,
+                    around,
+                    ground.spans(ground.around.exposed),
+                    rerouted=True,
+                )
             case "not_procedure_note":
                 yield Answer("change.report", ground.count, ground.around, reason.evidence)
 
@@ -190,14 +197,16 @@ def _left_after_all(ground: Ground, reason: Reason) -> Iterator[Answer]:
     places = reason.evidence or ground.spans(*ground.about())[:1]
     count, treated = replace(ground.count, low=1, high=1, conflict=None, unstated=None), ground.around.treated
     if len(treated.valves) == 1:
-        for device in tried[-1:]:
+        for device in sorted(tried, key=lambda d: len(d.events))[-1:]:
             told = (ground.lost(device) or ground.told(device), ground.named(device))
             yield Answer("change.stayed", count, ground.around, tuple(dict.fromkeys(told)), device)
         yield Answer("change.left", count, ground.around, places)
         return
     for valve in _named(ground) or _LEFT_VALVES:
         for witness in list(ground.about())[:1]:
-            yield Answer("change.left_at", count, ground.at_valve(valve, witness), places, valve=valve)
+            yield Answer(
+                "change.left_at", count, ground.at_valve(valve, witness), places, valve=valve, rerouted=True
+            )
 
 
 def _one_of(ground: Ground, rule: str, valves: tuple[str, ...]) -> Iterator[Answer]:
@@ -206,7 +215,7 @@ def _one_of(ground: Ground, rule: str, valves: tuple[str, ...]) -> Iterator[Answ
         witness = _witness(ground, valve)
         if witness is not None:
             around = ground.at_valve(valve, witness)
-            yield Answer(rule, ground.count, around, ground.spans(witness), valve=valve)
+            yield Answer(rule, ground.count, around, ground.spans(witness), valve=valve, rerouted=True)
 
 
 def _other_valve(ground: Ground) -> Iterator[Answer]:
@@ -220,7 +229,9 @@ def _other_valve(ground: Ground) -> Iterator[Answer]:
         witness = _witness(ground, valve)
         if valve != first and witness is not None:
             around = ground.at_both(first, valve, witness)
-            yield Answer("change.both", ground.count, around, ground.spans(witness), valve=valve)
+            yield Answer(
+                "change.both", ground.count, around, ground.spans(witness), valve=valve, rerouted=True
+            )
 
 
 def _named(ground: Ground) -> tuple[str, ...]:
@@ -248,13 +259,11 @@ def _division(ground: Ground) -> Iterator[Answer]:
     for valve in valves:
         others = [other for other in valves if other != valve]
         if others and ground.count.low > 1:
-            around = ground.at_both(others[0], valve, treated.valves[valve])
-            yield Answer(
-                "change.both", ground.count, around, ground.spans(treated.valves[valve]), valve=valve
-            )
-    for valve in valves:
-        around = ground.at_valve(valve, treated.valves[valve])
-        yield Answer("change.all_at", ground.count, around, ground.spans(treated.valves[valve]), valve=valve)
+            witness = treated.valves[valve]
+            around = ground.at_both(others[0], valve, witness)
+            places = ground.spans(witness)
+            yield Answer("change.both", ground.count, around, places, valve=valve, rerouted=True)
+    yield from _one_of(ground, "change.all_at", tuple(valves))
 
 
 def _no_ring(ground: Ground) -> Iterator[Answer]:
@@ -264,7 +273,9 @@ def _no_ring(ground: Ground) -> Iterator[Answer]:
         return
     for valve in _named(ground) or _LEFT_VALVES:
         around = replace(ground.at_valve(valve, ring), ring=None)
-        yield Answer("change.prosthesis", ground.count, around, ground.spans(ring), valve=valve)
+        yield Answer(
+            "change.prosthesis", ground.count, around, ground.spans(ring), valve=valve, rerouted=True
+        )
 
 
 # -- in words ---------------------------------------------------------------------------------

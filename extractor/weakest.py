@@ -194,16 +194,14 @@ def _twin(device: TrackedDevice, held: list[TrackedDevice]) -> TrackedDevice | N
 
 def _phrases(ground: Ground, parse: Parse) -> Iterator[Link]:
     """Words for one device that are read as a device told of before, or as none."""
-    if parse.sentence.form in ("row", "record", "heap"):
+    if not parse.phrases or parse.sentence.form in ("row", "record", "heap"):
         return
-    named = ground.namings
-    announced = any(not any(map(str.isdigit, span.text)) for span in named)
     for phrase in parse.phrases:
         kind = _read_as(phrase)
-        if kind is None or (kind == "told again" and announced):
+        if kind is None or (kind == "told again" and ground.announced):
             continue  # "two plugs were used: a 10 mm and an 8 mm"
         place = ground.of_phrase(parse, phrase)
-        if not any(place.start < span.end and span.start < place.end for span in named):
+        if not any(place.start < span.end and span.start < place.end for span in ground.namings):
             for answer in counting(ground, "change.further", 1, (place,)):
                 yield Link(kind, 0, answer)
 
@@ -221,13 +219,16 @@ def _read_as(phrase: DevicePhrase) -> str | None:
 
 def _sizes(ground: Ground, parse: Parse) -> Iterator[Link]:
     """As in "8 mm opened and released": something of that size was put in, by a name that no rule knows."""
+    sizes = [m for m in parse.mentions if m.kind == "size" and m.means.form == "device"]
     # A size close behind a device is said of it: "the first, 10 mm".
-    inside = {i for phrase in parse.phrases for i in range(phrase.first, phrase.last + _CLOSE)}
-    for size in parse.mentions:
-        if size.kind != "size" or size.means.form != "device" or size.first in inside:
+    inside = {i for p in parse.phrases for i in range(p.first, p.last + _CLOSE)} if sizes else set()
+    for size in sizes:
+        if size.first in inside:
+            continue
+        if not _put_in(parse, size):
             continue
         noun = counted(parse, size)
-        if _put_in(parse, size) and (noun is None or (not noun.what and noun.first >= size.last)):
+        if noun is None or (not noun.what and noun.first >= size.last):
             for answer in counting(ground, "change.further", 1, (ground.evidence.of_mention(size),)):
                 yield Link("size of no device", 0, answer)
 
@@ -274,17 +275,23 @@ def _valves(ground: Ground) -> Iterator[Link]:
         if len(treated.valves) > 1:
             around = ground.at_valve(valve, witness)
             places = ground.spans(*(m for other, m in treated.valves.items() if other != valve))
-            yield Link("valve", 0, Answer("change.all_at", ground.count, around, places, valve=valve))
+            yield Link(
+                "valve", 0, Answer("change.all_at", ground.count, around, places, valve=valve, rerouted=True)
+            )
             continue
         other = "aortic" if valve == "mitral" else "mitral"
         leaking = treated.leaking.get(other)
         if leaking is not None and ground.count.low > 1:
             around = ground.at_both(valve, other, leaking)
-            answer = Answer("change.both", ground.count, around, ground.spans(leaking), valve=other)
+            answer = Answer(
+                "change.both", ground.count, around, ground.spans(leaking), valve=other, rerouted=True
+            )
             yield Link("leak at the other valve", 0, answer)
         kind = "valve" if treated.titled or treated.closed else "valve in no title"
         around = ground.at_valve(other, leaking or witness)
-        answer = Answer("change.valve", ground.count, around, ground.spans(leaking or witness), valve=other)
+        answer = Answer(
+            "change.valve", ground.count, around, ground.spans(leaking or witness), valve=other, rerouted=True
+        )
         yield Link("leak at the other valve" if leaking is not None else kind, 1, answer)
 
 
