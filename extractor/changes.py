@@ -40,9 +40,11 @@ def draft_changes(ground: Ground) -> tuple[Change, ...]:
     Examples
     --------
     >>> from extractor import Coder
-    >>> note = "Mitral paravalvular leak. A 12 mm AVP II and an 8 mm AVP II were deployed and released."
+    >>> note = "Mitral paravalvular leak. Several plugs were deployed and released."
     >>> for change in Coder().suggest(note).changes:
     ...     print(change.answer)
+    If 2 devices stayed in (line 1: “Several plugs”): also 93592 x1.
+    If 3 devices stayed in (line 1: “Several plugs”): also 93592 x2.
     """
     given, form = ground.suggestion, ground.book.change_form
     if given.status == "none" or form is None:
@@ -294,8 +296,9 @@ class _Sentences:
         """The sentence for an answer, with what it would give."""
         form, places = self._form, answer.places
         number = answer.count.low
-        values = {
+        values: dict[str, object] = {
             "place": self._place(places[0]) if places else "",
+            "quote": self._place(places[0], self._form.quote) if places else "",
             "device": self._device(answer.device, places),
             "other": self._device(answer.other, places[1:]),
             "devices": {0: form.no_device, 1: form.one_device}.get(number, fill(form.devices, count=number)),
@@ -306,11 +309,12 @@ class _Sentences:
         condition = fill(self._ground.book.changes[answer.rule].condition, **values)
         return fill(form.sentence, condition=condition, result=self._result(units))
 
-    def _place(self, span: Span) -> str:
+    def _place(self, span: Span, template: str = "") -> str:
         words = " ".join(span.text.split())
         if len(words) > _LONGEST_QUOTE:
             words = words[:_LONGEST_QUOTE].rsplit(" ", 1)[0] + " …"
-        return fill(self._form.place, line=line_at(self._ground.evidence.text, span.start), words=words)
+        line = line_at(self._ground.evidence.text, span.start)
+        return fill(template or self._form.place, line=line, words=words)
 
     def _device(self, device: TrackedDevice | None, places: tuple[Span, ...]) -> str:
         if device is None or not places:

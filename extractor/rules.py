@@ -414,6 +414,7 @@ class ChangeForm(_Strict):
     id: Literal["change.form"]
     sentence: Annotated[str, _filled("condition", "result")]
     place: Annotated[str, _filled("line", "words")]
+    quote: Annotated[str, _filled("line", "words")]
     device: Annotated[str, _filled("number", "name", "place")]
     unnamed: Annotated[str, _filled("number", "place")]
     none: Plain
@@ -430,7 +431,7 @@ class ChangeForm(_Strict):
     source: str
 
 
-# The situations in which an answer is asked for, and what fills their sentences beside {place}.
+# The situations in which an answer is asked for, and what fills their sentences beside {place} and {quote}.
 _OF_CHANGES = {
     "claim": ("part", "devices"), "number": ("devices",), "stayed": ("device",), "gone": ("device",),
     "lost": ("device",), "same": ("device", "other"), "further": (), "session": ("device",),
@@ -453,7 +454,7 @@ class ChangeRule(_Strict):
         situation = self.id.removeprefix("change.")
         if situation not in _OF_CHANGES:
             raise ValueError(f"unknown id; use one of: {', '.join(f'change.{s}' for s in _OF_CHANGES)}")
-        _check_filled(self.condition, ("place", *_OF_CHANGES[situation]))
+        _check_filled(self.condition, ("place", "quote", *_OF_CHANGES[situation]))
         return self
 
 
