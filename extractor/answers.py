@@ -14,7 +14,7 @@ from functools import cached_property
 
 from extractor.approach import Routes, read_routes
 from extractor.circumstances import Circumstances
-from extractor.claims import Case, Source
+from extractor.claims import Case, Claim, Source
 from extractor.coding import Coded, Evidence, code, tracked, units_of
 from extractor.count import Count
 from extractor.events import Event, TrackedDevice
@@ -194,6 +194,12 @@ class Ground:
         """The words that say last that a device was taken out."""
         event: Event | None = next((e for e in reversed(device.events) if e.event in LOSSES), None)
         return None if event is None else self.evidence.of_event(event)
+
+    def of_claim(self, claim: Claim) -> Span:
+        """The words that make a claim; where it is added up, those for the last of its devices."""
+        timeline = self.case.timelines.get(claim.source)
+        left = [d for d in timeline.today() if d.in_place] if timeline is not None else []
+        return self.evidence.of_claim(claim) if claim.stated or not left else self.kept(left[-1])
 
     def of_phrase(self, parse: Parse, phrase: DevicePhrase) -> Span:
         """The words of a device phrase."""

@@ -142,7 +142,7 @@ def _claims(ground: Ground, claims: tuple[Claim, ...]) -> Iterator[Answer]:
         number = claim.best if claim.best is not None else exact
         given = None if number is None else ground.counting(number)
         if given is not None:
-            places = (ground.evidence.of_claim(claim),)
+            places = (ground.of_claim(claim),)
             yield Answer("change.claim", *given, places, source=claim.source)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from extractor.answers import LOSSES, Answer, Ground
@@ -17,6 +18,7 @@ from extractor.events import Event, TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
 from extractor.mentions import Mention
 from extractor.phrases import DevicePhrase
+from extractor.rules import RuleBook
 from extractor.status import negated
 from extractor.suggestion import Span
 
@@ -36,6 +38,7 @@ _RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
 _PUT_IN = ("open", "load", "release")
 _BEHIND = 6  # words from a size to what is done with its device
 _CLOSE = 2  # words
+_BARE = 3  # words of an event that names no device
 _GAP = 3  # characters between two events that are not one
 _ROUTES_WITH_CODE = {"mitral": ("transapical",), "aortic": ("transapical", "transseptal")}
 
@@ -90,7 +93,7 @@ def _claims(ground: Ground) -> Iterator[Link]:
     for claim in ground.case.claims:
         given = None if claim.best in (None, ground.number) else ground.counting(claim.best or 0)
         if given is not None:
-            places = (ground.evidence.of_claim(claim),)
+            places = (ground.of_claim(claim),)
             yield Link("another claim", 0, Answer("change.claim", *given, places, source=claim.source))
 
 
@@ -166,24 +169,36 @@ def _how_held(device: TrackedDevice, held: list[TrackedDevice]) -> str:
 
 
 def _once_more(ground: Ground, device: TrackedDevice, held: list[TrackedDevice]) -> Event | None:
-    """Words that put in, or let go, a device that was let go before, and name none: perhaps the next one."""
+    """Bare words that let go a device that was let go before: perhaps the next one."""
     shared = {(e.start, e.end) for other in held if other is not device for e in other.events}
     done: Event | None = None
     for event in device.events:
-        if (event.start, event.end) in shared:
+        if event.event != "release" or (event.start, event.end) in shared:
             continue
         words = ground.evidence.text[event.start : event.end]
-        named = any(map(str.isdigit, words))
-        if done is not None and event.event in _PUT_IN and event.start > done.end + _GAP and not named:
+        bare = len(words.split()) <= _BARE and not any(map(str.isdigit, words))
+        if (
+            done is not None
+            and bare
+            and event.start > done.end + _GAP
+            and event.rule not in _nouns(ground.book)
+        ):
             return event
-        done = event if event.event == "release" else done
+        done = event
     return None
+
+
+@lru_cache(maxsize=4)
+def _nouns(book: RuleBook) -> frozenset[str]:
+    """Rules of actions told in a noun: "after release"."""
+    return frozenset(rule.id for rule in book.kind("action") if rule.means.form == "noun")
 
 
 def _twin(device: TrackedDevice, held: list[TrackedDevice]) -> TrackedDevice | None:
     """The device before this one that may be the same, told of elsewhere."""
     for other in reversed(held[: held.index(device)]):
         alike = same_size(device.size, other.size) and same_product(device.product, other.product)
+        alike &= bool(other.size) or not device.size  # "a plug", and then "an 8 mm plug": another one
         if alike and device.events[0].start != other.events[0].start:
             return other
     return None
@@ -197,7 +212,7 @@ def _phrases(ground: Ground, parse: Parse) -> Iterator[Link]:
     if not parse.phrases or parse.sentence.form in ("row", "record", "heap"):
         return
     for phrase in parse.phrases:
-        kind = _read_as(phrase)
+        kind = _read_as(parse, phrase)
         if kind is None or (kind == "told again" and ground.announced):
             continue  # "two plugs were used: a 10 mm and an 8 mm"
         place = ground.of_phrase(parse, phrase)
@@ -206,15 +221,23 @@ def _phrases(ground: Ground, parse: Parse) -> Iterator[Link]:
                 yield Link(kind, 0, answer)
 
 
-def _read_as(phrase: DevicePhrase) -> str | None:
-    if phrase.pronoun or phrase.none or phrase.prior or phrase.quantity != 1:
+def _read_as(parse: Parse, phrase: DevicePhrase) -> str | None:
+    if (
+        phrase.pronoun
+        or phrase.none
+        or phrase.prior
+        or phrase.quantity != 1
+        or phrase.determiner == "definite"
+    ):
         return None
-    fresh = phrase.determiner == "indefinite" or phrase.ordinal is not None
+    fresh = phrase.determiner == "indefinite"
     if phrase.explanation.startswith("device"):
-        return "told again" if phrase.sizes and fresh else None
-    known = phrase.product is not None or bool(phrase.sizes)
+        return "told again" if phrase.sizes and (fresh or phrase.ordinal is not None) else None
+    if phrase.headless or not (phrase.product or phrase.sizes):
+        return None
+    acted = any(a.means.event in _PUT_IN and not negated(parse, a) for a in parse.actions)
     open_ = phrase.explanation in ("unexplained", "no device", "described", "reference")
-    return "no device of its own" if open_ and known and phrase.determiner != "definite" else None
+    return "no device of its own" if open_ and (fresh or acted) else None
 
 
 def _sizes(ground: Ground, parse: Parse) -> Iterator[Link]:
@@ -234,12 +257,21 @@ def _sizes(ground: Ground, parse: Parse) -> Iterator[Link]:
 
 
 def _put_in(parse: Parse, size: Mention) -> bool:
+    """Whether something of a size is opened, loaded or let go, and the size is not that of a movement."""
+    before = parse.items.get(size.first - 1)
+    word = parse.words.words[size.first - 1] if size.first > parse.first else ""
+    opens = before is not None and before.kind == "count" and before.means.word != "definite"
+    if word.isalpha() and not opens:
+        return False  # "pulled up 5 mm and opened"
     clause = parse.clause.get(size.first)
     return any(
         a.means.event in _PUT_IN
         and 0 <= a.first - size.last <= _BEHIND
         and parse.clause.get(a.first) == clause
         and not negated(parse, a)
+        and not any(
+            m.kind in ("valve", "other_device") and size.last <= m.first < a.first for m in parse.nouns
+        )
         for a in parse.actions
     )
 

@@ -103,7 +103,7 @@ def units_of(suggestion: Suggestion) -> dict[str, int]:
         ),
         (
             A + f"{ONE}\nWire recrossed.\nOpened, stable, released.",
-            "If “Opened” (line 4) tells of one device more: also 93592 x1.",
+            "If “released” (line 4) tells of one device more: also 93592 x1.",
             {"93591": 1, "93592": 1},
         ),
         # Ready: a table confirms the count.
