@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from extractor.answers import Answer, Ground
 from extractor.claims import Claim
-from extractor.doubts import unsettled
-from extractor.events import TrackedDevice
+from extractor.doubts import taken_back, unsettled
+from extractor.events import TrackedDevice, same_product, same_size
 from extractor.mentions import Mention
 from extractor.queries import fill, line_at
 from extractor.suggestion import Change, Reason, Span
@@ -125,8 +125,6 @@ def _conflict(ground: Ground, reason: Reason) -> Iterator[Answer]:
         yield from _unstated(ground)
     elif count.exact is None:
         yield from _doubts(ground)
-        if count.doubt is not None and count.high is not None:
-            yield from _numbers(ground, ground.evidence.of_claim(count.doubt), (count.low + 1, count.high))
     elif {m.start for m in around.treated.valves.values()} & {span.start for span in reason.evidence}:
         yield from _division(ground)
     else:
@@ -167,22 +165,38 @@ def _unstated(ground: Ground) -> Iterator[Answer]:
 def _doubts(ground: Ground) -> Iterator[Answer]:
     """Each device, and each word, that may be one more than those sure to have stayed."""
     main = ground.case.main
-    doubted = unsettled(main)
+    doubted = [*unsettled(main), *taken_back(main)]
     for device in ground.devices:
-        if device.standing != "today" or device.target is not None:
-            continue
-        places = (ground.lost(device) or ground.told(device), ground.named(device))
-        if (device.in_place and device in doubted) or _open(device):
+        if device.standing == "today" and device.target is None and (device in doubted or _open(device)):
+            places = (ground.lost(device) or ground.told(device), ground.named(device))
             yield from counting(ground, "change.stayed", 1, places, device)
     for timeline in ground.case.timelines.values():
         for loose in timeline.loose:
-            rule = (
-                loose.phrase.head.rule
-                if loose.phrase is not None and loose.phrase.head
-                else "count.reference"
-            )
+            head = loose.phrase.head if loose.phrase is not None else None
+            rule = head.rule if head is not None else "count.reference"
             place = ground.evidence.span(loose.start, loose.end, loose.section, rule)
             yield from counting(ground, "change.further", 1, (place,))
+    for device in _strangers(ground):
+        yield from counting(ground, "change.further", 1, (ground.named(device),))
+    count = ground.count
+    if count.doubt is not None:
+        others = (d for t in ground.case.timelines.values() if t is not main for d in t.today())
+        lost = (ground.lost(d) for d in others if not d.in_place)
+        place = next((span for span in lost if span is not None), ground.of_claim(count.doubt))
+        yield from _numbers(ground, place, (count.low + 1,))
+
+
+def _strangers(ground: Ground) -> Iterator[TrackedDevice]:
+    """Devices left in, or perhaps planned today, by size, that are none of those of the suggestion."""
+    known = [d for d in ground.devices if d.standing == "today" and d.target is None]
+    for timeline in ground.case.timelines.values():
+        for device in timeline.devices:
+            left = device.in_place if device.standing == "today" else device.pending
+            alike = (
+                same_size(d.size, device.size) and same_product(d.product, device.product) for d in known
+            )
+            if left and device.size and device.target is None and not any(alike):
+                yield device
 
 
 def _open(device: TrackedDevice) -> bool:

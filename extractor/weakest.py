@@ -17,7 +17,7 @@ from extractor.counted import counted
 from extractor.events import Event, TrackedDevice, same_product, same_size
 from extractor.grammar import Parse
 from extractor.mentions import Mention
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.rules import RuleBook
 from extractor.status import negated
 from extractor.suggestion import Span
@@ -243,12 +243,13 @@ def _read_as(parse: Parse, phrase: DevicePhrase) -> str | None:
 def _sizes(ground: Ground, parse: Parse) -> Iterator[Link]:
     """As in "8 mm opened and released": something of that size was put in, by a name that no rule knows."""
     sizes = [m for m in parse.mentions if m.kind == "size" and m.means.form == "device"]
+    known = {size_key(device.size) for device in ground.devices} if sizes else set()
     # A size close behind a device is said of it: "the first, 10 mm".
     inside = {i for p in parse.phrases for i in range(p.first, p.last + _CLOSE)} if sizes else set()
     for size in sizes:
         if size.first in inside:
             continue
-        if not _put_in(parse, size):
+        if size_key(ground.evidence.text[size.start : size.end]) in known or not _put_in(parse, size):
             continue
         noun = counted(parse, size)
         if noun is None or (not noun.what and noun.first >= size.last):
