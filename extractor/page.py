@@ -270,6 +270,7 @@ class _View:
             self._diagnoses(),
             self._devices(),
             self._proof(),
+            self._changes(),
             self._queries(),
             self._mentions(),
         ]
@@ -385,6 +386,15 @@ class _View:
         state = " open" if depth < _OPEN_DEPTH else ""
         inside = f"{words}<ul>{children}</ul>"
         return f"<li><details{state}><summary{refs}>{statement}</summary>{inside}</details></li>"
+
+    def _changes(self) -> str:
+        items = ""
+        for change in self.suggestion.changes:
+            refs = self.refs((span.start, span.end) for span in change.evidence)
+            items += (
+                f'<li{refs}>{_text(change.answer)}<div class="soft">{self.links(change.evidence)}</div></li>'
+            )
+        return _section("What would change the answer", f"<ul>{items}</ul>", "changes") if items else ""
 
     def _queries(self) -> str:
         items = "".join(f"<li>{_text(query.text)}</li>" for query in self.suggestion.queries)
