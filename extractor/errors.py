@@ -132,6 +132,19 @@ CODES = {
     "W009": "a note cannot be filed",
     "W010": "a site or style is too long",
     "W011": "the worklist was changed behind its back",
+    "W020": "a setting has a value that does not fit",
+    "W021": "the name of a user is taken",
+    "W022": "a name or password is wrong, or an account is locked",
+    "W023": "a password is easily guessed",
+    "W024": "the last admin would be gone",
+    "W025": "a name does not do for a user",
+    "W026": "a decision is not possible",
+    "W027": "a query of a note is open",
+    "W028": "an entry is for somebody else to decide",
+    "W029": "a decision was exported",
+    "W030": "an entry cannot be put off like this",
+    "W031": "a query or an answer does not do",
+    "W032": "a query is not neutral",
 }
 """Every code and its one meaning."""
 

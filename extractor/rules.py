@@ -390,6 +390,7 @@ class QueryForm(_Strict):
     remark: Plain
     sections: dict[str, str]
     avoid: tuple[Phrase, ...]
+    leading: tuple[Phrase, ...] = ()
     source: str
 
 

@@ -159,6 +159,7 @@ class Entry(Base):
     held_until: Mapped[datetime | None]
     deferred_until: Mapped[datetime | None]
     second_check: Mapped[bool] = mapped_column(default=False)  # drawn for a second coder
+    disputed: Mapped[bool] = mapped_column(default=False)  # the second coder says something else: for a lead
     exported_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]

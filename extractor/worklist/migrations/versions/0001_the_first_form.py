@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("held_until", sa.DateTime(), nullable=True),
         sa.Column("deferred_until", sa.DateTime(), nullable=True),
         sa.Column("second_check", sa.Boolean(), nullable=False),
+        sa.Column("disputed", sa.Boolean(), nullable=False),
         sa.Column("exported_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("changed_at", sa.DateTime(), nullable=False),
