@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from extractor.worklist.models import Entry, TrailRow
@@ -96,18 +96,9 @@ def history(session: Session, asked: Asked, size: int = _PAGE) -> list[Happened]
 
 def actions(session: Session) -> list[str]:
     """Every action that the trail holds."""
-    first = (
-        select(TrailRow.action.label("action")).order_by(TrailRow.action).limit(1).cte("a", recursive=True)
-    )
     # The index asked for one value after the other: a trail has many rows and few actions.
-    following = (
-        select(TrailRow.action)
-        .where(TrailRow.action > first.c.action)
-        .order_by(TrailRow.action)
-        .limit(1)
-        .correlate(first)
-        .scalar_subquery()
-    )
+    first = select(func.min(TrailRow.action).label("action")).cte("found", recursive=True)
+    following = select(func.min(TrailRow.action)).where(TrailRow.action > first.c.action).scalar_subquery()
     found = first.union_all(select(following).where(first.c.action.is_not(None)))
     return [action for action in session.scalars(select(found.c.action)) if action]
 

@@ -17,7 +17,7 @@ from extractor.errors import Conflict, NotAllowed, NotFound, PvlError, WorklistE
 from extractor.worklist.database import Store
 from extractor.worklist.web import entrance, people, queue, settings, trail
 from extractor.worklist.web.security import PAGES, Place, Refused, Shield
-from extractor.worklist.web.visit import ChangeFirst, House, Recent, SignInFirst, Visit, enter
+from extractor.worklist.web.visit import VISIT, ChangeFirst, House, Recent, SignInFirst, Visit, enter
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -127,7 +127,7 @@ def _bare(house: House) -> Any:
 
     def tell(status: int, problem: str, remedy: str) -> bytes:
         page = house.templates.get_template("error.html")
-        frame = {
+        frame: dict[str, Any] = {
             "user": None,
             "nav": [],
             "theme": "auto",
@@ -147,22 +147,20 @@ async def _answer(request: Request, error: Exception) -> Response:
         return _to_sign_in(request)
     if isinstance(error, ChangeFirst):
         return RedirectResponse("/account", 303)
-    house: House = request.app.state.house
-    status, problem, remedy = _told(error)
-    return _error_page(Visit(request, house, None), status, problem, remedy)
+    return _error_page(request, *_told(error))
 
 
 def _to_sign_in(request: Request) -> Response:
     if request.method != "GET":
-        visit = Visit(request, request.app.state.house, None)
         return _error_page(
-            visit, 401, "You are no longer signed in.", "Sign in again; the form was not kept."
+            request, 401, "You are no longer signed in.", "Sign in again; the form was not kept."
         )
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse("/sign-in" + (f"?next={quote(here, safe='')}" if here != "/" else ""), 303)
 
 
-def _error_page(visit: Visit, status: int, problem: str, remedy: str) -> HTMLResponse:
+def _error_page(request: Request, status: int, problem: str, remedy: str) -> HTMLResponse:
+    visit: Visit = request.scope.get(VISIT) or Visit(request, request.app.state.house, None)
     return visit.render("error.html", status, problem=problem, remedy=remedy)
 
 

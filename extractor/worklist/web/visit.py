@@ -59,6 +59,9 @@ NAV = (
 THEMES = {"auto": "As the system", "light": "Light", "dark": "Dark"}
 _YEAR = timedelta(days=365)
 _SAID, _THEME, _KEYS = "pvl_said", "pvl_theme", "pvl_keys"
+VISIT = "pvl.visit"
+"""Where a request keeps its visit."""
+
 _MOST_FIELDS = 2000
 _PATH = 2000  # characters of a way back
 
@@ -309,6 +312,7 @@ async def _fields(request: Request, place: Place) -> Fields:
 
 def _enter(request: Request, house: House, roles: frozenset[Role], fields: Fields | None) -> Visit:
     visit = Visit(request, house, None)
+    request.scope[VISIT] = visit
     _recognise(visit)
     if fields is not None:
         visit.fields = fields
@@ -322,7 +326,7 @@ def _enter(request: Request, house: House, roles: frozenset[Role], fields: Field
     if user.must_change and request.url.path not in ("/account", "/sign-out"):
         raise ChangeFirst
     if user.role not in roles:
-        raise Refused(403, f"A {user.role} may not see this page.", "Ask an admin if you need it.")
+        raise Refused(403, f"This page is not for the role {user.role}.", "Ask an admin if you need it.")
     return visit
 
 
