@@ -1,4 +1,4 @@
-"""A worklist for tests: an empty one on each database, a clock that is set, notes that say what they should."""
+"""A worklist for tests: an empty one on each database, a clock that is set, a coder that is told."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class ToldCoder:
     def tell(self, text: str, status: str = "ready", units: dict[str, int] | None = None, **more: Any) -> str:
         """What to say of a text: lines of these units, and more fields of a suggestion."""
         lines = [
-            {"code": code, "units": n, "low": n, "high": n, "role": "device"} for code, n in (units or {}).items()
+            {"code": code, "units": n, "low": n, "high": n, "role": "device"}
+            for code, n in (units or {}).items()
         ]
         self.told[text] = {"status": status, "lines": lines, **more}
         return text

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from extractor import __version__
-from extractor.cli import batch, code, evaluate, explain, export, query, rules, tables
+from extractor.cli import batch, code, evaluate, explain, export, query, rules, tables, worklist
 
 # Tracebacks with local variables would print notes.
 app = typer.Typer(
@@ -49,3 +49,4 @@ app.command()(query.query)
 app.command()(evaluate.evaluate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
+app.add_typer(worklist.app, name="worklist")

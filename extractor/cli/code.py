@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from extractor.cli.destination import check_file, check_new_folder, new_folder, open_output
-from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, service_day
+from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, served, service_day
 from extractor.cli.outcome import FAILED, Errors, reported
 from extractor.cli.suggesting import suggestions
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from extractor.readers import Note, Options
     from extractor.suggestion import Suggestion
 
@@ -71,7 +69,7 @@ def code(
         _kept(read(paths, errors, options), keep_text) as kept,
         open_output(out, exact=form is not Format.table) as stream,
     ):
-        notes = _served(kept, service_day(service_date))
+        notes = served(kept, service_day(service_date))
         _write(suggestions(notes, workers, statuses), form, stream)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
@@ -91,14 +89,6 @@ def _kept(notes: Iterator[Note], folder: Path | None) -> Iterator[Iterator[Note]
 
     with new_folder(folder) as part:
         yield keep(notes, part)
-
-
-def _served(notes: Iterator[Note], day: date | None) -> Iterator[Note]:
-    """Notes with a date of service for those whose source tells none."""
-    from dataclasses import replace
-
-    for note in notes:
-        yield replace(note, served=day) if day is not None and note.served is None else note
 
 
 def _write(found: Iterable[Suggestion], form: Format, stream: TextIO) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,7 @@ from extractor.terminal import printable
 if TYPE_CHECKING:
     from datetime import date
 
-    from extractor.readers import Options
+    from extractor.readers import Note, Options
     from extractor.rules import RuleBook
 
 _TABLES = "Tables and databases"
@@ -152,6 +153,20 @@ def service_day(text: str | None) -> date | None:
     if day is None:
         raise typer.BadParameter(f"{printable(text)} is no day: write it like 2024-07-01")
     return day
+
+
+def served(notes: Iterator[Note], day: date | None) -> Iterator[Note]:
+    """Notes with a date of service for those whose source tells none.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from extractor import Note
+    >>> str(next(served(iter([Note("a", "A leak.")]), date(2024, 7, 1))).served)
+    '2024-07-01'
+    """
+    for note in notes:
+        yield replace(note, served=day) if day is not None and note.served is None else note
 
 
 def rule_book(patterns: Path | None) -> RuleBook:

@@ -40,6 +40,7 @@ from extractor.worklist.models import (
 from extractor.worklist.trail import Happening, record, seal
 
 _BATCH = 200  # notes in one transaction
+_MANY = 1000  # new notes, after which the database has another idea of what it holds
 _LONGEST_ID = 512
 _LONGEST_LABEL = 120
 _LONGEST_OPERATOR = 80
@@ -172,6 +173,8 @@ def file_notes(
         for suggestions in _batches(done, _BATCH):
             clerk.file([(waiting.popleft(), suggestion) for suggestion in suggestions])
         if not clerk.again:
+            if clerk.filed.new > _MANY:
+                store.look_over()
             return clerk.filed
         given, clerk.again, workers = clerk.again, [], 1
 
@@ -294,7 +297,7 @@ def _history(session: Session, note_ids: set[str]) -> dict[str, list[_Earlier]]:
     ).all()
     newest = [row[1] for row in rows if row[1] == row[2]]
     kept = session.execute(select(Revision.id, Revision.text).where(Revision.id.in_(newest)))
-    texts: dict[int, str | None] = dict(kept.tuples().all())
+    texts: dict[int, str | None] = dict(kept.all())
     found: dict[str, list[_Earlier]] = {}
     for note_id, _, number, sha256, standing, served in rows:
         found.setdefault(note_id, []).append(_Earlier(number, sha256, standing, served, texts.get(number)))
@@ -321,7 +324,7 @@ def _compared(note: Note, earlier: list[_Earlier]) -> _Given | None:
         and note.standing == last.standing
     ):
         return None  # the note again, of which the worklist has the addendum too
-    said = (_sha256(note.text), note.standing, note.served)
+    said = (sha256(note.text), note.standing, note.served)
     for one in reversed(earlier):
         if (one.sha256, one.standing, one.served) == said:
             return None
@@ -454,7 +457,7 @@ def resuggest(
     def notes() -> Iterator[Note]:
         for entry, revision in _current(store):
             text = revision.text if revision.text is not None else texts and texts(revision)
-            if text is None or _sha256(text) != revision.sha256:
+            if text is None or sha256(text) != revision.sha256:
                 result.without_text += 1
                 continue
             waiting.append((entry.id, cast(int, entry.suggestion_id)))
@@ -587,7 +590,7 @@ def _numbers(session: Session, entry_ids: list[int]) -> dict[int, int]:
         .where(Revision.entry_id.in_(entry_ids))
         .order_by(Revision.number)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _new_entry(note: Note, at: datetime) -> Entry:
@@ -640,7 +643,7 @@ def _revision(one: _Work, number: int, keep_text: bool, at: datetime) -> Revisio
         text=note.text if keep_text else None,
         source=note.source,
         line=note.line,
-        sha256=_sha256(note.text),
+        sha256=sha256(note.text),
         standing=note.standing,
         served=note.served,
         filed_at=at,
@@ -687,7 +690,8 @@ def _state(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """The hash by which a text is known, kept or not."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

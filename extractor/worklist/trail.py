@@ -148,6 +148,12 @@ def _recorded(session: Session) -> tuple[dict[str, str], set[str]]:
     return seals, undone
 
 
+def holds(session: Session, noted: str) -> bool:
+    """Whether a hash that was noted elsewhere is that of a row: what was before it is as it was then."""
+    wanted = noted.strip().lower()
+    return wanted == GENESIS or session.scalar(select(TrailRow.id).where(TrailRow.hash == wanted)) is not None
+
+
 def verify(session: Session) -> Verdict:
     """Walk the whole chain and stop at the first row that is not what was recorded."""
     previous, number = GENESIS, 0
