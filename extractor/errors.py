@@ -147,6 +147,9 @@ CODES = {
     "W030": "an entry cannot be put off like this",
     "W031": "a query or an answer does not do",
     "W032": "a query is not neutral",
+    "W033": "there is nothing to export",
+    "W034": "an export is not as it was recorded",
+    "W035": "a form of export is unknown",
 }
 """Every code and its one meaning."""
 

@@ -36,6 +36,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -83,6 +84,65 @@ def lines(items: Iterable[Annotated], recorded: str | None = None) -> Iterator[s
     """
     for item in items:
         yield json.dumps(_Bundle(item).resource(recorded)) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A line as a person decided it."""
+
+    code: str
+    role: str
+    units: int
+    modifiers: tuple[str, ...] = ()
+    devices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person decided about the suggestion for a note.
+
+    Attributes
+    ----------
+    key
+        Tells this decision from others about the same note.
+    lines
+        What is claimed. Empty where the suggestion was rejected.
+    by, checked
+        Names of the user who decided and of the one who checked it, if any.
+    recorded
+        When, as a FHIR instant.
+    text_kept
+        Whether the text of the note may be given along.
+    """
+
+    key: str
+    lines: tuple[Claimed, ...]
+    by: str
+    checked: str
+    recorded: str
+    text_kept: bool = True
+
+
+def decided(item: Annotated, ruling: Ruling) -> dict[str, Any]:
+    """The Bundle of a note that a person has decided about.
+
+    Lines are ``ChargeItem``s with the status ``billable``, entered by the person; where
+    nothing is claimed those suggested are ``not-billable``. The ``Provenance`` names who
+    decided, who checked it, and the software with its rules, and holds the evidence.
+
+    Examples
+    --------
+    >>> from extractor import Coder
+    >>> from extractor.export import annotate
+    >>> note = "Mitral paravalvular leak closure. A 12 mm AVP II was deployed and released."
+    >>> line = Claimed("93590", "initial device, mitral", 1, ("62",), (1,))
+    >>> ruling = Ruling("17", (line,), "ada", "bo", "2024-09-02T08:00:00+00:00")
+    >>> bundle = decided(annotate(note, Coder().suggest(note, "A17")), ruling)
+    >>> charge = bundle["entry"][2]["resource"]
+    >>> charge["status"], charge["enterer"]["display"], charge["quantity"]
+    ('billable', 'ada', {'value': 1})
+    """
+    return _Decided(item, ruling).resource(ruling.recorded)
 
 
 class _Bundle:
@@ -270,6 +330,81 @@ class _Bundle:
             ],
             "entity": [_without_empty(source)],
         }
+
+
+class _Decided(_Bundle):
+    """The resources of one note that a person has decided about."""
+
+    def __init__(self, item: Annotated, ruling: Ruling) -> None:
+        super().__init__(item)
+        self.ruling = ruling
+        self.key = f"{self.key}\0{ruling.key}"
+
+    def resource(self, recorded: str | None) -> _Json:
+        claimed = self.ruling.lines
+        made = [self._billed(line) for line in claimed]
+        if not made:
+            made = [{**self._charge(part), "status": "not-billable"} for part in self._parts()]
+        note = self._note()
+        resources = [note, self._device(), *made, self._provenance(made or [note], recorded)]
+        return {
+            "resourceType": "Bundle",
+            "id": self._id("Bundle"),
+            "meta": {"tag": [{"system": "urn:pvl:status", "code": "decided"}]},
+            "identifier": self._identifier(),
+            "type": "collection",
+            "entry": [{"fullUrl": f"urn:uuid:{part['id']}", "resource": part} for part in resources],
+        }
+
+    def _note(self) -> _Json:
+        note = super()._note()
+        if not self.ruling.text_kept:
+            note["content"] = [{"attachment": {"contentType": "text/plain; charset=utf-8"}}]
+        return note
+
+    def _billed(self, line: Claimed) -> _Json:
+        extensions: list[_Json] = [
+            {"url": "urn:pvl:modifier", "valueCode": modifier} for modifier in line.modifiers
+        ]
+        extensions += [
+            _evidence(annotation)
+            for annotation in self.item.annotations
+            if set(annotation.devices).intersection(line.devices)
+        ]
+        return _without_empty(
+            {
+                "resourceType": "ChargeItem",
+                "id": self._id("ChargeItem", line.code),
+                "extension": extensions,
+                "status": "billable",
+                "code": {"coding": [{"system": CPT, "code": line.code}], "text": _string(line.role)},
+                "subject": _UNKNOWN,
+                "quantity": {"value": line.units},
+                "enterer": _person(self.ruling.by),
+                "enteredDate": self.ruling.recorded,
+                "note": self._notes({line.code}),
+                "supportingInformation": [self._reference("DocumentReference", self.given.note_id)],
+            }
+        )
+
+    def _provenance(self, made: list[_Json], recorded: str | None) -> _Json:
+        provenance = super()._provenance(made, recorded)
+        people = [("author", self.ruling.by), ("verifier", self.ruling.checked)]
+        agents = [
+            {"type": {"coding": [{"system": _PARTICIPANT, "code": part}]}, "who": _person(name)}
+            for part, name in people
+            if name
+        ]
+        return {**provenance, "agent": [*agents, *provenance["agent"]]}
+
+
+def _person(name: str) -> _Json:
+    """A user of the worklist: who that is, the site knows."""
+    return {
+        "type": "Practitioner",
+        "identifier": {"system": "urn:pvl:user", "value": _string(name)},
+        "display": _string(name),
+    }
 
 
 def _code(part: Line | Companion) -> _Json:

@@ -627,7 +627,7 @@ def _put_in_lane(one: _Work) -> None:
         one.reopened = entry.reopened = True
         entry.decision_id = None
         entry.exported_at = None
-        entry.second_check = False
+        entry.second_check = entry.disputed = False
         if lane is Lane.none:
             lane = Lane.review  # codes were given, and the new text speaks for none
     entry.lane = lane

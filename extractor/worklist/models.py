@@ -20,6 +20,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -281,6 +282,7 @@ class Export(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     number: Mapped[int]  # of decisions
     sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the file, packed by zlib
     made_at: Mapped[datetime]
 
     user: Mapped[User] = relationship()

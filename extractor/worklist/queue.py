@@ -19,7 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from extractor.errors import Conflict, NotFound
 from extractor.worklist.database import Store
-from extractor.worklist.models import Decision, Entry, Lane, Trait, User
+from extractor.worklist.models import Decision, Entry, Lane, Role, Trait, User
 
 LEASE = timedelta(minutes=15)
 """How long a note is held for the coder who opened it."""
@@ -157,7 +157,7 @@ def rows(session: Session, filters: Filters, now: datetime) -> Rows:
     assignee, holder = aliased(User), aliased(User)
     page = (
         select(Entry.id)
-        .where(*_conditions(filters), *_in_lane(filters.lane))
+        .where(*conditions(filters), *_in_lane(filters.lane))
         .order_by(*_order(filters))
         .limit(filters.size + 1)
         .offset((filters.page - 1) * filters.size)
@@ -181,7 +181,7 @@ def rows(session: Session, filters: Filters, now: datetime) -> Rows:
 
 def lane_counts(session: Session, filters: Filters, now: datetime) -> dict[Lane, int]:
     """How many notes each lane has by these filters, whatever lane they name."""
-    counted = select(Entry.lane, func.count()).where(*_conditions(filters)).group_by(Entry.lane)
+    counted = select(Entry.lane, func.count()).where(*conditions(filters)).group_by(Entry.lane)
     found = dict(session.execute(counted).all())
     return {lane: found.get(lane, 0) for lane in Lane}
 
@@ -254,7 +254,7 @@ def next_note(
     lanes = WORKED if filters.lane is None else (filters.lane,)
     if Lane.done in lanes:
         return None
-    wanted = [*_conditions(filters), *_fit_for(user.id, now)]
+    wanted = [*conditions(filters), *_fit_for(user, now)]
     if skip is not None:
         wanted.append(Entry.id != skip)
     with store.writing() as session:
@@ -346,18 +346,20 @@ def _locked(session: Session, entry_id: int) -> Entry:
     return entry
 
 
-def _fit_for(user_id: int, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _fit_for(user: User, now: datetime) -> Iterator[ColumnElement[bool]]:
     """What a note must be to be handed to a coder, beside that nobody holds it."""
     yield or_(Entry.deferred_until.is_(None), Entry.deferred_until <= now)
-    yield or_(Entry.assignee_id.is_(None), Entry.assignee_id == user_id)
+    yield or_(Entry.assignee_id.is_(None), Entry.assignee_id == user.id)
     decided = exists().where(
-        Decision.entry_id == Entry.id, Decision.user_id == user_id, Decision.undone_at.is_(None)
+        Decision.entry_id == Entry.id, Decision.user_id == user.id, Decision.undone_at.is_(None)
     )
     yield or_(Entry.second_check.is_(False), ~decided)
+    if user.role is not Role.lead:
+        yield Entry.disputed.is_(False)
 
 
-def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
-    """What the filters ask for, but the lane."""
+def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """What the filters ask for, but the lane: for queries over entries."""
     wanted = [("reason", filters.reason), ("code", filters.code), ("valve", filters.valve)]
     for number, (kind, value) in enumerate([one for one in wanted if one[1]]):
         is_it = and_(Trait.kind == kind, Trait.value == value)

@@ -1,0 +1,356 @@
+"""Exports: decisions leave the worklist, each once, and every file can be had again.
+
+Only entries that are done are exported, and each decision once: whoever needs a file
+again gets the same bytes from ``again``. A decision that follows an exported one (a new
+text of the note came later) names in ``corrects`` the one it stands in for.
+
+``csv``
+    A row for each line, for a spreadsheet; a rejected note has one row without a code.
+``jsonl``
+    A line of JSON for each note with the whole decision, comment and suggestion.
+``fhir``
+    A Bundle (R4) for each note, see ``extractor.export.fhir.decided``.
+``x12``
+    The service lines for an 837P claim, loop 2400: ``LX``, ``SV1``, ``DTP`` (where the
+    day is known) and ``REF*6R``, a segment on each line. ``SV102`` (charge) and ``SV107``
+    (diagnosis pointer) are empty: amounts and diagnoses are the billing system's to fill
+    in. The control number of ``REF*6R`` is the note's id, the decision and the line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, undefer
+
+from extractor.errors import NotFound, WorklistError
+from extractor.export import annotate, fhir
+from extractor.marking import evidence
+from extractor.output import codes_text, csv_line
+from extractor.rules import load_rules
+from extractor.suggestion import Suggestion
+from extractor.worklist.database import Store
+from extractor.worklist.decisions import Coded, lines_of
+from extractor.worklist.models import (
+    Decision,
+    Entry,
+    Export,
+    Exported,
+    FiledSuggestion,
+    Lane,
+    Revision,
+    Role,
+    User,
+)
+from extractor.worklist.people import permit
+from extractor.worklist.queue import Filters, conditions
+from extractor.worklist.trail import Happening, record
+
+EXPORTERS = (Role.lead, Role.admin)
+"""Who exports."""
+
+MOST = 2_000
+"""Decisions in one file; the rest is for the next one."""
+
+COLUMNS = (
+    "note_id", "service_date", "site", "line", "code", "units", "modifiers", "decision", "reason",
+    "decided_by", "decided_at", "checked_by", "suggested", "rules_version", "decision_id", "corrects",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A decision that leaves, with all that is told of it."""
+
+    entry: Entry
+    decision: Decision
+    revision: Revision
+    suggestion: Suggestion
+    by: str
+    checked: str
+    corrects: int | None
+
+    @property
+    def lines(self) -> tuple[Coded, ...]:
+        return lines_of(self.decision)
+
+    @property
+    def at(self) -> str:
+        return self.decision.made_at.isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of file: what it is called, its type and the end of its name."""
+
+    title: str
+    media_type: str
+    suffix: str
+    write: Callable[[Iterable[_Item]], Iterator[str]]
+
+
+def waiting(session: Session, filters: Filters | None = None) -> int:
+    """How many decisions would leave now; ``MOST`` + 1 stands for more than one file holds."""
+    return len(session.execute(_unexported(filters)).all())
+
+
+def exports(session: Session, limit: int = 100) -> list[Export]:
+    """The last exports, the newest first."""
+    return list(session.scalars(select(Export).order_by(Export.id.desc()).limit(limit)))
+
+
+def make(store: Store, user: User, form: str, filters: Filters | None = None) -> tuple[Export, bytes]:
+    """Export what is decided and was never exported.
+
+    Parameters
+    ----------
+    store
+        The worklist.
+    user
+        Who exports.
+    form
+        One of ``FORMS``.
+    filters
+        Which entries; all by default. Their lane is not looked at.
+
+    Returns
+    -------
+    tuple
+        The export and the file.
+
+    Raises
+    ------
+    WorklistError
+        Where nothing is left to export (W033).
+    """
+    permit(user, *EXPORTERS)
+    if form not in FORMS:
+        raise WorklistError("W035", "export", "this form is unknown", f"choose one of {', '.join(FORMS)}")
+    now = store.clock()
+    with store.writing() as session:
+        entries = _taken(session, filters)
+        if not entries:
+            raise WorklistError("W033", "export", "nothing is decided that was not exported", "decide first")
+        items = [_item(session, entry) for entry in entries]
+        content = "".join(FORMS[form].write(items)).encode()
+        export = Export(
+            form=form,
+            user_id=user.id,
+            number=len(items),
+            sha256=hashlib.sha256(content).hexdigest(),
+            content=zlib.compress(content),
+            made_at=now,
+        )
+        session.add(export)
+        session.flush()
+        for position, item in enumerate(items):
+            session.add(Exported(export_id=export.id, position=position, decision_id=item.decision.id))
+            item.entry.exported_at = item.entry.changed_at = now
+            item.entry.version += 1
+        _tell(session, now, user, export, items)
+    return export, content
+
+
+def again(store: Store, user: User, export_id: int) -> tuple[Export, bytes]:
+    """The same file once more; that it was asked for is recorded too."""
+    permit(user, *EXPORTERS)
+    with store.writing() as session:
+        export = session.get(Export, export_id, options=[undefer(Export.content)])
+        if export is None:
+            raise NotFound("W007", f"export {export_id}", "there is no such export", "look at the list")
+        content = _unpacked(export)
+        happening = Happening(
+            store.clock(),
+            user.name,
+            "export again",
+            about=f"export {export_id}",
+            after={"sha256": export.sha256},
+        )
+        record(session, happening)
+    return export, content
+
+
+def _unpacked(export: Export) -> bytes:
+    try:
+        content = zlib.decompress(export.content)
+    except zlib.error:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != export.sha256:
+        problem = "what is kept is not what was exported"
+        raise WorklistError("W034", f"export {export.id}", problem, "look into the trail who changed it")
+    return content
+
+
+def _entries(filters: Filters | None) -> Select[Entry]:
+    gone = select(Exported.decision_id).where(Exported.decision_id == Entry.decision_id)
+    return (
+        select(Entry)
+        .where(Entry.lane == Lane.done, Entry.decision_id.is_not(None), ~gone.exists())
+        .where(*(() if filters is None else conditions(filters)))
+        .order_by(Entry.id)
+    )
+
+
+def _taken(session: Session, filters: Filters | None) -> list[Entry]:
+    """The entries of this export, locked.
+
+    Whoever waited for another export looks once more: what that one took is gone.
+    """
+    taken = session.scalars(_entries(filters).limit(MOST).with_for_update(of=Entry)).all()
+    still = _entries(filters).where(Entry.id.in_([entry.id for entry in taken]))
+    return list(session.scalars(still.execution_options(populate_existing=True)))
+
+
+def _unexported(filters: Filters | None) -> Select[int]:
+    return _entries(filters).with_only_columns(Entry.id).order_by(None).limit(MOST + 1)
+
+
+def _item(session: Session, entry: Entry) -> _Item:
+    decision = session.get_one(Decision, entry.decision_id)
+    filed = session.get_one(FiledSuggestion, decision.suggestion_id)
+    earlier = (
+        select(Exported.decision_id)
+        .join(Decision, Decision.id == Exported.decision_id)
+        .where(Decision.entry_id == entry.id, Decision.id < decision.id)
+        .order_by(Exported.decision_id.desc())
+        .limit(1)
+    )
+    first = None if decision.second_of is None else session.get_one(Decision, decision.second_of)
+    # The second coder checks what the first one decided; a lead who settles a dispute decides alone.
+    agreed = first is not None and first.second_of is None and first.lines == decision.lines
+    return _Item(
+        entry,
+        decision,
+        session.get_one(Revision, decision.revision_id),
+        Suggestion.model_validate_json(filed.content),
+        by=first.user.name if first is not None and agreed else decision.user.name,
+        checked=decision.user.name if agreed else "",
+        corrects=session.scalar(earlier),
+    )
+
+
+def _tell(session: Session, now: datetime, user: User, export: Export, items: list[_Item]) -> None:
+    about = f"export {export.id}"
+    after = {"form": export.form, "number": export.number, "sha256": export.sha256}
+    each = (
+        Happening(now, user.name, "exported", item.entry.id, about, after={"decision": item.decision.id})
+        for item in items
+    )
+    record(session, Happening(now, user.name, "export", about=about, after=after), *each)
+
+
+# -- forms -------------------------------------------------------------------------
+
+
+def _csv(items: Iterable[_Item]) -> Iterator[str]:
+    yield csv_line(COLUMNS)
+    for item in items:
+        head = [item.entry.note_id, _day(item), item.entry.site]
+        tail = [
+            item.decision.kind, item.decision.reason, item.by, item.at, item.checked,
+            codes_text(item.suggestion.lines), item.suggestion.rules_version, str(item.decision.id),
+            "" if item.corrects is None else str(item.corrects),
+        ]  # fmt: skip
+        for number, line in enumerate(item.lines, 1):
+            cells = [str(number), line.code, str(line.units), " ".join(line.modifiers)]
+            yield csv_line([*head, *cells, *tail])
+        if not item.lines:
+            yield csv_line([*head, "", "", "0", "", *tail])
+
+
+def _jsonl(items: Iterable[_Item]) -> Iterator[str]:
+    for item in items:
+        decision = item.decision
+        content = {
+            "note_id": item.entry.note_id,
+            "site": item.entry.site,
+            "style": item.entry.style,
+            "service_date": _day(item) or None,
+            "revision": {"number": item.revision.number, "sha256": item.revision.sha256},
+            "decision": {
+                "id": decision.id,
+                "kind": decision.kind,
+                "lines": decision.lines,
+                "outcomes": decision.outcomes,
+                "reason": decision.reason,
+                "comment": decision.comment,
+                "blind": decision.blind,
+                "by": item.by,
+                "checked_by": item.checked or None,
+                "at": item.at,
+                "corrects": item.corrects,
+            },
+            "suggestion": item.suggestion.model_dump(mode="json"),
+        }
+        yield json.dumps(content, ensure_ascii=False) + "\n"
+
+
+def _fhir(items: Iterable[_Item]) -> Iterator[str]:
+    for item in items:
+        kept = item.revision.text
+        text = _traces(item.suggestion) if kept is None else kept
+        ruling = fhir.Ruling(
+            key=str(item.decision.id),
+            lines=tuple(_claimed(item)),
+            by=item.by,
+            checked=item.checked,
+            recorded=item.at,
+            text_kept=kept is not None,
+        )
+        yield json.dumps(fhir.decided(annotate(text, item.suggestion), ruling)) + "\n"
+
+
+def _claimed(item: _Item) -> Iterator[fhir.Claimed]:
+    """The decided lines with the devices of the suggested line of the same code."""
+    roles = {rule.code: rule.role for rule in load_rules().coding.values()}
+    devices = {line.code: line.devices for line in item.suggestion.lines}
+    for line in item.lines:
+        role = roles.get(line.code, "added by a person")
+        yield fhir.Claimed(line.code, role, line.units, line.modifiers, devices.get(line.code, ()))
+
+
+def _traces(suggestion: Suggestion) -> str:
+    """What is left of a text that is not kept: the words of the evidence at their places."""
+    found = list(evidence(suggestion))
+    text = [" "] * max((span.end for span in found), default=0)
+    for span in found:
+        text[span.start : span.end] = span.text
+    return "".join(text)
+
+
+def _x12(items: Iterable[_Item]) -> Iterator[str]:
+    number = 0
+    for item in items:
+        for position, line in enumerate(item.lines, 1):
+            number += 1
+            yield f"LX*{number}~\n"
+            yield f"SV1*{':'.join(['HC', line.code, *line.modifiers])}**UN*{line.units}~\n"
+            if item.entry.service_date is not None:
+                yield f"DTP*472*D8*{item.entry.service_date:%Y%m%d}~\n"
+            yield f"REF*6R*{_control_number(item, position)}~\n"
+
+
+def _control_number(item: _Item, position: int) -> str:
+    """At most 50 characters, none of which separates anything in X12."""
+    end = f".{item.decision.id}.{position}"
+    return re.sub(r"[^0-9A-Za-z._-]", "_", item.entry.note_id)[: 50 - len(end)] + end
+
+
+def _day(item: _Item) -> str:
+    return "" if item.entry.service_date is None else item.entry.service_date.isoformat()
+
+
+FORMS = {
+    "csv": Form("Spreadsheet (CSV)", "text/csv; charset=utf-8", "csv", _csv),
+    "jsonl": Form("JSON lines", "application/jsonl", "jsonl", _jsonl),
+    "fhir": Form("FHIR R4 bundles", "application/fhir+ndjson", "ndjson", _fhir),
+    "x12": Form("X12 837P service lines", "text/plain; charset=utf-8", "txt", _x12),
+}
+"""Every form of file."""
