@@ -7,7 +7,18 @@ import re
 from pathlib import Path
 
 import extractor
-from extractor.errors import CODES, InputError, InputNotice, OutputError, RuleError, TableError
+from extractor.errors import (
+    CODES,
+    Conflict,
+    InputError,
+    InputNotice,
+    NotAllowed,
+    NotFound,
+    OutputError,
+    RuleError,
+    TableError,
+    WorklistError,
+)
 
 PACKAGE = Path(extractor.__file__).parent
 SOURCES = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if path.stem != "errors"}
@@ -23,6 +34,10 @@ MAKERS = {
     "RuleError": "R",
     "TableError": "T",
     "PvlError": "B",
+    "WorklistError": "W",
+    "Conflict": "W",
+    "NotAllowed": "W",
+    "NotFound": "W",
     "Wrong": "I",
     "CannotReadError": "I",
     "NarrativeError": "I",
@@ -36,7 +51,7 @@ def test_errors_catalogue_has_every_code_and_no_other() -> None:
 
 
 def test_errors_catalogue_is_sorted_and_no_meaning_is_told_twice() -> None:
-    families = "INOBRT"
+    families = "INOBRTW"
     assert list(CODES) == sorted(CODES, key=lambda code: (families.index(code[0]), code))
     assert len(set(CODES.values())) == len(CODES)
 
@@ -44,14 +59,15 @@ def test_errors_catalogue_is_sorted_and_no_meaning_is_told_twice() -> None:
 def test_errors_each_family_has_its_class() -> None:
     seen = 0
     for path, text in SOURCES.items():
-        for maker, code in re.findall(r'\b(\w+)\(\s*(?:\w+, )?"([INOBRT]\d{3})"', text):
+        for maker, code in re.findall(r'\b(\w+)\(\s*(?:\w+, )?"([INOBRTW]\d{3})"', text):
             assert code[0] in MAKERS[maker], f"{path.name}: {maker} {code}"
             seen += 1
     assert seen > 150
 
 
 def test_errors_travel_between_processes() -> None:
-    for kind in (InputError, InputNotice, OutputError, RuleError, TableError):
+    kinds = (InputError, InputNotice, OutputError, RuleError, TableError)
+    for kind in (*kinds, WorklistError, Conflict, NotAllowed, NotFound):
         error = kind("I001", "a.txt", "no such file", "check the path")
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (kind, "[I001] a.txt: no such file; check the path")

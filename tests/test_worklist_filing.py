@@ -222,6 +222,18 @@ def test_filing_many_notes_in_batches(store: Store, says: ToldCoder) -> None:
         assert (verdict.rows, verdict.wrong, list(trail.verify_seals(session))) == (225, None, [])
 
 
+def test_filing_much_lets_the_database_look_over_it(
+    store: Store, says: ToldCoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extractor.worklist.filing._MANY", 3)
+    import_(store, says, *(Note(f"n{i}", ONE) for i in range(5)))
+    if store.engine.dialect.name == "postgresql":
+        with store.reading() as session:
+            known = session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'entries'"))
+        assert known == 5
+    assert import_(store, says, Note("n0", ONE)) == Filed(same=1)
+
+
 def test_filing_lanes(make_suggestion: Callable[..., Any]) -> None:
     cases = [
         (make_suggestion("a", "none"), Lane.none),

@@ -9,7 +9,10 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
+from typer.testing import CliRunner
 
+from extractor.cli import app
+from extractor.cli.worklist_users import RoleName
 from extractor.errors import NotAllowed, NotFound, WorklistError
 from extractor.worklist import people, settings
 from extractor.worklist.database import Store
@@ -297,3 +300,48 @@ def test_settings_that_do_not_fit_are_refused_by_name(store: Store, change: dict
 def test_settings_are_for_leads_and_admins(store: Store, role: Role) -> None:
     with pytest.raises(NotAllowed):
         settings.write(store, add_user(store, "ada", role), blind_share=1.0)
+
+
+# -- the command -------------------------------------------------------------------
+
+
+def pvl(url: str, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["worklist", "users", *arguments, "--database", url])
+    return result.exit_code, result.output
+
+
+def test_people_command_adds_lists_and_changes_users(store: Store, database_url: str) -> None:
+    status, output = pvl(database_url, "add", "Ada", "--role", "lead")
+    assert status == 0
+    once = output.removeprefix("one-time password: ").strip()
+    assert people.signed_in(store, people.sign_in(store, "ada", once))
+    people.user_by_proxy(store, "bo")
+    assert pvl(database_url, "role", "ada", "auditor")[0] == 0
+    assert pvl(database_url, "disable", "bo")[0] == 0
+    rows = [line.split("  ") for line in pvl(database_url, "list")[1].splitlines()]
+    assert [[cell.strip() for cell in row if cell] for row in rows] == [
+        ["Name", "Role", "Signs in", "State"],
+        ["ada", "auditor", "with a password", "one-time password"],
+        ["bo", "coder", "by proxy", "disabled"],
+    ]
+    assert pvl(database_url, "enable", "bo")[0] == 0
+    new = pvl(database_url, "reset", "ada")[1].removeprefix("one-time password: ").strip()
+    with pytest.raises(NotAllowed):
+        people.sign_in(store, "ada", once)
+    assert people.sign_in(store, "ada", new)
+    assert {by for by, action, _ in told(store) if action in ("user disabled", "role")} == {"command line"}
+
+
+def test_people_command_tells_what_it_cannot_do(store: Store, database_url: str) -> None:
+    for arguments, code in (
+        (("add", "system"), "W025"),
+        (("reset", "nobody"), "W007"),
+        (("disable", "nobody"), "W007"),
+    ):
+        status, output = pvl(database_url, *arguments)
+        assert (status, code in output) == (1, True)
+    assert pvl(database_url, "add", "ada", "--role", "king")[0] == 2
+
+
+def test_people_command_has_every_role() -> None:
+    assert [str(role) for role in RoleName] == [str(role) for role in Role]

@@ -15,6 +15,7 @@ from extractor.worklist.models import Decision, Entry, FiledSuggestion, Kind, La
 from extractor.worklist.queue import (
     LEASE,
     NOBODY,
+    Counts,
     Filters,
     choices,
     extend,
@@ -213,6 +214,18 @@ def test_queue_counts_lanes_by_the_same_filters(store: Store, clock: Clock) -> N
         assert (counts[Lane.ready], counts[Lane.review], counts[Lane.done]) == (1, 2, 0)
         north = lane_counts(session, Filters(site="north", lane=Lane.ready, page=9), clock())
     assert (north[Lane.ready], north[Lane.review]) == (1, 1)
+
+
+def test_queue_counts_may_be_a_little_old(store: Store, clock: Clock) -> None:
+    put(store, {}, {})
+    old, fresh = Counts(seconds=3600), Counts(seconds=0)
+    for wanted_old, wanted in ((2, 2), (2, 1)):
+        with store.reading() as session:
+            for page in (1, 2):
+                assert old.of(session, Filters(page=page), clock())[Lane.ready] == wanted_old
+            assert fresh.of(session, Filters(), clock())[Lane.ready] == wanted
+            assert old.of(session, Filters(site="north"), clock())[Lane.ready] == 0
+        change(store, 1, lane=Lane.done)
 
 
 def test_queue_choices_are_what_is_there(store: Store) -> None:

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from extractor import __version__
-from extractor.cli import batch, code, evaluate, explain, export, query, rules, tables, worklist
+from extractor.cli import (
+    batch,
+    code,
+    evaluate,
+    explain,
+    export,
+    query,
+    rules,
+    tables,
+    worklist,
+    worklist_users,
+)
 
 # Tracebacks with local variables would print notes.
 app = typer.Typer(
@@ -50,3 +61,4 @@ app.command()(evaluate.evaluate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(worklist.app, name="worklist")
+worklist.app.add_typer(worklist_users.app, name="users")

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -123,6 +123,15 @@ class Store:
             finally:
                 self._here.writing = False
 
+    def look_over(self) -> None:
+        """After much was filed: let PostgreSQL count what it holds, or it plans as if it held little.
+
+        It does so by itself, but a while later.
+        """
+        if self.engine.dialect.name == "postgresql":
+            with self.writing() as session:
+                session.execute(text("ANALYZE"))
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -162,7 +171,9 @@ def _place(target: URL) -> str:
     """How a database is shown: without user, password and options."""
     if target.get_backend_name() == "sqlite":
         return target.database or "sqlite://"
-    shown = target.set(drivername=target.get_backend_name(), username=None, password=None, query={})
+    shown = URL.create(
+        target.get_backend_name(), host=target.host, port=target.port, database=target.database
+    )
     return shown.render_as_string()
 
 

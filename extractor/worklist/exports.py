@@ -135,7 +135,7 @@ def make(store: Store, user: User, form: str, filters: Filters | None = None) ->
         raise WorklistError("W035", "export", "this form is unknown", f"choose one of {', '.join(FORMS)}")
     now = store.clock()
     with store.writing() as session:
-        entries = session.scalars(_entries(filters).limit(MOST).with_for_update(of=Entry)).all()
+        entries = _taken(session, filters)
         if not entries:
             raise WorklistError("W033", "export", "nothing is decided that was not exported", "decide first")
         items = [_item(session, entry) for entry in entries]
@@ -196,6 +196,16 @@ def _entries(filters: Filters | None) -> Select[Entry]:
         .where(*(() if filters is None else conditions(filters)))
         .order_by(Entry.id)
     )
+
+
+def _taken(session: Session, filters: Filters | None) -> list[Entry]:
+    """The entries of this export, locked.
+
+    Whoever waited for another export looks once more: what that one took is gone.
+    """
+    taken = session.scalars(_entries(filters).limit(MOST).with_for_update(of=Entry)).all()
+    still = _entries(filters).where(Entry.id.in_([entry.id for entry in taken]))
+    return list(session.scalars(still.execution_options(populate_existing=True)))
 
 
 def _unexported(filters: Filters | None) -> Select[int]:

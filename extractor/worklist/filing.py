@@ -40,6 +40,7 @@ from extractor.worklist.models import (
 from extractor.worklist.trail import Happening, record, seal
 
 _BATCH = 200  # notes in one transaction
+_MANY = 1000  # new notes, after which the database has another idea of what it holds
 _LONGEST_ID = 512
 _LONGEST_LABEL = 120
 _LONGEST_OPERATOR = 80
@@ -172,6 +173,8 @@ def file_notes(
         for suggestions in _batches(done, _BATCH):
             clerk.file([(waiting.popleft(), suggestion) for suggestion in suggestions])
         if not clerk.again:
+            if clerk.filed.new > _MANY:
+                store.look_over()
             return clerk.filed
         given, clerk.again, workers = clerk.again, [], 1
 

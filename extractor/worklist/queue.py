@@ -8,8 +8,10 @@ browser that was closed. A lease is no part of the trail: that a note was opened
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, exists, func, or_, select
@@ -33,6 +35,7 @@ _SORTS: tuple[Sort, ...] = ("age", "doubt", "date")
 _LONGEST = 200  # characters of a filter
 _LARGEST_PAGE = 500
 _CHOICES = 300  # values offered for a filter
+_KEPT = 200  # filters of which counts are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,32 @@ def lane_counts(session: Session, filters: Filters, now: datetime) -> dict[Lane,
     counted = select(Entry.lane, func.count()).where(*conditions(filters)).group_by(Entry.lane)
     found = dict(session.execute(counted).all())
     return {lane: found.get(lane, 0) for lane in Lane}
+
+
+class Counts:
+    """Counts of the lanes that are a little old at most: all coders ask for them all the time.
+
+    Parameters
+    ----------
+    seconds
+        How old; 0 for never.
+    """
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self._seconds = seconds
+        self._kept: dict[Filters, tuple[float, dict[Lane, int]]] = {}
+
+    def of(self, session: Session, filters: Filters, now: datetime) -> dict[Lane, int]:
+        """As ``lane_counts``."""
+        key = replace(filters, lane=None, sort="age", page=1, size=1)
+        asked = monotonic()
+        at, counts = self._kept.get(key, (-inf, {}))
+        if asked - at >= self._seconds:
+            if len(self._kept) > _KEPT:
+                self._kept.clear()
+            counts = lane_counts(session, filters, now)
+            self._kept[key] = asked, counts
+        return dict(counts)
 
 
 def choices(session: Session) -> Choices:
@@ -332,13 +361,14 @@ def _fit_for(user: User, now: datetime) -> Iterator[ColumnElement[bool]]:
 def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     """What the filters ask for, but the lane: for queries over entries."""
     wanted = [("reason", filters.reason), ("code", filters.code), ("valve", filters.valve)]
-    traits = [and_(Trait.kind == kind, Trait.value == value) for kind, value in wanted if value]
-    if traits:
-        # One question for all of them: of several, a planner without figures makes loops in loops.
-        having = select(Trait.entry_id).where(or_(*traits))
-        if len(traits) > 1:
-            having = having.group_by(Trait.entry_id).having(func.count() == len(traits))
-        yield Entry.id.in_(having)
+    for number, (kind, value) in enumerate([one for one in wanted if one[1]]):
+        is_it = and_(Trait.kind == kind, Trait.value == value)
+        if number == 0:
+            yield Entry.id.in_(select(Trait.entry_id).where(is_it))
+        else:
+            # Looked up for each entry: of several joins, a planner without figures makes loops in loops.
+            has = select(func.count()).where(is_it, Trait.entry_id == Entry.id)
+            yield has.correlate(Entry).scalar_subquery() == 1
     for column, same in (
         (Entry.operator, filters.operator),
         (Entry.site, filters.site),
