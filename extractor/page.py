@@ -24,7 +24,7 @@ from extractor.terminal import printable
 
 if TYPE_CHECKING:
     from extractor.coder import Explanation
-    from extractor.suggestion import Suggestion
+    from extractor.suggestion import Span, Suggestion
 
 _STATUS = {
     "ready": "Ready: nothing in the note contradicts this; check it",
@@ -185,6 +185,9 @@ class _View:
         parts = [
             self._reasons(),
             self._codes(),
+            self._also_documented(),
+            self._modifiers(),
+            self._diagnoses(),
             self._devices(),
             self._proof(),
             self._queries(),
@@ -234,6 +237,38 @@ class _View:
             label = f'<span class="{edit.severity}">{edit.severity.capitalize()}</span>'
             body += f'<p>{label}: {text(edit.message)} <span class="soft">{text(where)}</span></p>'
         return _section("Codes", body)
+
+    def _also_documented(self) -> str:
+        rows = [
+            (
+                self.paper.refs_of(service.evidence),
+                f'<td class="code">{text(" or ".join(service.codes))}</td>'
+                f"<td>{text(service.service)}: {self.paper.links(service.evidence)}"
+                f'<p class="soft">{text(service.message)}</p></td>',
+            )
+            for service in self.suggestion.also_documented
+        ]
+        if not rows:
+            return ""
+        return _section("Also documented, not claimed", _table(("Code", "What the note says"), rows))
+
+    def _modifiers(self) -> str:
+        rows = [(m.modifier, f"On {', '.join(m.codes)}. {m.message}", m.evidence)
+                for m in self.suggestion.modifiers]  # fmt: skip
+        return self._advice("Modifiers to consider", rows)
+
+    def _diagnoses(self) -> str:
+        rows = [(d.code + ("?" if d.question else ""), d.message, d.evidence)
+                for d in self.suggestion.diagnoses]  # fmt: skip
+        return self._advice("Diagnoses to confirm", rows)
+
+    def _advice(self, title: str, advice: Iterable[tuple[str, str, tuple[Span, ...]]]) -> str:
+        """What a person decides: a code, what speaks for it, and the words."""
+        rows = []
+        for code, message, spans in advice:
+            cells = f'<td class="code">{text(code)}</td><td>{text(message)} {self.paper.links(spans)}</td>'
+            rows.append((self.paper.refs_of(spans), cells))
+        return _section(title, _table(("Code", "Why"), rows)) if rows else ""
 
     def _devices(self) -> str:
         rows = []

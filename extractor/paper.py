@@ -60,7 +60,19 @@ class Paper:
     @cached_property
     def marked(self) -> Marked:
         """The note cut into pieces."""
-        return mark(self.text, self.suggestion, also=self.titles)
+        return mark(self.text, self.suggestion, also=(*self.titles, *self._beside))
+
+    @cached_property
+    def _beside(self) -> dict[tuple[int, int], str]:
+        """Words that speak for something else than the codes, and for what."""
+        given = self.suggestion
+        parts = (
+            *(("also documented", one.evidence) for one in given.also_documented),
+            *(("advice", one.evidence) for one in given.modifiers),
+            *(("advice", one.evidence) for one in given.diagnoses),
+            *(("what would change the codes", one.evidence) for one in given.changes),
+        )
+        return {(span.start, span.end): f"{what} ({span.rule})" for what, spans in parts for span in spans}
 
     @cached_property
     def ids(self) -> dict[tuple[int, int], int]:
@@ -93,7 +105,8 @@ class Paper:
     def words(self) -> str:
         """The whole note."""
         proven = {(span.start, span.end) for span in evidence(self.suggestion)}
-        said = {(span.start, span.end): f"evidence ({span.rule})" for span in evidence(self.suggestion)}
+        said = dict(self._beside)
+        said.update(((s.start, s.end), f"evidence ({s.rule})") for s in evidence(self.suggestion))
         said.update(self.titles)
         waiting = dict(self.labels)
         html: list[str] = []

@@ -12,8 +12,8 @@ from extractor.errors import NotFound
 from extractor.suggestion import Suggestion
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import DECIDERS, must_code_blind
-from extractor.worklist.filing import difference
 from extractor.worklist.filing import Difference as TextLine
+from extractor.worklist.filing import difference
 from extractor.worklist.models import Decision, Entry, FiledSuggestion, Lane, Revision, Role, User
 from extractor.worklist.queue import LEASE
 from extractor.worklist.settings import Settings

@@ -43,7 +43,7 @@ from extractor.worklist.decisions import (
 )
 from extractor.worklist.filing import Difference, line_difference
 from extractor.worklist.history import Asked, history
-from extractor.worklist.models import Decision, Entry, FiledQuery, FiledSuggestion, Kind, Lane, Role, User
+from extractor.worklist.models import Decision, Entry, FiledQuery, FiledSuggestion, Kind, Role, User
 from extractor.worklist.opening import Opened, before_of, open_note
 from extractor.worklist.queue import Filters, next_note, release
 from extractor.worklist.web.queue import LANES, address
@@ -56,26 +56,27 @@ _CONTEXT = 2  # lines around a difference
 _MOST_DIFFERENT = 400  # lines of a difference that are shown
 _DAYS = {1: "1 day", 3: "3 days", 7: "1 week", 14: "2 weeks", 30: "30 days"}
 _HISTORY = 60
+_MOST_LEFT = 50  # notes that were left as they are and do not come again at once
 
 
 @router.get("/notes/{entry_id}")
 def note(visit: Here, entry_id: Number) -> Response:
     """A note."""
-    return _note(visit, entry_id, Filters.from_query(visit.query))
+    return _note(visit, entry_id, _Way.of(visit.query))
 
 
 @router.post("/notes/{entry_id}/decide")
 def keep_decision(visit: Here, entry_id: Number) -> Response:
     """Keep what the coder says, and go on with the next note."""
-    filters = _filters(visit.fields)
+    way = _Way.of_form(visit.fields)
     form = _Form.of(visit.fields)
     if form.problem:
-        return _note(visit, entry_id, filters, form)
+        return _note(visit, entry_id, way, form)
     try:
         if not form.anyway:
             warnings = _warnings(visit, entry_id, form)
             if warnings:
-                return _note(visit, entry_id, filters, replace(form, warnings=warnings))
+                return _note(visit, entry_id, way, replace(form, warnings=warnings))
         answer = form.answer
         decision = decide(
             visit.store,
@@ -95,33 +96,37 @@ def keep_decision(visit: Here, entry_id: Number) -> Response:
             raise
         problem = f"{error.problem}; {error.remedy}" if isinstance(error, Conflict) else error.problem
         status = 409 if isinstance(error, Conflict) else 422
-        return _note(visit, entry_id, filters, replace(form, problem=problem, status=status))
-    return _onward(visit, entry_id, filters, "decided", decision.id)
+        return _note(visit, entry_id, way, replace(form, problem=problem, status=status))
+    return _onward(visit, entry_id, way, "decided", decision.id)
 
 
 @router.post("/notes/{entry_id}/next")
 def leave(visit: Here, entry_id: Number) -> Response:
     """Leave a note as it is and take the next one."""
-    filters = _filters(visit.fields)
-    found = _next(visit, filters, skip=entry_id)
+    way = _Way.of_form(visit.fields)
     release(visit.store, visit.user, entry_id)
+    way = way.past(entry_id)
+    found = _next(visit, way)
+    if found is None:  # from the beginning again
+        way = replace(way, left=())
+        found = _next(visit, way.past(entry_id))
     if found is None:
-        return visit.go("/queue", "nothing-waits", **_asked(filters))
-    return visit.go(f"/notes/{found}", **_asked(filters))
+        return visit.go("/queue", "nothing-waits", **way.asked)
+    return visit.go(f"/notes/{found}", **way.asked)
 
 
 @router.post("/notes/{entry_id}/defer")
 def put_off(visit: Here, entry_id: Number) -> Response:
     """Put a note off, or take it up again."""
     fields = visit.fields
-    filters = _filters(fields)
+    way = _Way.of_form(fields)
     days = fields.get("days", "")
     if days == "0":
         defer(visit.store, visit.user, entry_id, _version(fields), None, "other")
-        return visit.go(f"/notes/{entry_id}", "resumed", **_asked(filters))
+        return visit.go(f"/notes/{entry_id}", "resumed", **way.asked)
     until = visit.now + timedelta(days=int(days)) if days in {str(day) for day in _DAYS} else visit.now
     defer(visit.store, visit.user, entry_id, _version(fields), until, fields.get("reason", ""))
-    return _onward(visit, entry_id, filters, "put-off", entry_id)
+    return _onward(visit, entry_id, way, "put-off", entry_id)
 
 
 @router.post("/notes/{entry_id}/assign")
@@ -131,7 +136,7 @@ def assign(visit: Here, entry_id: Number) -> Response:
     named = fields.get("to", "")
     to = int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else None
     reassign(visit.store, visit.user, entry_id, _version(fields), to)
-    return visit.go(f"/notes/{entry_id}", "assigned", **_asked(_filters(fields)))
+    return visit.go(f"/notes/{entry_id}", "assigned", **_Way.of_form(fields).asked)
 
 
 @router.post("/notes/{entry_id}/queries")
@@ -179,7 +184,7 @@ def query_text(visit: Here, query_id: Number) -> Response:
 def take_back(visit: Here, decision_id: Number) -> Response:
     """Take a decision back and open its note."""
     entry = undo(visit.store, visit.user, decision_id, _version(visit.fields))
-    return visit.go(f"/notes/{entry.id}", "undone", **_asked(_filters(visit.fields)))
+    return visit.go(f"/notes/{entry.id}", "undone", **_Way.of_form(visit.fields).asked)
 
 
 # -- forms -------------------------------------------------------------------------
@@ -257,13 +262,34 @@ def _version(fields: Fields) -> int:
     return int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
 
 
-def _filters(fields: Fields) -> Filters:
-    """The filters of the queue that the coder works by; they travel along in one field."""
-    return Filters.from_query(dict(parse_qsl(fields.get("back", ""))))
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the coder goes through the queue: by which filters, and past which notes.
 
+    It travels along in the address and, in one field, with every form.
+    """
 
-def _asked(filters: Filters) -> dict[str, str]:
-    return {name: value for name, value in filters.to_query().items() if name not in ("page", "size")}
+    filters: Filters
+    left: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, asked: Mapping[str, str]) -> _Way:
+        left = [one for one in asked.get("left", "").split(".") if one.isascii() and one.isdecimal()]
+        return cls(Filters.from_query(asked), tuple(int(one) for one in left[-_MOST_LEFT:] if len(one) < 10))
+
+    @classmethod
+    def of_form(cls, fields: Fields) -> _Way:
+        return cls.of(dict(parse_qsl(fields.get("back", ""))))
+
+    @property
+    def asked(self) -> dict[str, str]:
+        found = {
+            name: value for name, value in self.filters.to_query().items() if name not in ("page", "size")
+        }
+        return {**found, **({"left": ".".join(map(str, self.left))} if self.left else {})}
+
+    def past(self, entry_id: int) -> _Way:
+        return replace(self, left=(*self.left, entry_id))
 
 
 def _opened_at(visit: Visit) -> datetime | None:
@@ -294,19 +320,19 @@ def _check(session: Session, entry_id: int, form: _Form, visit: Visit) -> Check 
 # -- where to go on ----------------------------------------------------------------
 
 
-def _next(visit: Visit, filters: Filters, skip: int | None = None) -> int | None:
+def _next(visit: Visit, way: _Way) -> int | None:
     lease = timedelta(minutes=visit.settings.lease_minutes)
-    return next_note(visit.store, visit.user, filters, lease=lease, skip=skip)
+    return next_note(visit.store, visit.user, way.filters, lease=lease, skip=way.left)
 
 
-def _onward(visit: Visit, entry_id: int, filters: Filters, said: str, about: int) -> Response:
+def _onward(visit: Visit, entry_id: int, way: _Way, said: str, about: int) -> Response:
     """To the next note by the same filters; without one, to the note as it is now."""
-    found = _next(visit, filters, skip=entry_id)
-    return visit.go(f"/notes/{found or entry_id}", said, about, **_asked(filters))
+    found = _next(visit, way.past(entry_id))
+    return visit.go(f"/notes/{found or entry_id}", said, about, **way.asked)
 
 
 def _back(visit: Visit, entry_id: int, said: str) -> Response:
-    return visit.go(f"/notes/{entry_id}", said, **_asked(_filters(visit.fields)))
+    return visit.go(f"/notes/{entry_id}", said, **_Way.of_form(visit.fields).asked)
 
 
 def _send(visit: Visit, query: FiledQuery, version: int) -> Response:
@@ -317,13 +343,13 @@ def _send(visit: Visit, query: FiledQuery, version: int) -> Response:
         if error.code != "W032":
             raise
         return _back(visit, query.entry_id, "query-not-neutral")
-    return _onward(visit, query.entry_id, _filters(visit.fields), "query-sent", query.entry_id)
+    return _onward(visit, query.entry_id, _Way.of_form(visit.fields), "query-sent", query.entry_id)
 
 
 # -- the page ----------------------------------------------------------------------
 
 
-def _note(visit: Visit, entry_id: int, filters: Filters, form: _Form | None = None) -> Response:
+def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> Response:
     settings = visit.settings
     opened = open_note(
         visit.store,
@@ -362,8 +388,8 @@ def _note(visit: Visit, entry_id: int, filters: Filters, form: _Form | None = No
         valves=get_args(Valve),
         longest_comment=LONGEST_COMMENT,
         longest_query=asking.LONGEST,
-        back=urlencode(_asked(filters)),
-        queue=address(replace(filters, page=1)),
+        back=urlencode(way.asked),
+        queue=address(way.filters),
         **content,
     )
 
@@ -441,9 +467,7 @@ def _just_decided(session: Session, visit: Visit) -> _Decided | None:
 
 
 def _told(lines: Iterable[Coded]) -> str:
-    return (
-        " + ".join(f"{line.code} ×{line.units}{_modified(line.modifiers)}" for line in lines) or "no codes"
-    )
+    return " + ".join(f"{line.code} ×{line.units}{_modified(line.modifiers)}" for line in lines) or "no codes"
 
 
 def _modified(modifiers: Sequence[str]) -> str:
@@ -563,8 +587,13 @@ class _Marks:
         self._suggestion = suggestion
         self.outline = _outline(self._text)
         labels = {at: section_label(name, f"s{at}") for at, name in self.outline}
-        self._paper = Paper(self._text, suggestion, dict(_beside(suggestion)), labels=labels)
+        self._paper = Paper(self._text, suggestion, labels=labels)
         self._lines = {line.code: line for line in suggestion.lines}
+
+    @property
+    def headings(self) -> list[tuple[int, str]]:
+        """Sections that have a name of their own."""
+        return [(at, name) for at, name in self.outline if name != "body"]
 
     @cached_property
     def words(self) -> Markup:
@@ -599,18 +628,6 @@ class _Marks:
 
     def safe(self, words: str) -> Markup:
         return Markup(text(words))
-
-
-def _beside(suggestion: Suggestion) -> Iterator[tuple[tuple[int, int], str]]:
-    """Words that speak for something else than the codes, and for what."""
-    for service in suggestion.also_documented:
-        yield from (((s.start, s.end), f"also documented ({s.rule})") for s in service.evidence)
-    for modifier in suggestion.modifiers:
-        yield from (((s.start, s.end), f"modifier {modifier.modifier}") for s in modifier.evidence)
-    for diagnosis in suggestion.diagnoses:
-        yield from (((s.start, s.end), f"diagnosis {diagnosis.code}") for s in diagnosis.evidence)
-    for change in suggestion.changes:
-        yield from (((s.start, s.end), "what would change the codes") for s in change.evidence)
 
 
 def _outline(words: str) -> list[tuple[int, str]]:
