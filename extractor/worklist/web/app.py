@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from extractor.errors import Conflict, NotAllowed, NotFound, PvlError, WorklistError
 from extractor.worklist.database import Store
+from extractor.worklist.queue import Counts
 from extractor.worklist.web import entrance, people, queue, settings, trail
 from extractor.worklist.web.security import PAGES, Place, Refused, Shield
 from extractor.worklist.web.visit import VISIT, ChangeFirst, House, Recent, SignInFirst, Visit, enter
@@ -48,7 +49,7 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
     """
     place = place or Place()
     assets = _assets()
-    house = House(store, place, _templates(assets), Recent(recent), assets)
+    house = House(store, place, _templates(assets), Recent(recent), Counts(recent), assets)
     app = FastAPI(
         title="pvl worklist",
         openapi_url=None,
