@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +28,7 @@ from extractor.errors import PvlError
 from extractor.files import BatchFormat, TableFiles
 from extractor.parts import Facts, Parts, finish
 from extractor.progress import files_of
-from extractor.readers import Found, Options, read_all, shown
+from extractor.readers import Found, Options, dated, read_all, shown
 from extractor.report import Report, render_report
 from extractor.results import Rows, rows
 from extractor.seen import Seen
@@ -71,6 +72,8 @@ class Job:
         Go on with a run that was stopped; without one, begin.
     options
         Names of columns and fields of the sources.
+    served
+        Date of service of the notes whose source tells none.
     limits
         Where blocks end.
     recycle
@@ -84,6 +87,7 @@ class Job:
     time_limit: float = TIME_LIMIT
     resume: bool = False
     options: Options = field(default_factory=Options)
+    served: date | None = None
     limits: Limits = field(default_factory=Limits)
     recycle: int = RECYCLE
 
@@ -177,7 +181,7 @@ class _Work:
     def do(self, screen: Screen) -> int:
         """Finish every block; gives their number."""
         count = 0
-        found = self._attended(read_all(self._job.sources, self._job.options))
+        found = self._attended(dated(read_all(self._job.sources, self._job.options), self._job.served))
         for block in cut(found, self._seen, screen, self._length, self._job.limits):
             count += 1
             self._watcher.read(block)
@@ -287,6 +291,7 @@ def _manifest(job: Job, rules: RuleBook) -> dict[str, Any]:
         "sources": [shown(source) for source in job.sources],
         "bytes": sum(os.path.getsize(path) for source in job.sources for path in files_of(source)),
         "options": asdict(job.options),
+        "service_date": job.served and job.served.isoformat(),
         "format": job.form.value,
         "limits": job.limits._asdict(),
     }

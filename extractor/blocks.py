@@ -63,8 +63,8 @@ class Block:
         Of all that was read for it, to notice a source that has changed.
     size
         Bytes of text.
-    ids, sources, lines, digests
-        A value for each note; digests are SHA-256 of the text.
+    ids, sources, lines, digests, days
+        A value for each note; digests are SHA-256 of the text, days the dates of service.
     candidates
         Notes to code, by row.
     left_out
@@ -81,6 +81,7 @@ class Block:
     sources: list[str] = field(default_factory=list)
     lines: list[int | None] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
+    days: list[str] = field(default_factory=list)
     candidates: dict[int, Candidate] = field(default_factory=dict)
     left_out: set[int] = field(default_factory=set)
     errors: list[tuple[int, InputError]] = field(default_factory=list)
@@ -98,6 +99,7 @@ class Block:
         self.sources.append(found.source)
         self.lines.append(found.line)
         self.digests.append(sha256(data).digest())
+        self.days.append(found.served.isoformat() if found.served else "")
         if screen is not None and screen(found.text):
             self.candidates[row] = Candidate(found.text, found.note_id, found.standing, found.served)
 
@@ -112,6 +114,7 @@ class Block:
     def close(self, seen: Seen) -> None:
         """Leave out the notes that were read before, and take the digest."""
         digest = blake2b(digest_size=16)
+        digest.update(repr(self.days).encode())
         digest.update(repr((self.ids, [(row, str(error)) for row, error in self.errors])).encode())
         digest.update(b"".join(self.digests))
         self.digest = digest.hexdigest()

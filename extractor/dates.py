@@ -1,4 +1,4 @@
-"""Dates: on which day a note says that its procedure was done."""
+"""Dates: on which day a procedure was done, as its source or its letterhead tells it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ _FORMS = (
     (r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})(?!\d)", False),
     (r"(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4})(?!\d)", True),
     (r"(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{2})(?![\d_])", True),
+    (rf"(?P<d>\d{{1,2}})-(?P<m>{_NAME})-(?P<y>\d{{2}})(?![\d_])", False),
 )
 _DATES = tuple((re.compile(form, re.IGNORECASE), either) for form, either in _FORMS)
+_FIGURES = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\d{2,6}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_YEARS = range(1950, 2100)  # others stand for a date that nobody knows
+
+
+class NoDayError(ValueError):
+    """What a source tells as a date of service is no day, or more than one; it quotes nothing."""
 
 
 def parse_date(text: str) -> date | None:
@@ -46,6 +53,61 @@ def parse_date(text: str) -> date | None:
         except ValueError:
             return None
     return None
+
+
+def told_day(value: str) -> date | None:
+    """The day of service that a field of a source tells; ``None`` where it is blank.
+
+    Of a time the day counts that is written, in whatever zone.
+
+    Parameters
+    ----------
+    value
+        A date or a time, as tables, FHIR, HL7 v2 or CDA write it.
+
+    Raises
+    ------
+    NoDayError
+        It is no day, such as a month, or one that stands for none, such as 1900-01-01.
+
+    Examples
+    --------
+    >>> [str(told_day(t)) for t in ("2024-07-15T22:30:00-05:00", "202407152230", "15-JUL-24", " ")]
+    ['2024-07-15', '2024-07-15', '2024-07-15', 'None']
+    >>> told_day("2024-07")
+    Traceback (most recent call last):
+    extractor.dates.NoDayError: the date of service is no day
+    """
+    text = value.strip()
+    if not text:
+        return None
+    figures = _FIGURES.fullmatch(text)
+    day = parse_date("-".join(figures.groups()) if figures else text)
+    if day is None or day.year not in _YEARS:
+        raise NoDayError("the date of service is no day")
+    return day
+
+
+def told_period(start: str, end: str) -> date | None:
+    """The day on which a service began; ``None`` where that is blank.
+
+    Raises
+    ------
+    NoDayError
+        It is no day, or the service went on after the next one: a stay, and not a procedure.
+
+    Examples
+    --------
+    >>> str(told_period("2024-07-15T23:00:00Z", "2024-07-16T01:00:00Z"))
+    '2024-07-15'
+    >>> told_period("2024-07-15", "2024-07-19")
+    Traceback (most recent call last):
+    extractor.dates.NoDayError: the time of service is longer than a day
+    """
+    day, last = told_day(start), told_day(end)
+    if day is not None and last is not None and not 0 <= (last - day).days <= 1:
+        raise NoDayError("the time of service is longer than a day")
+    return day
 
 
 def service_date(text: str, labels: tuple[str, ...]) -> date | None:

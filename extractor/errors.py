@@ -65,7 +65,17 @@ CODES = {
     "I057": "a document holds what is no text and may matter",
     "I058": "a document is damaged",
     "I060": "not all of a document could be read",
-    "I061": "a date of service is no day",
+    # Claims to audit: what costs a claim, or a part of a file of claims.
+    "I070": "not X12, or without a whole header (ISA)",
+    "I071": "X12 is not parted by the separators that its header tells",
+    "I072": "X12 ends early",
+    "I073": "a count, a trailer or a control number of X12 does not fit",
+    "I074": "a claim has no id of its encounter",
+    "I075": "a claim, or a line of it, has no service",
+    "I076": "units of a claim line are no whole number of 0 or more",
+    "I077": "the date of a claim is no day",
+    "I078": "a column of a table of claims is missing, or its name is not the only one of its kind",
+    "I079": "a row of a table of claims cannot be read",
     # Notices: what was left out as it should.
     "N001": "a version that another one stands in for",
     "N002": "a note that its source took back",
@@ -78,6 +88,10 @@ CODES = {
     "N020": "a status is not known; the note counts as not signed",
     "N021": "the same text once more",
     "N022": "a table is read as Windows-1252",
+    "N023": "a date of service is no day; the note is read without it",
+    "N031": "a transaction of X12 that holds no claims",
+    "N032": "a claim that comes twice",
+    "N033": "a claim that takes back another one, which is not there",
     # Output.
     "O001": "a file exists already",
     "O002": "a folder is not empty",
@@ -110,7 +124,7 @@ CODES = {
     "R010": "rules do not fit this version of the software",
     # Payer tables.
     "T001": "the file of a payer table cannot be read",
-    "T002": "a payer table is no text",
+    "T002": "a payer table is neither text nor a workbook, or is damaged",
     "T003": "the columns of a payer table are not those of its kind",
     "T004": "a line of a payer table is wrong",
     "T005": "a payer table holds no code of this family",
@@ -120,6 +134,9 @@ CODES = {
     "T009": "two lines of a payer table, or two of its files, contradict each other",
     "T010": "this edition of a payer table is there already, with other values",
     "T011": "a payer table cannot be stored",
+    "T012": "files of a payer table are of another edition, or of several, by their names",
+    "T013": "a part of an edition of a payer table is missing, by the names of its files",
+    "T014": "a payer table unpacks to too much",
     # The worklist.
     "W001": "the address of the worklist's database cannot be used",
     "W002": "the worklist's database cannot be opened",

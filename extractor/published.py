@@ -1,26 +1,28 @@
 """Published: the files in which CMS publishes its tables, read into the form they are stored in.
 
-Of a file of all codes only the rows of this code family are kept. Files are CSV or text with
-tabs; a line of the family that cannot be read is an error, never left out.
+Of a file of all codes only the rows of this code family are kept; a line of the family that
+cannot be read is an error, never left out. The names of the files say of which edition they
+are, and for whom: what contradicts the user is an error too.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from extractor.dates import parse_date
 from extractor.errors import TableError
-from extractor.tables import SCHEMAS, Kind, Row, Setting, Table, Tables, checked_rows, read_bytes
+from extractor.tables import SCHEMAS, Kind, Row, Setting, Table, Tables, checked_rows
+from extractor.unpacked import Line, Part, parts
 
 PublishedKind = Literal["ptp", "mue", "aoc", "mpfs"]
 
 _CODE = re.compile(r"[0-9A-Z][0-9]{3}[0-9A-Z]")
+_PIECE = re.compile(r"[0-9A-Z]{1,5}")  # of a code, where a file is cut
 _HEAD = 40  # lines in which the names of the columns stand
 _NAMES: dict[PublishedKind, dict[str, str]] = {
     "ptp": {
@@ -36,6 +38,7 @@ _NAMES: dict[PublishedKind, dict[str, str]] = {
     "mpfs": {"code": "hcpcs", "mod": "mod", "status": "status", "work": "work", "glob": "glob", "cf": "conv"},
 }  # fmt: skip
 """For each kind, what the names of its columns hold, without blanks and punctuation."""
+_CODES = ("column_1", "column_2", "code", "add_on_code", "primary_code")
 
 # Where a fee schedule file holds the columns of the stored tables.
 _MPFS = {
@@ -46,7 +49,47 @@ _MPFS = {
 }  # fmt: skip
 _MPFS_TABLES: tuple[Kind, ...] = ("mpfs_indicators", "mpfs_rvu")
 
-_Line = tuple[int, list[str]]
+# The columns of add-on files, which their text does not name, and their widths there.
+_AOC_NAMES = [
+    "AOC_Edit_Type",
+    "Add-On_Code",
+    "AOC_DelDT",
+    "Primary_Code",
+    "Primary_Code_DelDT",
+    "AOC_Edit_EffDT",
+    "AOC_Edit_DelDT",
+    "Special_Instruction_Notes",
+]
+_AOC_FIELDS = (
+    "[123]",
+    "[0-9A-Z][0-9]{3}[0-9A-Z]",
+    r"(?:\d{7}|\s{7})",
+    "(?:[0-9A-Z][0-9]{3}[0-9A-Z]|CCCCC)",
+    r"(?:\d{7}|\s{7})",
+    r"\d{7}",
+    r"(?:\d{7}|\s{7})",
+)
+_AOC_LINE = re.compile(r"[123] {0,8}[0-9A-Z][0-9]{3}[0-9A-Z][ \d]")
+_GAPS = range(9)  # blanks between the fields
+_EXCEL_DAYS = range(20_000, 80_000)  # in the years 1954 to 2119
+
+# What the names of files tell: pairs are ccipra-v302r0-f1 (32.2 is July 2026), limits
+# MCR_MUE_PractitionerServices_Eff_07-01-2024, add-on codes AOC_V2024Q2-MCR.
+_PTP_NAME = re.compile(
+    r"cci(?P<who>pra|oph)-?v(?P<year>\d\d)(?P<quarter>[0-3])r\d+(?:-?f(?P<part>\d+))?", re.I
+)
+_MUE_NAME = re.compile(
+    r"MUE_(?P<who>Practitioner|OutpatientHospital|DME)\w*?Eff[_-](?P<month>\d\d)-(?P<day>\d\d)-(?P<year>\d{4})",
+    re.I,
+)
+_AOC_NAME = re.compile(r"AOC_V(?P<year>\d{4})Q(?P<quarter>[1-4])", re.I)
+_SETTINGS: dict[str, Setting] = {
+    "pra": "practitioner",
+    "practitioner": "practitioner",
+    "oph": "outpatient_hospital",
+    "outpatienthospital": "outpatient_hospital",
+}
+_FIRST_VERSION = 1994  # pairs of version 1.0 would be of this year
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +101,39 @@ class Change:
     after: Row | None
 
 
+class _Mark(NamedTuple):
+    """What the name of a file tells: the first day of its quarter, for whom it is, which part it is."""
+
+    quarter: date | None = None
+    setting: Setting | None = None
+    number: int | None = None
+
+
 def read_published(
-    paths: Sequence[Path], kind: PublishedKind, edition: date, setting: Setting | None, tables: Tables
+    paths: Sequence[Path],
+    kind: PublishedKind,
+    edition: date,
+    setting: Setting | None,
+    tables: Tables,
+    *,
+    complete: bool = True,
 ) -> list[Table]:
     """The tables in the files of one edition, which CMS may part; two in one of the fee schedule.
 
     Parameters
     ----------
     paths
-        The files, unpacked.
+        The files: text, workbooks, or the zips in which they are published.
     kind
         What they hold.
     edition
         The day from which it holds. Rows that are not active on that day are left out.
     setting
-        For whom they are, which files of pairs do not say.
+        For whom they are, where neither files nor their names say it.
     tables
         The editions there are: they say which codes belong to the family.
+    complete
+        Limits without one of the closure's own codes are an error.
 
     Raises
     ------
@@ -83,33 +142,179 @@ def read_published(
     """
     stored: tuple[Kind, ...] = _MPFS_TABLES if kind == "mpfs" else (kind,)
     rows: dict[Kind, dict[Row, Row]] = {name: {} for name in stored}
-    for path in paths:
-        lines = list(_lines(path, {code for name in stored for code in _family(name, tables)}))
-        setting = _setting(str(path), kind, setting, lines)
+    families = {name: _family(name, tables) for name in stored}
+    marks: dict[str, _Mark] = {}
+    names: list[str] = []
+    for part, lines in _fitting(paths, kind, set().union(*families.values())):
+        marks[part.where] = mark = _mark(part.name)
+        _check_marks(marks, edition)
+        names.append(part.name)
+        setting = _setting(part.where, kind, setting, mark, lines)
         for name in stored:
-            family = _family(name, tables)
-            records = _rows(str(path), lines, kind, name, edition, setting)
-            kept = ((line, row) for line, row in records if _belongs(name, row, family))
-            for key, row in checked_rows(str(path), name, setting, kept).items():
+            records = _rows(part.where, lines, kind, name, edition, setting)
+            kept = ((line, row) for line, row in records if _belongs(name, row, families[name]))
+            for key, row in checked_rows(part.where, name, setting, kept).items():
                 if rows[name].setdefault(key, row) != row:
                     problem = f"{' with '.join(key)} stands in two files, with different values"
-                    raise TableError("T009", str(path), problem, "give the files of one edition")
+                    raise TableError("T009", part.where, problem, "give the files of one edition")
+    where = ", ".join(map(str, paths))
+    _check_parts(where, marks.values())
     for name in stored:
-        if not rows[name]:
-            where = ", ".join(map(str, paths))
-            problem = "no line of it is about this code family"
-            raise TableError("T005", where, problem, "check that it is every file of that day")
-    source = f"CMS, imported from {', '.join(path.name for path in paths)}"
+        _check_content(where, name, rows[name], tables, complete)
+    source = f"CMS, imported from {', '.join(dict.fromkeys(names))}"
     return [Table(name, setting, edition, source, True, rows[name]) for name in stored]
 
 
+def _fitting(
+    paths: Sequence[Path], kind: PublishedKind, family: set[str]
+) -> Iterator[tuple[Part, list[Line]]]:
+    """Each table with its first lines and those of the family; a sheet beside others may hold none."""
+    for path in paths:
+        unfit: TableError | None = None
+        fits = False
+        for part in parts(path):
+            lines = list(_kept(_named(part) if kind == "aoc" else part.lines, family))
+            if part.beside and not _is_stored(lines, kind):
+                try:
+                    _columns(part.where, lines, kind)
+                except TableError as error:
+                    unfit = unfit or error
+                    continue
+            fits = True
+            yield part, lines
+        if unfit and not fits:
+            raise unfit
+
+
+def _kept(lines: Iterator[Line], family: set[str]) -> Iterator[Line]:
+    """The first lines, behind them those with a code of the family, and the last one, which may be cut."""
+    last: Line | None = None
+    for count, (number, cells) in enumerate(lines):
+        last = (number, cells)
+        if count < _HEAD or not family.isdisjoint(cells[:4]):
+            yield last
+            last = None
+    if last:
+        yield last
+
+
+def _is_stored(lines: list[Line], kind: PublishedKind) -> bool:
+    """Whether a file has the form in which tables are stored here."""
+    return kind != "mpfs" and bool(lines) and lines[0][1] == list(SCHEMAS[kind].columns)
+
+
+# -- names of files ----------------------------------------------------------------------
+
+
+def _mark(name: str) -> _Mark:
+    """What the name of a file tells.
+
+    Examples
+    --------
+    >>> mark = _mark("ccipra-v302r0-f3.TXT")
+    >>> str(mark.quarter), mark.setting, mark.number
+    ('2024-07-01', 'practitioner', 3)
+    >>> mark = _mark("MCR_MUE_OutpatientHospitalServices_Eff_10-01-2024.xlsx")
+    >>> str(mark.quarter), mark.setting
+    ('2024-10-01', 'outpatient_hospital')
+    """
+    if found := _PTP_NAME.search(name):
+        day = date(_FIRST_VERSION + int(found["year"]), int(found["quarter"]) * 3 + 1, 1)
+        return _Mark(day, _SETTINGS[found["who"].lower()], int(found["part"]) if found["part"] else None)
+    if found := _MUE_NAME.search(name):
+        first = (int(found["month"]) - 1) // 3 * 3 + 1
+        quarter = date(int(found["year"]), first, 1) if 1 <= first <= 10 else None
+        return _Mark(quarter, _SETTINGS.get(found["who"].lower()))
+    if found := _AOC_NAME.search(name):
+        return _Mark(date(int(found["year"]), int(found["quarter"]) * 3 - 2, 1))
+    return _Mark()
+
+
+def _check_marks(marks: dict[str, _Mark], edition: date) -> None:
+    """Whether the names of the files tell of one edition, the one that the user means."""
+    *_, (where, mark) = marks.items()
+    told = {str(other.quarter) for other in marks.values() if other.quarter}
+    if len(told) > 1:
+        problem = f"the names of the files tell of several editions: {', '.join(sorted(told))}"
+        raise TableError("T012", where, problem, "give the files of one edition")
+    if mark.quarter and mark.quarter != date(edition.year, (edition.month - 1) // 3 * 3 + 1, 1):
+        problem = f"by its name it is of the quarter from {mark.quarter}, and the edition is {edition}"
+        raise TableError("T012", where, problem, "correct --edition, or the name of the file if it is wrong")
+
+
+def _check_parts(where: str, marks: Iterable[_Mark]) -> None:
+    """Whether the files are all up to the last one that is given."""
+    numbers = {mark.number for mark in marks if mark.number}
+    missing = [str(number) for number in range(1, max(numbers, default=0)) if number not in numbers]
+    if missing:
+        problem = f"by their names part {', '.join(missing)} of the files is missing"
+        raise TableError("T013", where, problem, "give all files of the edition at once")
+
+
+def _check_content(where: str, name: Kind, rows: dict[Row, Row], tables: Tables, complete: bool) -> None:
+    if not rows:
+        problem = "no line of it is about this code family"
+        raise TableError("T005", where, problem, "check that it is every file of that day")
+    closures = {code for code, use in tables.uses.items() if use == "closure"}
+    missing = sorted(closures - {key[0] for key in rows})
+    if name == "mue" and missing and complete:
+        problem = f"it has no line about {', '.join(missing)}"
+        remedy = "get the file again, it may be cut; if CMS has dropped the code, give --force"
+        raise TableError("T005", where, problem, remedy)
+
+
+# -- add-on codes as text ----------------------------------------------------------------
+
+
+def _named(part: Part) -> Iterator[Line]:
+    """The lines of an add-on file, under the names of its columns: its text has none."""
+    first = next((line for line in part.text.splitlines() if _AOC_LINE.match(line)), "") if part.text else ""
+    if part.text and first:
+        yield from _fixed(part.where, part.text)
+        return
+    named = False
+    for number, cells in part.lines:
+        named = named or any("addoncode" in _plain(cell) for cell in cells)
+        named = named or cells == list(SCHEMAS["aoc"].columns)
+        if not named and cells[0] in ("1", "2", "3") and len(cells) >= len(_AOC_NAMES) - 1:
+            named = True
+            yield 0, _AOC_NAMES
+        yield number, cells
+
+
+def _fixed(where: str, text: str) -> Iterator[Line]:
+    """The lines of a file of fixed width; how many blanks part its fields is seen from the lines."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    begin = next(at for at, (_, line) in enumerate(lines) if _AOC_LINE.match(line))
+    lines = lines[begin:]
+    width = max(len(line) for _, line in lines)
+    forms = [re.compile((" " * gap).join(f"({field})" for field in _AOC_FIELDS) + "(.*)") for gap in _GAPS]
+    count, form = max(
+        ((sum(bool(form.match(line.ljust(width))) for _, line in lines), form) for form in forms),
+        key=lambda one: one[0],
+    )
+    if count * 2 <= len(lines):
+        problem = "the fields of this text are not where those of add-on codes are expected"
+        raise TableError("T003", where, problem, "import the workbook (.xlsx) that CMS publishes beside it")
+    yield 0, _AOC_NAMES
+    for number, line in lines:
+        found = form.match(line.ljust(width))
+        if found is None:
+            problem = "not a line of add-on codes, or cut"
+            raise TableError("T004", f"{where}:{number}", problem, "get the file again")
+        yield number, [cell.strip() for cell in found.groups()]
+
+
+# -- rows --------------------------------------------------------------------------------
+
+
 def _rows(
-    where: str, lines: list[_Line], kind: PublishedKind, name: Kind, edition: date, setting: Setting | None
+    where: str, lines: list[Line], kind: PublishedKind, name: Kind, edition: date, setting: Setting | None
 ) -> Iterator[tuple[int, Row]]:
     """The rows of a file in the form in which they are stored."""
     if kind == "mpfs":
         return _fees(where, lines, name)
-    if lines and lines[0][1] == list(SCHEMAS[kind].columns):
+    if _is_stored(lines, kind):
         return iter([(line, tuple(row)) for line, row in lines[1:]])
     return _READ[kind](where, lines, edition, setting)
 
@@ -144,52 +349,35 @@ def _plain_number(cell: str) -> str:
     return whole[1] if whole else cell
 
 
-def _lines(path: Path, family: set[str]) -> Iterator[_Line]:
-    """The lines of a file: the first ones, and behind them those with a code of the family."""
-    data = read_bytes(path)
-    if data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0") or b"\0" in data[:4096]:
-        problem = "an Excel or zip file, or no text"
-        raise TableError("T002", str(path), problem, "unpack it, and save a sheet as CSV")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    head = text[:20_000]
-    delimiter = "\t" if head.count("\t") > head.count(",") else ","
-    number = 0
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for row in rows:
-            number += 1
-            if number > _HEAD and family.isdisjoint(cell.strip() for cell in row[:4]):
-                continue
-            cells = [" ".join(cell.split()) for cell in row]
-            if any(cells):
-                yield rows.line_num, cells
-    except csv.Error:
-        problem = "not a line of a table"
-        raise TableError("T004", f"{path}:{rows.line_num}", problem, "get the file again") from None
-
-
-def _setting(where: str, kind: PublishedKind, given: Setting | None, lines: list[_Line]) -> Setting | None:
+def _setting(
+    where: str, kind: PublishedKind, given: Setting | None, mark: _Mark, lines: list[Line]
+) -> Setting | None:
+    """For whom a file is, as it, its name and the user tell."""
     if kind in ("aoc", "mpfs"):
         if given is not None:
-            raise TableError(
-                "T006", where, f"a table of kind {kind} is for both settings", "leave --setting out"
-            )
+            problem = f"a table of kind {kind} is for both settings"
+            raise TableError("T006", where, problem, "leave --setting out")
         return None
-    head = " ".join(_plain(cell) for _, row in lines[:_HEAD] for cell in row)
-    told: Setting | None = None
-    if kind == "mue" and "outpatienthospital" in head:
-        told = "outpatient_hospital"
-    elif kind == "mue" and "practitioner" in head:
-        told = "practitioner"
-    if given and told and given != told:
-        raise TableError("T006", where, f"the file says that it is for {told}", "correct --setting")
+    head = " ".join(_plain(cell) for _, row in lines[:_HEAD] for cell in row) if kind == "mue" else ""
+    if "dmesupplier" in head:
+        problem = "it is for suppliers of equipment"
+        raise TableError("T006", where, problem, "give that of practitioners or of outpatient hospitals")
+    told: set[Setting] = {mark.setting} if mark.setting else set()
+    if "outpatienthospital" in head or "facilityoutpatient" in head:
+        told.add("outpatient_hospital")
+    elif "practitioner" in head:
+        told.add("practitioner")
+    if len(told) > 1:
+        raise TableError(
+            "T006", where, "its name says that it is for others than its columns", "get it again"
+        )
+    if given and told and given not in told:
+        problem = f"the file says that it is for {next(iter(told))}"
+        raise TableError("T006", where, problem, "correct --setting, and give files of one setting")
     if not (given or told):
         problem = "the file does not say for whom it is"
         raise TableError("T006", where, problem, "give --setting practitioner or outpatient_hospital")
-    return given or told
+    return given or told.pop()
 
 
 def _family(kind: Kind, tables: Tables) -> set[str]:
@@ -206,7 +394,7 @@ def _belongs(kind: Kind, row: Row, family: set[str]) -> bool:
     return not family.isdisjoint(codes)
 
 
-def _columns(where: str, lines: list[_Line], kind: PublishedKind) -> tuple[dict[str, int], int]:
+def _columns(where: str, lines: list[Line], kind: PublishedKind) -> tuple[dict[str, int], int]:
     """Where each column stands, and the first line behind their names, which may fill several lines."""
     begin = next(
         (i for i, (_, row) in enumerate(lines) if _CODE.fullmatch(_first_code(row, kind))), len(lines)
@@ -232,22 +420,33 @@ def _columns(where: str, lines: list[_Line], kind: PublishedKind) -> tuple[dict[
 def _first_code(row: list[str], kind: PublishedKind) -> str:
     """The first cell, which is a code where a line of the table begins; behind the type in add-on files."""
     cells = row[1:2] if kind == "aoc" and row[0] in ("1", "2", "3") else row[:1]
-    return cells[0] if cells else ""
+    return _code(cells[0]) if cells and len([cell for cell in row if cell]) > 2 else ""
 
 
-def _cells(where: str, lines: list[_Line], kind: PublishedKind) -> Iterator[tuple[int, dict[str, str]]]:
+def _code(cell: str) -> str:
+    """A code; of one that a spreadsheet took for a number, with the zeros that it lost.
+
+    Examples
+    --------
+    >>> _code("100"), _code("93592"), _code("*")
+    ('00100', '93592', '*')
+    """
+    return cell.zfill(5) if cell.isascii() and cell.isdigit() and 3 <= len(cell) < 5 else cell
+
+
+def _cells(where: str, lines: list[Line], kind: PublishedKind) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of the table by the names of their columns; a remark of one cell is none of them."""
     columns, begin = _columns(where, lines, kind)
     for line, row in lines[begin:]:
         if len(row) <= max(columns.values()):
-            if len([cell for cell in row if cell]) == 1 and not _CODE.fullmatch(_first_code(row, kind)):
+            if len([cell for cell in row if cell]) == 1 and not _PIECE.fullmatch(row[0]):
                 continue
             problem = f"{len(row)} columns where {max(columns.values()) + 1} are needed"
             raise TableError("T004", f"{where}:{line}", problem, "get the file again")
-        yield line, {role: row[at] for role, at in columns.items()}
+        yield line, {role: _code(row[at]) if role in _CODES else row[at] for role, at in columns.items()}
 
 
-def _ptp(where: str, lines: list[_Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
+def _ptp(where: str, lines: list[Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
     for line, cells in _cells(where, lines, "ptp"):
         row = (
             setting or "",
@@ -260,13 +459,13 @@ def _ptp(where: str, lines: list[_Line], edition: date, setting: Setting | None)
             yield line, row
 
 
-def _mue(where: str, lines: list[_Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
+def _mue(where: str, lines: list[Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
     service = "Practitioner" if setting == "practitioner" else "Outpatient Hospital"
     for line, cells in _cells(where, lines, "mue"):
         yield line, (cells["code"], cells["units"], cells["mai"][:1], cells["rationale"], service)
 
 
-def _aoc(where: str, lines: list[_Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
+def _aoc(where: str, lines: list[Line], edition: date, setting: Setting | None) -> Iterator[tuple[int, Row]]:
     for line, cells in _cells(where, lines, "aoc"):
         place = f"{where}:{line}"
         deleted = [cells[name] for name in ("deletion", "add_on_deleted", "primary_deleted")]
@@ -277,7 +476,7 @@ def _aoc(where: str, lines: list[_Line], edition: date, setting: Setting | None)
 _READ = {"ptp": _ptp, "mue": _mue, "aoc": _aoc}
 
 
-def _fees(where: str, lines: list[_Line], kind: Kind) -> Iterator[tuple[int, Row]]:
+def _fees(where: str, lines: list[Line], kind: Kind) -> Iterator[tuple[int, Row]]:
     columns, begin = _columns(where, lines, "mpfs")
     expected = {
         "code": "hcpcs_code",
@@ -308,15 +507,18 @@ def _active(where: str, effective: str, deletion: str, day: date) -> bool:
 
 
 def _day(where: str, text: str) -> date | None:
-    """A day as CMS writes it: 20240701, 2024183 (the day of the year), or nothing or ``*`` for none.
+    """A day as CMS or a spreadsheet writes it, or nothing, ``*``, zeros or nines for none.
 
     Examples
     --------
-    >>> _day("", "20240701"), _day("", "2024183"), _day("", "*")
-    (datetime.date(2024, 7, 1), datetime.date(2024, 7, 1), None)
+    >>> days = ("20240701", "2024183", "45474", "7/1/2024", "*", "0000000")
+    >>> [str(_day("", day)) for day in days]  # 2024183: the day of the year; 45474: a day counted from 1900
+    ['2024-07-01', '2024-07-01', '2024-07-01', '2024-07-01', 'None', 'None']
     """
-    if text in ("", "*", "0", "9999999", "99999999", "9999365"):
+    if text in ("", "*", "9999365") or not text.strip("0") or (len(text) > 6 and not text.strip("9")):
         return None
+    if text.isascii() and text.isdigit() and len(text) == 5 and int(text) in _EXCEL_DAYS:
+        return date(1899, 12, 30) + timedelta(int(text))
     try:
         if re.fullmatch(r"\d{8}", text):
             return date(int(text[:4]), int(text[4:6]), int(text[6:]))
@@ -324,6 +526,9 @@ def _day(where: str, text: str) -> date | None:
             return date(int(text[:4]), 1, 1) + timedelta(int(text[4:]) - 1)
     except ValueError:
         pass
+    written = None if text.isdigit() else parse_date(text)
+    if written is not None:
+        return written
     raise TableError("T004", where, f"{text[:20]!r} is no day", "get the file again")
 
 

@@ -17,16 +17,18 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from extractor.coder import Coder
+from extractor.dates import NoDayError, told_day
 from extractor.errors import InputError, InputNotice, PvlError
 from extractor.readers import Note, Options, Standing
 from extractor.readers.columns import choose
-from extractor.readers.note import checked
+from extractor.readers.note import checked, undated
 from extractor.results import COLUMNS, RESULT, rows, schema, unmentioned
 from extractor.rules import RuleBook
 from extractor.screen import Screen
@@ -43,6 +45,7 @@ FORMATS = {".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".csv": "
 """Ends of names of files, or of folders of files, that ``run`` reads, and what Spark calls them."""
 
 _NESTED: tuple[Literal["lines", "devices"], ...] = ("lines", "devices")
+_TOLD = ("error", "notice")
 _STANDINGS = get_args(Standing)
 _CODED = "coded"
 
@@ -58,6 +61,8 @@ def suggest(
     keep: Sequence[str] = (),
     rules: RuleBook | None = None,
     time_limit: float = TIME_LIMIT,
+    served: str | None = None,
+    day: date | None = None,
 ) -> DataFrame:
     """Code every row of a DataFrame.
 
@@ -77,6 +82,10 @@ def suggest(
     time_limit
         Seconds that a note may take; 0 for no limit. It ends what runs in Python, not what
         hangs in native code.
+    served
+        Name of a column with the date of service.
+    day
+        Date of service of the notes that have none there.
 
     Returns
     -------
@@ -84,7 +93,8 @@ def suggest(
         ``note_id``, the kept columns, ``text_sha256``, the result columns of the table
         ``notes`` (see ``extractor.results``), ``lines`` and ``devices`` as arrays of
         structs, and ``error``, a struct. A note that cannot be coded has an error and no
-        status; it costs only itself. ``suggestion`` is the whole suggestion as JSON.
+        status; it costs only itself. ``notice``, a struct too, tells of a date of service
+        that is no day. ``suggestion`` is the whole suggestion as JSON.
     """
     from pyspark.sql.functions import col
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
@@ -92,19 +102,22 @@ def suggest(
     given = [col(note_id).cast("string").alias("note_id"), col(text).cast("string").alias("text")]
     if standing is not None:
         given.append(col(standing).cast("string").alias("standing"))
+    if served is not None:
+        given.append(col(served).cast("string").alias("served"))
     slim = notes.select(*given, *keep)
     kept = [field for field in to_arrow_schema(slim.schema) if field.name in keep]
     out = _schema(kept)
-    work = partial(_coded, out=out, rules=rules, time_limit=time_limit)
+    work = partial(_coded, out=out, rules=rules, time_limit=time_limit, day=day)
     return slim.mapInArrow(work, from_arrow_schema(out))
 
 
 def table(coded: DataFrame, name: TableName) -> DataFrame:
     """One flat table of what ``suggest`` gave: a row for every note, line, device or error."""
     if name == "errors":
-        return coded.where("error is not null").select("error.*")
+        told = [coded.where(f"{name} is not null").select(f"{name}.*") for name in _TOLD]
+        return told[0].unionByName(told[1])
     if name == "notes":
-        made = [column for column in coded.columns if column not in (*_NESTED, "error")]
+        made = [column for column in coded.columns if column not in (*_NESTED, *_TOLD)]
         return coded.where("error is null").select(*made)
     return coded.selectExpr("note_id", f"inline({name})").select(*COLUMNS[name])
 
@@ -115,8 +128,8 @@ def _schema(kept: Sequence[pa.Field] = ()) -> pa.Schema:
 
     nested = [pa.field(name, pa.list_(pa.struct(list(schema(COLUMNS[name]))[1:]))) for name in _NESTED]
     result = schema({"text_sha256": COLUMNS["notes"]["text_sha256"], **RESULT})
-    error = pa.field("error", pa.struct(list(schema(COLUMNS["errors"]))))
-    return pa.schema([pa.field("note_id", pa.string()), *kept, *result, *nested, error])
+    told = [pa.field(name, pa.struct(list(schema(COLUMNS["errors"])))) for name in _TOLD]
+    return pa.schema([pa.field("note_id", pa.string()), *kept, *result, *nested, *told])
 
 
 # -- in the Python workers of Spark -----------------------------------------------------
@@ -132,7 +145,11 @@ _tools: dict[str, _Tools] = {}  # by version of the rules; they live as long as 
 
 
 def _coded(
-    batches: Iterator[pa.RecordBatch], out: pa.Schema, rules: RuleBook | None, time_limit: float
+    batches: Iterator[pa.RecordBatch],
+    out: pa.Schema,
+    rules: RuleBook | None,
+    time_limit: float,
+    day: date | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """What a task does with its rows, a batch at a time."""
     import pyarrow as pa
@@ -140,7 +157,7 @@ def _coded(
     tools = _tools_of(rules)
     for batch in batches:
         made = pa.RecordBatch.from_pylist(
-            [_made(tools, row, time_limit) for row in _given(batch)], schema=out
+            [_made(tools, row, time_limit, day) for row in _given(batch)], schema=out
         )
         columns = [
             batch.column(name) if name in batch.schema.names else made.column(name) for name in out.names
@@ -149,7 +166,7 @@ def _coded(
 
 
 def _given(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    used = [name for name in ("note_id", "text", "standing") if name in batch.schema.names]
+    used = [name for name in ("note_id", "text", "standing", "served") if name in batch.schema.names]
     return cast(list[dict[str, Any]], batch.select(used).to_pylist())
 
 
@@ -167,14 +184,20 @@ def _tools_of(rules: RuleBook | None) -> _Tools:
     return _tools[rules.version]
 
 
-def _made(tools: _Tools, row: dict[str, Any], time_limit: float) -> dict[str, Any]:
+def _made(tools: _Tools, row: dict[str, Any], time_limit: float, day: date | None = None) -> dict[str, Any]:
     """What ``suggest`` adds to a row, or the error of its note."""
     text = row["text"]
     made: dict[str, Any] = {"text_sha256": text and hashlib.sha256(text.encode("utf-8")).hexdigest()}
     try:
-        return made | _result(tools, _note(row), time_limit)
+        note = _note(row)
+        try:
+            note = replace(note, served=told_day(row.get("served") or "") or day)
+        except NoDayError as error:
+            note = replace(note, served=day)
+            made["notice"] = _told(undated(note.source, str(error)))
+        return made | _result(tools, note, time_limit)
     except InputError as error:
-        return made | {"error": dict(zip(COLUMNS["errors"], _cells(error), strict=True))}
+        return made | {"error": _told(error)}
 
 
 def _note(row: dict[str, Any]) -> Note:
@@ -200,7 +223,7 @@ def _result(tools: _Tools, note: Note, time_limit: float) -> dict[str, Any]:
     else:
         try:
             with _alarm(time_limit):
-                made = rows(tools.coder.suggest(note.text, note.note_id, note.standing))
+                made = rows(tools.coder.suggest(note.text, note.note_id, note.standing, note.served))
         except _TimeUpError:
             problem = f"coding it took longer than {time_limit:g} seconds"
             raise InputError("B006", where, problem, "code it by hand") from None
@@ -212,6 +235,10 @@ def _result(tools: _Tools, note: Note, time_limit: float) -> dict[str, Any]:
         for name, found in zip(_NESTED, (made.lines, made.devices), strict=True)
     }
     return dict(zip(RESULT, made.note, strict=True)) | nested
+
+
+def _told(error: PvlError) -> dict[str, str]:
+    return dict(zip(COLUMNS["errors"], _cells(error), strict=True))
 
 
 def _cells(error: PvlError) -> tuple[str, ...]:
@@ -253,6 +280,7 @@ def run(
     options: Options | None = None,
     rules: RuleBook | None = None,
     time_limit: float = TIME_LIMIT,
+    day: date | None = None,
 ) -> Counter[str]:
     """Code files with one row for each note, and write the tables as folders of Parquet.
 
@@ -272,6 +300,8 @@ def run(
         The rules; by default those installed on the executors.
     time_limit
         Seconds that a note may take.
+    day
+        Date of service of the notes whose source tells none.
 
     Returns
     -------
@@ -289,9 +319,12 @@ def run(
     active = SparkSession.getActiveSession()
     session = active or _session(master)
     try:
-        notes, id_column, text_column = _notes(session, sources, options or Options())
-        keep = ["_source", "_at"]
-        coded = suggest(notes, id_column, text_column, keep=keep, rules=rules, time_limit=time_limit)
+        notes, names = _notes(session, sources, options or Options())
+        keep = ["_source", "_at", "_day"]
+        served = names.get("date")
+        coded = suggest(
+            notes, names["id"], names["text"], None, keep, rules, time_limit, served=served, day=day
+        )
         coded.write.parquet(f"{out}/{_CODED}")  # once, however many tables are made of it
         return _write(session.read.parquet(f"{out}/{_CODED}"), str(out))
     finally:
@@ -321,9 +354,11 @@ def _session(master: str) -> SparkSession:
     return builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000").getOrCreate()
 
 
-def _notes(session: SparkSession, sources: Sequence[str], options: Options) -> tuple[DataFrame, str, str]:
-    """The rows of all sources with where they came from, and the columns of id and text."""
-    from pyspark.sql.functions import input_file_name, monotonically_increasing_id
+def _notes(
+    session: SparkSession, sources: Sequence[str], options: Options
+) -> tuple[DataFrame, dict[str, str]]:
+    """The rows of all sources with where they came from, and the names of its columns by what they hold."""
+    from pyspark.sql.functions import coalesce, col, input_file_name, lit, monotonically_increasing_id
 
     where = ", ".join(sources)
     (kind, *others) = {_kind(source) for source in sources}
@@ -341,12 +376,20 @@ def _notes(session: SparkSession, sources: Sequence[str], options: Options) -> t
         problem = "its rows have to be put together to notes first (lines, revisions or addenda)"
         remedy = "do so with pvl batch on one machine; if it is not so, name these columns ''"
         raise InputError("B013", where, problem, remedy)
-    named = frame.withColumn("_source", input_file_name()).withColumn("_at", monotonically_increasing_id())
-    return named, frame.columns[columns.id], frame.columns[columns.text]
+    day = lit("") if columns.date is None else col(f"`{frame.columns[columns.date]}`").cast("string")
+    named = frame.withColumns(
+        {
+            "_source": input_file_name(),
+            "_at": monotonically_increasing_id(),
+            "_day": coalesce(day, lit("")),
+        }
+    )
+    used = {"id": columns.id, "text": columns.text, "date": columns.date}
+    return named, {role: frame.columns[at] for role, at in used.items() if at is not None}
 
 
 def _write(coded: DataFrame, out: str) -> Counter[str]:
-    """Write the tables. A note that comes twice counts once; two texts under one id count as none."""
+    """Write the tables. A note that comes twice counts once; two texts or days under one id count as none."""
     from pyspark.sql import Window
     from pyspark.sql.functions import col, concat, lit, when
     from pyspark.sql.functions import max as largest
@@ -356,17 +399,21 @@ def _write(coded: DataFrame, out: str) -> Counter[str]:
     seen = coded.where("error is null").withColumns(
         {
             "_first": col("_at") == least(col("_at")).over(of_id),
-            "_same": least(col("text_sha256")).over(of_id) == largest(col("text_sha256")).over(of_id),
+            "_same": (least(col("text_sha256")).over(of_id) == largest(col("text_sha256")).over(of_id))
+            & (least(col("_day")).over(of_id) == largest(col("_day")).over(of_id)),
         }
     )
     same = InputNotice("N021", "", "the same text comes twice under this id", "it is coded once")
-    other = InputError("I027", "", "several texts under this id", "give each note an id of its own")
+    problem = "several texts or dates of service under this id"
+    other = InputError("I027", "", problem, "give each note an id of its own")
     told = when(col("_same"), _literal(same)).otherwise(_literal(other)).alias("error")
     repeated = seen.where("not _same and _first or _same and not _first").select("note_id", told)
     repeated = repeated.select("note_id", "error.*").withColumns({"where": concat(lit("note "), "note_id")})
     errors = table(coded, "errors").unionByName(repeated.select(*COLUMNS["errors"]))
     once = (
-        seen.where("_same and _first").drop("_first", "_same", "_at").withColumnRenamed("_source", "source")
+        seen.where("_same and _first")
+        .drop("_first", "_same", "_at", "_day")
+        .withColumnRenamed("_source", "source")
     )
     for name in ("notes", "lines", "devices"):
         table(once, name).write.parquet(f"{out}/{name}")

@@ -134,13 +134,31 @@ def test_edits_tell_of_a_table_that_is_not_of_the_day(
 ) -> None:
     found = edits(suggestion("93591"), book, tables, day)
     assert [f"{e.table} {e.message.split()[3]}" for e in found] == notices
-    assert all(e.severity == "warning" and e.setting == "all" and str(day) in e.message for e in found)
+    assert all(e.severity == "info" and e.setting == "all" and str(day) in e.message for e in found)
 
 
-def test_edits_say_so_where_the_date_is_not_known(book: RuleBook, tables: Tables) -> None:
-    (dated, *_) = edits(suggestion("93591x2"), book, tables, IN_FORCE)
-    (undated, *_) = edits(suggestion("93591x2"), book, tables, None)
-    assert undated.message == dated.message + " By the newest edition: the date of service is not known."
+@pytest.mark.parametrize("codes", ["93591x2", "93590 93591 93592x3 93462"])
+def test_edits_say_once_where_the_date_is_not_known(codes: str, book: RuleBook, tables: Tables) -> None:
+    """Every edit is as on a known day, and one more tells that the newest editions were taken."""
+    dated = edits(suggestion(codes), book, tables, IN_FORCE)
+    *undated, notice = edits(suggestion(codes), book, tables, None)
+    assert tuple(undated) == dated
+    assert (notice.table, notice.setting, notice.severity) == ("all", "all", "info")
+    assert (
+        notice.message == "The date of service is not known: each edit is by the newest edition of its table."
+    )
+    assert set(notice.codes) == {code for edit in dated for code in edit.codes}
+    assert notice.edition == max(edit.edition for edit in dated)
+
+
+def test_edits_before_the_first_edition_are_by_that_and_say_so(book: RuleBook, tables: Tables) -> None:
+    found = edits(suggestion("93591x2"), book, tables, date(2024, 6, 30))
+    limits = [e for e in found if e.table == "mue" and e.setting != "all"]
+    assert [(e.edition, e.severity) for e in limits] == [("2024-07-01", "error")] * 2
+    assert [e.table for e in found if "newer than the service date, 2024-06-30" in e.message] == [
+        "mue",
+        "ptp",
+    ]
 
 
 def test_edits_of_nothing_suggested_are_none(book: RuleBook, tables: Tables) -> None:
@@ -189,8 +207,12 @@ def test_edits_four_devices_on_one_valve_are_not_capped(coder: Coder) -> None:
 def test_edits_both_valves_are_a_pair_without_modifier(coder: Coder) -> None:
     found = coder.suggest(BOTH)
     assert found.units == {"93590": 1, "93591": 1, "93592": 1}
-    assert told(found) == [f"ptp {P} error 93590 93591", f"ptp {H} error 93590 93591"]
-    assert all("no modifier bypasses this pair for Medicare" in e.message for e in found.edits)
+    assert told(found) == [
+        f"ptp {P} error 93590 93591",
+        f"ptp {H} error 93590 93591",
+        "all all info 93590 93591",  # it has no date
+    ]
+    assert all("no modifier bypasses this pair for Medicare" in e.message for e in found.edits[:2])
 
 
 def test_edits_a_valve_of_the_same_session_bundles(coder: Coder) -> None:
@@ -209,7 +231,13 @@ def test_edits_change_neither_status_nor_units(
     for i in some:
         without = bare.suggest(gold[i].note.text, gold[i].note.note_id)
         assert without.edits == ()
-        assert gold_suggestions[i].model_copy(update={"edits": ()}) == without
+        given = gold_suggestions[i]
+        assert [(one.service, one.evidence) for one in given.also_documented] == [
+            (one.service, one.evidence) for one in without.also_documented
+        ]
+        # The messages of services and modifiers name the tables.
+        told = {"edits": (), "also_documented": (), "modifiers": ()}
+        assert given.model_copy(update=told) == without.model_copy(update=told)
 
 
 def test_edits_carry_an_edition_there_is(gold_suggestions: list[Suggestion], tables: Tables) -> None:
@@ -217,7 +245,7 @@ def test_edits_carry_an_edition_there_is(gold_suggestions: list[Suggestion], tab
     found = [edit for one in gold_suggestions for edit in one.edits]
     assert {edit.table for edit in found} >= {"mue", "ptp"}
     for edit in found:
-        assert (edit.table, edit.edition) in known
+        assert (edit.table, edit.edition) in known or (edit.table == "all" and edit.severity == "info")
         assert edit.setting in (*SETTINGS, "all")
         assert edit.codes
         assert edit.message.endswith(".")

@@ -30,6 +30,7 @@ MAKERS = {
     "InputNotice": "NB",
     "_notice": "N",
     "OutputError": "O",
+    "_error": "I",
     "_exists": "O",
     "RuleError": "R",
     "TableError": "T",

@@ -46,7 +46,7 @@ def test_readers_text_keeps_every_character(tmp_path: Path) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_readers_jsonl_text_comes_back_unchanged(text: str) -> None:
-    found = plain._record("f.jsonl", 1, json.dumps({"id": "a", "text": text}).encode(), 0)
+    (found,) = plain._record("f.jsonl", 1, json.dumps({"id": "a", "text": text}).encode(), 0)
     if text.isspace():
         assert isinstance(found, InputError)
     else:

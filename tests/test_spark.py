@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,21 @@ def test_spark_note_that_is_not_final_is_never_ready(session: SparkSession) -> N
     assert made["c"]["error"]["code"] == "B011"
 
 
+def test_spark_takes_the_date_of_service(session: SparkSession) -> None:
+    """One of a column, else that of the option; what is no day costs the date only, and is told."""
+    four = NOTE + " Three 8 mm AVP II plugs were deployed and released."
+    days = [("a", four, "2024-08-01"), ("b", four, None), ("c", four, "soon")]
+    notes = session.createDataFrame(days, "note_id string, text string, done string")
+    coded = suggest(notes, served="done", day=date(2026, 3, 1))
+    found = {key: json.loads(row["suggestion"])["edits"] for key, row in by_id(coded).items()}
+    older = {key: any("older than" in edit["message"] for edit in edits) for key, edits in found.items()}
+    assert older == {"a": False, "b": True, "c": True}
+    (told,) = table(coded, "errors").collect()
+    assert (told["code"], told["kind"]) == ("N023", "notice")
+    assert table(coded, "notes").count() == 3
+    assert "notice" not in table(coded, "notes").columns
+
+
 def test_spark_bad_note_costs_only_itself(session: SparkSession) -> None:
     given = [("nul", "a\0b"), ("empty", " "), ("none", None), (None, NOTE), ("good", NOTE)]
     made = by_id(suggest(frame(session, given)))
@@ -146,7 +162,9 @@ def test_spark_of_the_command_line_gives_the_tables_of_the_local_engine(tmp_path
     notes += [("laa", "LAA closure with a plug."), notes[0], (notes[1][0], "another text"), ("nul", "a\0b")]
     ids, texts = zip(*notes, strict=True)
     source = tmp_path / "notes.parquet"
-    pq.write_table(pa.table({"NOTE_ID": ids, "NOTE_TEXT": texts}), source)
+    days = [date(2024, 8, 1) if note_id == ids[0] else date(2026, 3, 1) for note_id in ids]
+    days[2] = None
+    pq.write_table(pa.table({"NOTE_ID": ids, "NOTE_TEXT": texts, "SERVICE_DATE": days}), source)
     run = CliRunner().invoke
     spark = run(
         app,
@@ -165,6 +183,23 @@ def test_spark_of_the_command_line_gives_the_tables_of_the_local_engine(tmp_path
     errors = csv.DictReader((tmp_path / "local" / "errors.csv").open(encoding="utf-8", newline=""))
     found = pq.read_table(tmp_path / "spark" / "errors").to_pylist()
     assert sorted(row["code"] for row in found) == sorted(row["code"] for row in errors)
+
+
+def test_spark_of_the_command_line_takes_no_note_with_two_dates(tmp_path: Path) -> None:
+    """The same text on two days: nobody knows which edits are its own."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from typer.testing import CliRunner
+
+    days = ["2024-08-01", "2026-03-01", "2024-08-01", "2024-08-01"]
+    notes = {"id": ["a", "a", "b", "b"], "text": [NOTE] * 4, "dos": days}
+    pq.write_table(pa.table(notes), tmp_path / "notes.parquet")
+    given = ["batch", str(tmp_path / "notes.parquet"), "--out", str(tmp_path / "out"), "--engine", "spark"]
+    result = CliRunner().invoke(app, [*given, "--master", "local[1]"])
+    assert result.exit_code == 1
+    found = pq.read_table(tmp_path / "out" / "errors").to_pylist()
+    assert sorted((row["code"], row["where"]) for row in found) == [("I027", "note a"), ("N021", "note b")]
+    assert [row["note_id"] for row in pq.read_table(tmp_path / "out" / "notes").to_pylist()] == ["b"]
 
 
 @pytest.mark.parametrize(

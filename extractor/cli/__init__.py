@@ -14,6 +14,7 @@ import typer
 
 from extractor import __version__
 from extractor.cli import (
+    audit,
     batch,
     code,
     evaluate,
@@ -58,6 +59,7 @@ app.command()(export.export)
 app.command()(batch.batch)
 app.command()(explain.explain)
 app.command()(query.query)
+app.command()(audit.audit)
 app.command()(evaluate.evaluate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from extractor.cli.destination import check_folder
-from extractor.cli.options import Patterns, Sources, reads_sources, rule_book
+from extractor.cli.options import Patterns, ServiceDate, Sources, reads_sources, rule_book, service_day
 from extractor.cli.outcome import FAILED, STOPPED, complain, reported
 from extractor.files import BatchFormat
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from extractor.batch import Job
     from extractor.readers import Options
-    from extractor.rules import RuleBook
 
 
 class Engine(StrEnum):
@@ -59,6 +60,7 @@ def batch(
         typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="Time that one note may take."),
     ] = 60.0,
     options: Options,
+    service_date: ServiceDate = None,
     patterns: Patterns = None,
     engine: Annotated[
         Engine,
@@ -78,15 +80,16 @@ def batch(
     """
     from extractor.batch import Job
 
+    day = service_day(service_date)
     check_folder(out, sources)
     if engine is Engine.spark:
         if resume or form is not BatchFormat.parquet or workers is not None:
             raise typer.BadParameter("--engine spark takes no --resume, --workers or --format but parquet")
-        _run_spark(sources, out, master, options, rule_book(patterns) if patterns else None, time_limit)
+        _run_spark(sources, out, master, options, patterns, time_limit, day)
         return
     if master is not None:
         raise typer.BadParameter("--master is for --engine spark")
-    job = Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume, options)
+    job = Job(tuple(sources), out, form, workers or os.cpu_count() or 1, time_limit, resume, options, day)
     _run_local(job, patterns)
 
 
@@ -116,8 +119,9 @@ def _run_spark(
     out: Path,
     master: str | None,
     options: Options,
-    rules: RuleBook | None,
+    patterns: Path | None,
     time_limit: float,
+    day: date | None,
 ) -> None:
     from importlib.util import find_spec
     from shutil import which
@@ -136,8 +140,9 @@ def _run_spark(
         )
     from extractor.spark import run
 
+    rules = rule_book(patterns) if patterns else None
     with reported():
-        statuses = run(sources, out, master or "local[*]", options, rules, time_limit)
+        statuses = run(sources, out, master or "local[*]", options, rules, time_limit, day)
     failed = statuses.pop("failed")
     typer.echo(f"{summary(statuses, failed)}; see {printable(str(out))}", err=True)
     if failed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from extractor.cli.destination import check_file, check_new_folder, new_folder, open_output
-from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, served, service_day
+from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, service_day
 from extractor.cli.outcome import FAILED, Errors, reported
 from extractor.cli.suggesting import suggestions
 
@@ -57,8 +57,9 @@ def code(
 ) -> None:
     """Suggest codes for notes, in the order they are given."""
     from extractor.output import summary
-    from extractor.readers import read
+    from extractor.readers import dated, read
 
+    day = service_day(service_date)
     check_file(out, paths)
     if keep_text is not None:
         check_new_folder(keep_text, paths)
@@ -69,8 +70,7 @@ def code(
         _kept(read(paths, errors, options), keep_text) as kept,
         open_output(out, exact=form is not Format.table) as stream,
     ):
-        notes = served(kept, service_day(service_date))
-        _write(suggestions(notes, workers, statuses), form, stream)
+        _write(suggestions(dated(kept, day), workers, statuses), form, stream)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)
     elif form is Format.table:

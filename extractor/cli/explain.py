@@ -11,7 +11,7 @@ from extractor.cli import suggesting
 from extractor.cli.destination import check_file, open_output
 from extractor.cli.options import ServiceDate, reads_sources, service_day
 from extractor.cli.outcome import FAILED, Errors
-from extractor.errors import InputError
+from extractor.errors import InputError, InputNotice
 from extractor.terminal import printable
 
 if TYPE_CHECKING:
@@ -83,4 +83,7 @@ def _one_note(path: str, note_id: str | None, options: Options) -> Note:
         for error in failed:
             errors(error)
         raise typer.Exit(FAILED)
+    for error in failed:
+        if isinstance(error, InputNotice) and error.where.endswith(f"note {found[0].note_id}"):
+            Errors()(error)
     return found[0]

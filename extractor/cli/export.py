@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from extractor.cli.destination import check_file, check_parent, new_folder, open_output, writing
-from extractor.cli.options import Sources, Workers, reads_sources
+from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, service_day
 from extractor.cli.outcome import FAILED, MISUSED, Errors, reported
 from extractor.cli.suggesting import suggestions
 from extractor.errors import OutputError
@@ -73,18 +73,20 @@ def export(
         typer.Option("--force", help="Replace an earlier export, with what was corrected in it."),
     ] = False,
     options: Options,
+    service_date: ServiceDate = None,
 ) -> None:
     """Write suggestions with their evidence for other tools, to be checked and corrected there."""
     from extractor.output import summary
-    from extractor.readers import read
+    from extractor.readers import dated, read
 
+    day = service_day(service_date)
     if recorded is not None:
         _check_instant(form, recorded)
     with reported(MISUSED):
         _check_output(form, out, paths, force)
     errors = Errors()
     statuses: Counter[str] = Counter()
-    items = _annotated(read(paths, errors, options), workers, statuses)
+    items = _annotated(dated(read(paths, errors, options), day), workers, statuses)
     _write(form, items, out, recorded, force)
     if errors.count or out:
         typer.echo(summary(statuses, errors.count), err=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from extractor.terminal import printable
 if TYPE_CHECKING:
     from datetime import date
 
-    from extractor.readers import Note, Options
+    from extractor.readers import Options
     from extractor.rules import RuleBook
 
 _TABLES = "Tables and databases"
@@ -77,6 +76,10 @@ def _source_options(
     parent_column: Annotated[
         str | None, _column("--parent-column", "the note that an addendum belongs to")
     ] = None,
+    date_column: Annotated[str | None, _column("--date-column", "the date of service")] = None,
+    encounter_column: Annotated[
+        str | None, _column("--encounter-column", "the id of the encounter (visit)")
+    ] = None,
     query: Annotated[
         str | None,
         typer.Option("--query", metavar="SQL", help="Rows to read from a database.", rich_help_panel=_TABLES),
@@ -84,7 +87,17 @@ def _source_options(
 ) -> Options:
     from extractor.readers import Options
 
-    return Options(id_column, text_column, line_column, revision_column, status_column, parent_column, query)
+    return Options(
+        id_column,
+        text_column,
+        line_column,
+        revision_column,
+        status_column,
+        parent_column,
+        query,
+        date_column,
+        encounter_column,
+    )
 
 
 def reads_sources(command: Callable[..., None]) -> Callable[..., None]:
@@ -106,7 +119,7 @@ def reads_sources(command: Callable[..., None]) -> Callable[..., None]:
     ... def show(*, options: Options, count: int = 1) -> None:
     ...     print(options.id_column, options.query, count)
     >>> list(inspect.signature(show).parameters)[-3:]
-    ['parent_column', 'query', 'count']
+    ['encounter_column', 'query', 'count']
     >>> show(id_column="KEY", count=2)
     KEY None 2
     """
@@ -153,20 +166,6 @@ def service_day(text: str | None) -> date | None:
     if day is None:
         raise typer.BadParameter(f"{printable(text)} is no day: write it like 2024-07-01")
     return day
-
-
-def served(notes: Iterator[Note], day: date | None) -> Iterator[Note]:
-    """Notes with a date of service for those whose source tells none.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> from extractor import Note
-    >>> str(next(served(iter([Note("a", "A leak.")]), date(2024, 7, 1))).served)
-    '2024-07-01'
-    """
-    for note in notes:
-        yield replace(note, served=day) if day is not None and note.served is None else note
 
 
 def rule_book(patterns: Path | None) -> RuleBook:

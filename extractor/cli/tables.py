@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from extractor.published import Change
-    from extractor.tables import Table, Tables
+    from extractor.tables import Setting, Table, Tables
 
 _SHOWN_CHANGES = 20
 
@@ -64,7 +64,8 @@ def import_tables(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="The file as CMS publishes it, unpacked: CSV or tab text; all of them where it is parted.",
+            help="The file as CMS publishes it: a zip, a workbook (.xlsx), CSV or text; "
+            "all of them where it is parted.",
             show_default=False,
         ),
     ],
@@ -81,10 +82,14 @@ def import_tables(
     ],
     setting: Annotated[
         ClaimSetting | None,
-        typer.Option("--setting", help="For whom the file is; needed for ptp, which does not say."),
+        typer.Option("--setting", help="For whom the file is, where neither it nor its name says so."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the same edition where it was imported before.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace the same edition where it was imported before; also with limits that lack a code.",
+        ),
     ] = False,
 ) -> None:
     """Import an edition into the user's data folder, and show what it changes."""
@@ -94,7 +99,8 @@ def import_tables(
     with reported():
         tables = load_tables()
         day = edition_of(edition)
-        found = read_published(files, kind.value, day, setting.value if setting else None, tables)
+        whom: Setting | None = setting.value if setting else None
+        found = read_published(files, kind.value, day, whom, tables, complete=not force)
         if not force:
             _check_same(found, tables, day, files[0])
         for table in found:

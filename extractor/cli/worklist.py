@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from extractor.cli import suggesting
-from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, served, service_day
+from extractor.cli.options import ServiceDate, Sources, Workers, reads_sources, service_day
 from extractor.cli.outcome import FAILED, Errors, complain, reported, tell
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def import_notes(
     service_date: ServiceDate = None,
 ) -> None:
     """Code notes and put them on the worklist; one that is there and says the same changes nothing."""
-    from extractor.readers import read
+    from extractor.readers import dated, read
     from extractor.worklist.filing import Label, file_notes
     from extractor.worklist.trail import SYSTEM
 
@@ -82,7 +82,7 @@ def import_notes(
     with opened(database) as store:
         filed = file_notes(
             store,
-            served(read(paths, errors, options), day),
+            dated(read(paths, errors, options), day),
             _Engine(),
             by=SYSTEM,
             keep_text=not no_text,

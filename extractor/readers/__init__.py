@@ -8,7 +8,7 @@ becomes an ``InputError`` that costs that note only. No message quotes a note.
 """
 
 from extractor.readers.address import shown
-from extractor.readers.note import MAX_CHARS, Found, Note, Standing, place
+from extractor.readers.note import MAX_CHARS, Found, Note, Standing, dated, place
 from extractor.readers.options import Options
 from extractor.readers.source import SUFFIXES, read, read_all
 
@@ -19,6 +19,7 @@ __all__ = [
     "Note",
     "Options",
     "Standing",
+    "dated",
     "place",
     "read",
     "read_all",

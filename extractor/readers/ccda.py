@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+from extractor.dates import NoDayError, told_period
 from extractor.errors import InputError
 from extractor.readers.attachment import AGAIN, attached_text, from_base64
 from extractor.readers.narrative import NarrativeError, narrative
-from extractor.readers.note import Found, place, too_large
+from extractor.readers.note import Found, place, too_large, undated
 from extractor.readers.options import Options
 from extractor.readers.stamp import stamp
 from extractor.readers.versions import Version
@@ -29,13 +31,17 @@ _STATUS = "{urn:hl7-org:sdtc}statusCode"
 _CLINICAL = f"{_CDA}ClinicalDocument"
 _BACK = ("nullified", "aborted", "cancelled", "obsolete")
 _SIGNED = ("AU", "LA")
+_CARE = "PCPR"  # provision of care
 
 
 def read_xml(path: str, _options: Options) -> Iterator[Found | Version]:
     """The version of a note that a C-CDA document is."""
     with open(path, "rb") as file:
         root = _root(file.read(_LARGEST + 1), path)
-    yield root if isinstance(root, InputError) else _version(root, path)
+    if isinstance(root, InputError):
+        yield root
+    else:
+        yield from _version(root, path)
 
 
 def clinical_text(data: bytes, where: str) -> str | InputError:
@@ -80,10 +86,11 @@ def _safe_text(root: Element, where: str) -> str | InputError:
         return InputError("I043", where, "XML that is nested too deeply", AGAIN)
 
 
-def _version(root: Element, path: str) -> Found | Version:
+def _version(root: Element, path: str) -> Iterator[Found | Version]:
     own = _id(root.find(f"{_CDA}id"))
     if own is None:
-        return InputError("I010", path, "the document has no id", AGAIN)
+        yield InputError("I010", path, "the document has no id", AGAIN)
+        return
     key, name = own
     relation, above = _related(root)
     series = _id(root.find(f"{_CDA}setId"))
@@ -93,7 +100,13 @@ def _version(root: Element, path: str) -> Found | Version:
     text: str | InputError | None = None
     if standing != "cancelled":
         text = _safe_text(root, place(path, None, name))
-    return Version(
+    served = None
+    try:
+        served = _served(root)
+    except NoDayError as error:
+        if standing != "cancelled":
+            yield undated(place(path, None, name), str(error))
+    yield Version(
         whole,
         None if isinstance(text, InputError) else text,
         path,
@@ -105,7 +118,37 @@ def _version(root: Element, path: str) -> Found | Version:
         alias=key if key != whole else None,
         name=name,
         unreadable=text if isinstance(text, InputError) else None,
+        served=served,
+        encounter=_encounter(root),
     )
+
+
+def _encounter(root: Element) -> str | None:
+    """Id of the encounter in which the document was written."""
+    found = _id(root.find(f"{_CDA}componentOf/{_CDA}encompassingEncounter/{_CDA}id"))
+    return found[1] if found else None
+
+
+def _served(root: Element) -> date | None:
+    """The day of the service event that is documented; care over years is none."""
+    days = set()
+    for event in root.findall(f"{_CDA}documentationOf/{_CDA}serviceEvent"):
+        time = event.find(f"{_CDA}effectiveTime")
+        if time is None:
+            continue
+        low, high = (
+            (found.get("value") or "") if (found := time.find(f"{_CDA}{name}")) is not None else ""
+            for name in ("low", "high")
+        )
+        try:
+            days.add(told_period(low or time.get("value") or "", high))
+        except NoDayError:
+            if event.get("classCode") != _CARE:
+                raise
+    days.discard(None)
+    if len(days) > 1:
+        raise NoDayError("several dates of service are told")
+    return next(iter(days), None)
 
 
 def _id(element: Element | None) -> tuple[str, str] | None:

@@ -45,6 +45,21 @@ _NAMES = {
         "parent_note_id parent_note_key parent_note parent_document_id parent_document parent_doc_id "
         "parent_report_id addendum_to addendum_to_id addendum_of addended_note_id original_note_id"
     ),
+    # When the procedure was done; never when the note was written, filed or signed.
+    "date": (
+        "service_date service_dt service_date_time service_dttm service_start_date service_from_date "
+        "date_of_service dos from_date_of_service procedure_date procedure_dt procedure_date_time "
+        "procedure_dttm procedure_start_date procedure_start_time procedure_start date_of_procedure "
+        "proc_date proc_dt proc_dttm proc_date_time proc_start_date proc_start_time performed_date "
+        "performed_date_time surgery_date date_of_surgery operation_date date_of_operation "
+        "intervention_date date_of_intervention study_date exam_date contact_date"
+    ),
+    "encounter": (
+        "pat_enc_csn_id pat_enc_csn enc_csn_id encounter_csn encounter_csn_id csn_id csn encounter_id "
+        "encounter_key encounter_number encounter_num encounter enc_id encntr_id visit_id visit_key "
+        "visit_number visit_num visit_no visit_sid visit_ien patient_control_number fin fin_nbr "
+        "account_number account_num account_no account_id hsp_account_id har"
+    ),
 }
 
 # Numbers are those of Epic's list of note statuses, of one to twelve.
@@ -110,11 +125,15 @@ class Columns:
     revision: int | None = None
     status: int | None = None
     parent: int | None = None
+    date: int | None = None
+    encounter: int | None = None
 
     @property
     def positions(self) -> tuple[int | None, ...]:
         """Positions in the order of ``Cells``."""
-        return (self.id, self.text, self.line, self.revision, self.status, self.parent)
+        return (
+            self.id, self.text, self.line, self.revision, self.status, self.parent, self.date, self.encounter,
+        )  # fmt: skip
 
     @property
     def whole(self) -> bool:
@@ -123,7 +142,8 @@ class Columns:
 
 
 Cells = tuple[object, ...]
-"""What a row holds, in this order: id, text, line, revision, status, parent; ``None`` where nothing."""
+"""What a row holds, in this order: id, text, line, revision, status, parent, date, encounter; ``None``
+where nothing."""
 
 
 def choose(where: str, names: Sequence[str], options: Options, sure: bool = False) -> Columns | InputError:
@@ -143,7 +163,8 @@ def choose(where: str, names: Sequence[str], options: Options, sure: bool = Fals
     Examples
     --------
     >>> choose("notes.csv", ["PAT_ID", "NOTE_ID", "LINE", "NOTE_TEXT"], Options())
-    Columns(id=1, text=3, line=2, revision=None, status=None, parent=None)
+    Columns(id=1, text=3, line=2, revision=None, status=None, parent=None, date=None, \
+encounter=None)
     >>> choose("notes.csv", ["NOTE_ID", "WORDS"], Options())
     InputError('[I022] notes.csv: no column with the text of a note; the columns are NOTE_ID, WORDS; \
 name the one that holds it with --text-column')

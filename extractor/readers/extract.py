@@ -12,14 +12,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
 
+from extractor.dates import NoDayError, told_day
 from extractor.errors import InputError, InputNotice
 from extractor.readers.columns import standing_of
-from extractor.readers.note import MAX_CHARS, place, too_large
+from extractor.readers.note import MAX_CHARS, place, too_large, undated
 from extractor.readers.versions import Version
 
 # Shorter lines are broken between words: that one is as long as the longest means nothing.
@@ -30,7 +31,7 @@ _IN_DOUBT = "rows that cannot be read may belong to this note"
 _ALL, _PARTIAL = "0", "1"
 # Before an id: a note of a message with the same id is another one.
 _KEY = "row/"
-_COLUMNS = "note_id, text, row, line, revision, status, parent, wrong"
+_COLUMNS = "note_id, text, row, line, revision, status, parent, served, encounter, wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Part:
     status: str = ""
     parent: str | None = None
     wrong: Wrong | None = None
+    served: str = ""
+    encounter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class _Candidate:
     order: str
     known: bool
     again: bool
+    undated: InputNotice | None = None
 
     @property
     def rank(self) -> tuple[bool, int, str]:
@@ -94,7 +98,8 @@ an extract in several files has to be put into one
         self._base = sqlite3.connect("")  # a private file that SQLite deletes
         self._base.execute(
             "CREATE TABLE part (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, row INTEGER, "
-            "line INTEGER, revision TEXT, status TEXT, parent TEXT, wrong TEXT)"
+            "line INTEGER, revision TEXT, status TEXT, parent TEXT, served TEXT, encounter TEXT, "
+            "wrong TEXT)"
         )
         self._base.execute("CREATE TABLE spoiled (note_id TEXT PRIMARY KEY, problem TEXT)")
         self._runs = 0
@@ -116,7 +121,7 @@ an extract in several files has to be put into one
             self.spoil(part.note_id, _IN_DOUBT)
         wrong = part.wrong
         self._base.execute(
-            f"INSERT INTO part ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO part ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 part.note_id,
                 part.text,
@@ -125,6 +130,8 @@ an extract in several files has to be put into one
                 part.revision,
                 part.status,
                 part.parent,
+                part.served,
+                part.encounter,
                 json.dumps([wrong.code, wrong.problem, wrong.remedy]) if wrong else None,
             ),
         )
@@ -205,6 +212,8 @@ an extract in several files has to be put into one
         if not newest.known:
             problem = "its status is none that is known"
             yield InputNotice("N020", where, problem, "it is read as not signed")
+        if newest.undated:
+            yield newest.undated
         for candidate in candidates:
             yield candidate.version
         if newest.again:
@@ -234,6 +243,7 @@ an extract in several files has to be put into one
             text = self._text(place(self._source, row, first.note_id), parts)
         wrong = text if isinstance(text, InputError) else None
         parent = next((part.parent for part in parts if part.parent is not None), None)
+        served, notice = self._served(place(self._source, row, first.note_id), parts)
         version = Version(
             _KEY + first.note_id,
             None if isinstance(text, InputError) else text,
@@ -245,8 +255,21 @@ an extract in several files has to be put into one
             name=first.note_id,
             unreadable=wrong,
             tied=True,
+            served=served,
+            encounter=_encounter(parts),
         )
-        return _Candidate(version, order, standing is not None, first.line is None and len(parts) > 1)
+        again = first.line is None and len(parts) > 1
+        return _Candidate(version, order, standing is not None, again, notice)
+
+    def _served(self, where: str, parts: list[Part]) -> tuple[date | None, InputNotice | None]:
+        """The date of service that all rows of a version tell, as far as they tell one."""
+        try:
+            days = {told_day(text) for text in {part.served for part in parts}} - {None}
+        except NoDayError as error:
+            return None, undated(where, str(error))
+        if len(days) > 1:
+            return None, undated(where, "its rows tell several dates of service")
+        return next(iter(days), None), None
 
     def _text(self, where: str, parts: list[Part]) -> str | InputError:
         """The lines of a version put together, with nothing between them."""
@@ -276,8 +299,15 @@ an extract in several files has to be put into one
 
 
 def _part(row: tuple[Any, ...]) -> Part:
-    part = Part(*row[:-1])
-    return part if row[-1] is None else replace(part, wrong=Wrong(*json.loads(row[-1])))
+    *cells, served, encounter, wrong = row
+    part = replace(Part(*cells), served=served, encounter=encounter)
+    return part if wrong is None else replace(part, wrong=Wrong(*json.loads(wrong)))
+
+
+def _encounter(parts: list[Part]) -> str | None:
+    """The encounter that the rows of a version tell; none where they tell several."""
+    told = {part.encounter for part in parts} - {None}
+    return told.pop() if len(told) == 1 else None
 
 
 def _without_excess(parts: Iterator[Part]) -> Iterator[Part]:

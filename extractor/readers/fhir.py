@@ -12,12 +12,14 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, BinaryIO, Literal
 
+from extractor.dates import NoDayError, told_day, told_period
 from extractor.errors import InputError, InputNotice
 from extractor.readers.attachment import AGAIN, attached_text, from_base64, told_once
 from extractor.readers.document import document_text
-from extractor.readers.note import Found, place, too_large
+from extractor.readers.note import Found, place, too_large, undated
 from extractor.readers.stamp import NEVER, stamp
 from extractor.readers.versions import Version
 
@@ -227,6 +229,12 @@ def _of_resource(resource: Resource, around: _Around) -> Iterator[Found | Versio
     if standing != "cancelled":
         text, notice = _text(resource, where, around)
         yield from notice
+    served = None
+    try:
+        served = _served(resource)
+    except NoDayError as error:
+        if standing != "cancelled":
+            yield undated(where, str(error))
     parent, replaces = _related(resource, around)
     yield Version(
         f"{kind}/{name}",
@@ -240,7 +248,42 @@ def _of_resource(resource: Resource, around: _Around) -> Iterator[Found | Versio
         alias=identifier if identifier != name else None,
         name=name,
         unreadable=text if isinstance(text, InputError) else None,
+        served=served,
+        encounter=_encounter(resource, around),
     )
+
+
+def _served(resource: Resource) -> date | None:
+    """The day of the service that is documented; when it was written down says nothing of it."""
+    if isinstance(resource.get("effectiveDateTime"), str):
+        return told_day(resource["effectiveDateTime"])
+    # R4 has the period of a document in its context, R5 beside it.
+    context = resource.get("context")
+    events = _dicts(resource.get("event"))
+    around = [resource.get("effectivePeriod"), resource.get("period")]
+    around += [context.get("period")] if isinstance(context, dict) else []
+    periods = [one for one in (*around, *(event.get("period") for event in events)) if isinstance(one, dict)]
+    days = {told_period(_string(period, "start"), _string(period, "end")) for period in periods} - {None}
+    if len(days) > 1:
+        raise NoDayError("several dates of service are told")
+    return next(iter(days), None)
+
+
+def _encounter(resource: Resource, around: _Around) -> str | None:
+    """Id of the encounter: its identifier where the reference has one, else its id in FHIR."""
+    context = resource.get("context")
+    # R4 has the encounters of a document in its context, R5 there or beside it; reports have one.
+    told = context.get("encounter") if isinstance(context, dict) else context
+    named = _dicts(told) or _dicts([told, resource.get("encounter")])
+    found: set[str] = set()
+    for reference in named:
+        identifier = reference.get("identifier")
+        target = around.key(_string(reference, "reference"))
+        if isinstance(identifier, dict) and _string(identifier, "value").strip():
+            found.add(_string(identifier, "value").strip())
+        elif target.startswith("Encounter/"):
+            found.add(target.partition("/")[2])
+    return found.pop() if len(found) == 1 else None
 
 
 def _standing(resource: Resource) -> Literal["final", "preliminary", "cancelled"]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
+from extractor.dates import NoDayError, told_day, told_period
 from extractor.errors import InputError, InputNotice
 from extractor.readers.attachment import AGAIN
 from extractor.readers.hl7file import RawMessage, raw_messages
 from extractor.readers.hl7text import Marks, charsets, decoded
-from extractor.readers.note import Found, place
+from extractor.readers.note import Found, place, undated
 from extractor.readers.observation import (
     CANCELLED,
     DRAFT,
@@ -236,7 +237,31 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
     if version.standing != "cancelled":
         yield from notice
         version = _with_text(version, message, seen, kept)
+        order = message.first("OBR")
+        yield from _dated(version, message, [txa[4], order[7] if order else ""])
+        return
     yield version
+
+
+def _dated(version: Version, message: _Message, times: Sequence[str]) -> Iterator[Found | Version]:
+    """A version with its encounter and its date of service: the first time that is told, else the day of a
+    visit of one day.
+    """
+    component, repetition = message.marks.component, message.marks.repetition
+    visit = message.first("PV1")
+    try:
+        told = (told_day(time.split(repetition)[0].split(component)[0]) for time in times)
+        served = next(filter(None, told), None)
+        if served is None and visit is not None:
+            start, end = (visit[at].split(component)[0] for at in (44, 45))
+            # When a stay began says nothing of the day on which something was done.
+            if visit[2].strip() == "O" or start[:8] == end[:8]:
+                served = told_period(start, end)
+    except NoDayError as error:
+        yield undated(message.place(version.shown), str(error))
+        served = None
+    encounter = _entity(message, visit[19])[1] if visit is not None else ""
+    yield replace(version, served=served, encounter=encounter or None)
 
 
 def _with_text(
@@ -326,7 +351,8 @@ def _of_order(
     version = Version(key, None, message.source, message.line, standing, sent, alias=alias, name=name)
     if standing != "cancelled":
         yield from notice
-        version = _with_text(version, message, seen, kept)
+        yield from _dated(_with_text(version, message, seen, kept), message, [obr[7]])
+        return
     yield version
 
 

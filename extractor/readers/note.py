@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Literal, overload
 
-from extractor.errors import InputError
+from extractor.errors import InputError, InputNotice
 
 MAX_CHARS = 1_000_000
 """Longest note, in characters. The longest procedure notes have about 50,000."""
@@ -33,7 +34,10 @@ class Note:
         ``preliminary`` where the source says that the note is not signed, ``addendum``
         where it is one and the note it belongs to is not in the source; else ``final``.
     served
-        The date of service, where the source tells it.
+        The date of service, where the source tells it: when the procedure was done, never
+        when the note was written.
+    encounter
+        Id of the encounter (visit) that it is of, where the source tells it.
     """
 
     note_id: str
@@ -42,6 +46,7 @@ class Note:
     line: int | None = None
     standing: Standing = "final"
     served: date | None = None
+    encounter: str | None = None
 
 
 Found = Note | InputError
@@ -102,6 +107,32 @@ def checked(note: Note) -> Found:
 def too_large(where: str, size: str) -> InputError:
     """The error of a note that no pipeline should be given."""
     return InputError("I013", where, f"the note is too large: {size}", "split it into one note per procedure")
+
+
+@overload
+def dated(found: Iterable[Note], day: date | None) -> Iterator[Note]: ...
+@overload
+def dated(found: Iterable[Found], day: date | None) -> Iterator[Found]: ...
+def dated(found: Iterable[Found], day: date | None) -> Iterator[Found]:
+    """Notes with a date of service for those whose source tells none.
+
+    Examples
+    --------
+    >>> notes = [Note("a", "One plug."), Note("b", "One plug.", served=date(2024, 8, 1))]
+    >>> [str(note.served) for note in dated(notes, date(2024, 7, 1))]
+    ['2024-07-01', '2024-08-01']
+    """
+    for one in found:
+        if day is not None and isinstance(one, Note) and one.served is None:
+            yield replace(one, served=day)
+        else:
+            yield one
+
+
+def undated(where: str, problem: str) -> InputNotice:
+    """The notice of a note that is read without the date of service that its source means to tell."""
+    remedy = "the note is read without it; write it like 2024-07-01, or give --service-date"
+    return InputNotice("N023", where, problem, remedy)
 
 
 def not_kept(where: str, error: Exception) -> InputError:

@@ -16,7 +16,9 @@ class Options:
     line_column, revision_column, status_column, parent_column
         Columns of extracts that hold a line per row, or versions: number of the line,
         number or time of the revision, whether it is signed, the note an addendum belongs to.
-        An empty name says that there is none, whatever the columns are called.
+    date_column, encounter_column
+        Columns with the date of service, and with the id of the encounter.
+        Of these an empty name says that there is none, whatever the columns are called.
     query
         SQL of a database source; its result is read like a table.
     """
@@ -28,3 +30,5 @@ class Options:
     status_column: str | None = None
     parent_column: str | None = None
     query: str | None = None
+    date_column: str | None = None
+    encounter_column: str | None = None

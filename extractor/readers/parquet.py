@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -67,7 +68,7 @@ def _rows(path: str, table: Any, names: list[str], columns: Columns) -> Iterator
     try:
         for batch in table.iter_batches(_ROWS, columns=[names[at] for at in used], use_threads=False):
             cells: list[list[Any]] = [
-                [None] * len(batch) if at is None else _values(batch.column(names[at]))
+                [None] * len(batch) if at is None else _values(batch.column(names[at]), at == columns.date)
                 for at in columns.positions
             ]
             for row in zip(*cells, strict=True):
@@ -78,10 +79,16 @@ def _rows(path: str, table: Any, names: list[str], columns: Columns) -> Iterator
         yield _damaged(path, number + 1)
 
 
-def _values(column: Any) -> list[Any]:
-    """The values of a column; of text that is not UTF-8 the bytes."""
+def _values(column: Any, local: bool = False) -> list[Any]:
+    """The values of a column; of text that is not UTF-8 the bytes.
+
+    Times with a zone are in UTC, or ``local``: as they are written.
+    """
     pa = import_module("pyarrow")
 
+    if local and pa.types.is_timestamp(column.type) and column.type.tz:
+        with suppress(pa.ArrowException):  # where this machine does not know the zone
+            column = import_module("pyarrow.compute").local_timestamp(column)
     if pa.types.is_timestamp(column.type):  # Python has no nanoseconds
         zone = "UTC" if column.type.tz else None
         column = column.cast(pa.timestamp("us", zone), safe=False)

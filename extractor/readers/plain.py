@@ -9,13 +9,14 @@ import json
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from extractor.dates import parse_date
+from extractor.dates import NoDayError, told_day
 from extractor.errors import InputError
 from extractor.readers.columns import Columns, choose
-from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large
+from extractor.readers.note import MAX_CHARS, Found, Note, checked, place, too_large, undated
 from extractor.readers.options import Options
 
 # UTF-8 needs at most 4 bytes per character, a JSON escape at most 12.
@@ -24,7 +25,9 @@ _MAX_LINE_BYTES = 12 * MAX_CHARS + 65_536
 
 _HEAD = 8192
 _UTF16_BOMS = (BOM_UTF16_LE, BOM_UTF16_BE)
-_SERVED = ("date_of_service", "service_date")
+_ID = ("id", "note_id")
+_ENCOUNTER = ("encounter", "encounter_id")
+_SERVED = ("date_of_service", "service_date", "dos", "date_of_procedure", "procedure_date")
 _MAGIC = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG")
 _OTHERS = (
     (re.compile(rb"\x0b?(?:MSH|FHS|BHS)\|"), "HL7 v2", ".hl7"),
@@ -44,7 +47,9 @@ def read_text(path: str, _options: Options) -> Iterator[Found]:
 
 
 def read_jsonl(path: str, _options: Options) -> Iterator[Found]:
-    """The notes of a ``.jsonl`` file: objects with ``id`` or ``note_id``, ``text``, maybe ``service_date``.
+    """The notes of a ``.jsonl`` file: objects with ``id`` or ``note_id`` and ``text``.
+
+    They may have ``service_date`` and ``encounter`` (or ``encounter_id``) too.
 
     Lines next to each other that are no JSON are told as one.
     """
@@ -134,12 +139,39 @@ def _records(path: str, file: BinaryIO) -> Iterator[tuple[int, Found]]:
         if not data.strip():
             continue
         empty = False
-        yield number, _record(path, number, data, start)
+        for found in _record(path, number, data, start):
+            yield number, found
     if empty:
         yield number, InputError("I005", path, "the file is empty", "give one JSON object per line")
 
 
-def _record(path: str, number: int, data: bytes, start: int) -> Found:
+def _record(path: str, number: int, data: bytes, start: int) -> Iterator[Found]:
+    """The note of a line or its error, behind what is to be told of it."""
+    record = _object(path, number, data, start)
+    if isinstance(record, InputError):
+        yield record
+        return
+    note_id = _first_id(record, _ID)
+    if note_id is None:
+        remedy = 'give the note an "id" (or "note_id") that is not empty'
+        yield InputError("I010", place(path, number), "no id", remedy)
+        return
+    where = place(path, number, note_id)
+    text = record.get("text")
+    if not isinstance(text, str):
+        problem = '"text" is missing' if "text" not in record else '"text" is not a string'
+        yield InputError("I012", where, problem, 'give the note as a string in "text"')
+        return
+    served = None
+    try:
+        served = _served(record)
+    except NoDayError as error:
+        yield undated(where, str(error))
+    encounter = _first_id(record, _ENCOUNTER)
+    yield checked(Note(note_id, text, path, number, served=served, encounter=encounter))
+
+
+def _object(path: str, number: int, data: bytes, start: int) -> dict[str, Any] | InputError:
     where = place(path, number)
     line = _decode(where, data, start, line=number)
     if isinstance(line, InputError):
@@ -152,31 +184,23 @@ def _record(path: str, number: int, data: bytes, start: int) -> Found:
     except (ValueError, RecursionError):
         return InputError("I008", where, "not valid JSON", "write one JSON object per line")
     if not isinstance(record, dict):
-        return InputError(
-            "I009",
-            where,
+        problem, remedy = (
             "this line is JSON but not an object",
             'write {"id": "...", "text": "..."} on each line',
         )
-    note_id = _record_id(record)
-    if note_id is None:
-        return InputError("I010", where, "no id", 'give the note an "id" (or "note_id") that is not empty')
-    text = record.get("text")
-    if not isinstance(text, str):
-        problem = '"text" is missing' if "text" not in record else '"text" is not a string'
-        return InputError(
-            "I012", place(path, number, note_id), problem, 'give the note as a string in "text"'
-        )
-    served = next((record[name] for name in _SERVED if record.get(name) not in (None, "")), None)
-    day = parse_date(served) if isinstance(served, str) else None
-    if served is not None and day is None:
-        problem = "the date of service is no day"
-        return InputError("I061", place(path, number, note_id), problem, "write it like 2024-07-01")
-    return checked(Note(note_id, text, path, number, served=day))
+        return InputError("I009", where, problem, remedy)
+    return record
 
 
-def _record_id(record: dict[str, Any]) -> str | None:
-    for key in ("id", "note_id"):
+def _served(record: dict[str, Any]) -> date | None:
+    """The date of service of a record, by the first of its names that has a value."""
+    value = next((record[name] for name in _SERVED if record.get(name) not in (None, "")), "")
+    return told_day(str(value))
+
+
+def _first_id(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """The first of some fields that holds an id."""
+    for key in keys:
         value = record.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)

@@ -17,10 +17,11 @@ from decimal import Decimal
 from hashlib import blake2b
 from uuid import UUID
 
+from extractor.dates import NoDayError, told_day
 from extractor.errors import InputError
 from extractor.readers.columns import Cells, Columns, standing_of
 from extractor.readers.extract import Extract, Part, Wrong
-from extractor.readers.note import MAX_CHARS, Found, Note, checked, has_surrogate, not_kept, place
+from extractor.readers.note import MAX_CHARS, Found, Note, checked, has_surrogate, not_kept, place, undated
 from extractor.readers.versions import Version
 
 _MAX_DIGITS = 9
@@ -66,7 +67,7 @@ def table_notes(
 
     Examples
     --------
-    >>> rows = iter([(2, ("a", "One plug.", None, None, None, None))])
+    >>> rows = iter([(2, ("a", "One plug.", None, None, None, None, None, None))])
     >>> [note.text for note in table_notes("notes.csv", Columns(id=0, text=1), rows)]
     ['One plug.']
     """
@@ -76,7 +77,7 @@ def table_notes(
             for row in rows:
                 empty = False
                 if not isinstance(row, Unread):
-                    yield _whole(source, row)
+                    yield from _whole(source, row)
             if empty:
                 yield _no_rows(source)
             return
@@ -130,18 +131,27 @@ def all_differ(ids: Callable[[], Iterable[object]], count: int) -> bool:
     return True
 
 
-def _whole(source: str, row: tuple[int, Cells] | InputError) -> Found:
-    """The note that a row is by itself."""
+def _whole(source: str, row: tuple[int, Cells] | InputError) -> Iterator[Found]:
+    """The note that a row is by itself, behind what is to be told of it."""
     if isinstance(row, InputError):
-        return row
+        yield row
+        return
     number, cells = row
     note_id = _id(cells[0])
     if note_id is None:
-        return _no_id(source, number)
+        yield _no_id(source, number)
+        return
+    where = place(source, number, note_id)
     text = _text(cells[1])
     if isinstance(text, Wrong):
-        return InputError(text.code, place(source, number, note_id), text.problem, text.remedy)
-    return checked(Note(note_id, text, source, number))
+        yield InputError(text.code, where, text.problem, text.remedy)
+        return
+    served = None
+    try:
+        served = told_day(_plain(cells[6]))
+    except NoDayError as error:
+        yield undated(where, str(error))
+    yield checked(Note(note_id, text, source, number, served=served, encounter=_id(cells[7])))
 
 
 def _no_rows(source: str) -> InputError:
@@ -186,7 +196,7 @@ def _leave_out(extract: Extract, columns: Columns, cells: Cells | None) -> None:
 
 
 def _part(note_id: str, number: int, columns: Columns, cells: Cells) -> Part:
-    _, raw, line, revision, status, parent = cells
+    _, raw, line, revision, status, parent, served, encounter = cells
     status = _plain(status)
     text = _text(raw)
     wrong = None
@@ -215,6 +225,8 @@ def _part(note_id: str, number: int, columns: Columns, cells: Cells) -> Part:
         _whole_letters(status),
         None if above == note_id else above,
         wrong,
+        _whole_letters(_plain(served).strip()),
+        _id(encounter),
     )
 
 
@@ -223,7 +235,10 @@ def _note(version: Version) -> Found:
     if version.text is None:
         assert version.unreadable is not None
         return version.unreadable
-    return checked(Note(version.shown, version.text, version.source, version.line))
+    served, encounter = version.served, version.encounter
+    return checked(
+        Note(version.shown, version.text, version.source, version.line, served=served, encounter=encounter)
+    )
 
 
 def _id(value: object) -> str | None:

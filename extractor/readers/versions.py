@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal, Self
 
 from extractor.errors import InputError, InputNotice
@@ -54,6 +55,10 @@ class Version:
         or an addendum to: without it that note would not be whole.
     tied
         An equal revision in another file of the source says nothing of which is newer.
+    served
+        The date of service, where the source tells it with this version.
+    encounter
+        Id of the encounter, where the source tells it with this version.
     """
 
     note_id: str
@@ -68,6 +73,8 @@ class Version:
     name: str | None = None
     unreadable: InputError | None = None
     tied: bool = False
+    served: date | None = None
+    encounter: str | None = None
 
     @property
     def shown(self) -> str:
@@ -75,7 +82,10 @@ class Version:
         return self.name or self.note_id
 
 
-_COLUMNS = "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, unreadable"
+_COLUMNS = (
+    "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, served, "
+    "encounter, unreadable"
+)
 
 
 class Versions:
@@ -104,7 +114,7 @@ class Versions:
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
             "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
-            "name TEXT, tied INTEGER, unreadable TEXT)"
+            "name TEXT, tied INTEGER, served TEXT, encounter TEXT, unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -120,7 +130,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.note_id,
                 version.text,
@@ -133,6 +143,8 @@ class Versions:
                 version.alias,
                 version.name,
                 version.tied,
+                version.served and version.served.isoformat(),
+                version.encounter,
                 _packed(version.unreadable),
             ),
         )
@@ -206,6 +218,8 @@ class Versions:
             newest.source,
             newest.line,
             "preliminary" if draft else standing,
+            newest.served,
+            newest.encounter,
         )
         yield checked(note)
 
@@ -263,7 +277,7 @@ class Versions:
             "ORDER BY standing = 'preliminary', length(revision) DESC, revision DESC, number DESC",
             (note_id,),
         )
-        versions = [_version(row) for row in rows]
+        versions = _dated([_version(row) for row in rows])
         if not versions or versions[0].text is not None or versions[0].unreadable:
             return versions[:1] + [one for one in versions[1:] if one.text is not None or one.unreadable]
         told, *rest = versions
@@ -273,7 +287,13 @@ class Versions:
         now = _age(told)
         meant = max(rest, key=lambda one: (_age(one) <= now, _age(one)))
         return [
-            replace(meant, standing=told.standing, revision=told.revision),
+            replace(
+                meant,
+                standing=told.standing,
+                revision=told.revision,
+                served=told.served,
+                encounter=told.encounter,
+            ),
             *(one for one in rest if one is not meant),
         ]
 
@@ -290,6 +310,16 @@ class Versions:
 
     def _tell(self, note_id: str) -> None:
         self._base.execute("INSERT OR IGNORE INTO told VALUES (?)", (note_id,))
+
+
+def _dated(versions: list[Version]) -> list[Version]:
+    """Versions of one note; those that tell no date of service have that of the newest that does.
+
+    The same holds for the encounter.
+    """
+    day = next((version.served for version in versions if version.served), None)
+    encounter = next((version.encounter for version in versions if version.encounter), None)
+    return [replace(one, served=one.served or day, encounter=one.encounter or encounter) for one in versions]
 
 
 def _age(version: Version) -> tuple[int, str]:
@@ -330,8 +360,14 @@ def _packed(error: InputError | None) -> str | None:
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    version = replace(Version(*row[:-2]), tied=bool(row[-2]))
-    return version if row[-1] is None else replace(version, unreadable=InputError(*json.loads(row[-1])))
+    *cells, tied, served, encounter, unreadable = row
+    return replace(
+        Version(*cells),
+        tied=bool(tied),
+        served=date.fromisoformat(served) if served else None,
+        encounter=encounter,
+        unreadable=InputError(*json.loads(unreadable)) if unreadable else None,
+    )
 
 
 def _notice(code: str, version: Version, problem: str, remedy: str) -> InputNotice:
