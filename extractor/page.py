@@ -294,10 +294,8 @@ class _View:
     def _changes(self) -> str:
         items = ""
         for change in self.suggestion.changes:
-            refs = self.refs((span.start, span.end) for span in change.evidence)
-            items += (
-                f'<li{refs}>{_text(change.answer)}<div class="soft">{self.links(change.evidence)}</div></li>'
-            )
+            refs, words = self.paper.refs_of(change.evidence), self.paper.links(change.evidence)
+            items += f'<li{refs}>{text(change.answer)}<div class="soft">{words}</div></li>'
         return _section("What would change the answer", f"<ul>{items}</ul>", "changes") if items else ""
 
     def _queries(self) -> str:
