@@ -14,7 +14,7 @@ import pytest
 
 from extractor.readers import Note
 from extractor.suggestion import Companion, Device, Edit, Line, Proof, Query, Reason, Span, Suggestion
-from tests.worklist_store import BASES, SERVER, Clock, ToldCoder, empty_database
+from tests.worklist_store import BASES, SERVER, Clock, Migrated, ToldCoder, empty_database
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
@@ -252,22 +252,38 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=BASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind; PostgreSQL where ``PVL_TEST_POSTGRES`` names a server."""
-    if request.param == "postgresql" and not os.environ.get(SERVER):
+def base(request: pytest.FixtureRequest) -> str:
+    """Each kind of database; PostgreSQL where ``PVL_TEST_POSTGRES`` names a server."""
+    kind: str = request.param
+    if kind == "postgresql" and not os.environ.get(SERVER):
         pytest.skip(f"{SERVER} names no server")
-    with empty_database(request.param, tmp_path) as url:
-        yield url
+    return kind
 
 
 @pytest.fixture
-def store(database_url: str, clock: Clock) -> Iterator[Store]:
+def database_url(base: str, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind that holds nothing."""
+    with empty_database(base, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
+    """Empty worklists to copy."""
+    made = Migrated(tmp_path_factory.mktemp("migrated"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(base: str, migrated: Migrated, tmp_path: Path, clock: Clock) -> Iterator[Store]:
     """An empty worklist on each database."""
     from extractor.worklist.database import Store
 
-    opened = Store(database_url, clock)
-    yield opened
-    opened.close()
+    with migrated.database(base, tmp_path) as url:
+        opened = Store(url, clock)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
