@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 os.environ["PVL_DATA"] = str(Path(tempfile.gettempdir()) / "pvl-tests-no-data")
 
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NOTE = """\
 PATIENT: Testperson, Ada
 TITLE: Transcatheter closure of aortic paravalvular leak
@@ -261,8 +263,8 @@ def base(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(base: str, tmp_path: Path) -> Iterator[str]:
-    """A database of each kind that holds nothing."""
+def empty_url(base: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that holds nothing."""
     with empty_database(base, tmp_path) as url:
         yield url
 
@@ -276,14 +278,30 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
 
 
 @pytest.fixture
-def store(base: str, migrated: Migrated, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+def database_url(base: str, migrated: Migrated, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty worklist, the one of ``store``."""
+    with migrated.database(base, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store(database_url: str, clock: Clock) -> Iterator[Store]:
     """An empty worklist on each database."""
     from extractor.worklist.database import Store
 
-    with migrated.database(base, tmp_path) as url:
-        opened = Store(url, clock)
-        yield opened
-        opened.close()
+    opened = Store(database_url, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program of a browser; tests without it are skipped, unless ``PVL_TEST_BROWSER`` is ``require``."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing = f"there is none of the browsers {', '.join(BROWSERS)}"
+        (pytest.fail if os.environ.get("PVL_TEST_BROWSER") == "require" else pytest.skip)(missing)
+    return found
 
 
 @pytest.fixture
