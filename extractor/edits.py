@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from extractor.suggestion import Edit, Suggestion
+from extractor.suggestion import Edit, Service, Suggestion
 from extractor.tables import SETTINGS, Kind, Setting, Table, Tables
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ def edits(suggestion: Suggestion, book: RuleBook, tables: Tables, day: date | No
                 continue
             used.append(table)
             found += _of_table(table, setting, units, implanted, tables)
+            if kind == "ptp":
+                told = _beside(table, tuple(units), suggestion.also_documented)
+                found += _edits(table, setting, told)
     return (*found, *(_undated(found) if day is None else _outdated(used, tuple(units), day)))
 
 
@@ -90,6 +93,10 @@ def _of_table(
         told = _pairs(table, tuple(units))
         if implanted is not None:
             told = [*told, *_bundles(table, tuple(units), implanted, tables.uses)]
+    yield from _edits(table, setting, told)
+
+
+def _edits(table: Table, setting: Setting, told: Iterable[_Told]) -> Iterator[Edit]:
     for severity, codes, message in told:
         yield Edit(
             table=table.kind,
@@ -196,6 +203,118 @@ def _undated(found: list[Edit]) -> Iterator[Edit]:
         )
 
 
+def _beside(table: Table, codes: tuple[str, ...], services: tuple[Service, ...]) -> Iterator[_Told]:
+    """For each service that is only documented, its pairs with the claim and with the services behind it."""
+    for number, service in enumerate(services):
+        others = [*codes, *(code for other in services[number + 1 :] for code in other.codes)]
+        pairs = _pairs_of(table, service.codes, others)
+        if not pairs:
+            continue
+        told = [_pairs_told(found, indicator) for indicator, found in sorted(pairs.items())]
+        involved = [other for found in pairs.values() for other, _ in found]
+        own = [code for found in pairs.values() for group in found.values() for code in group]
+        name = f"{service.service[:1].upper()}{service.service[1:]}"
+        message = f"{name} is also documented and not claimed: {'; '.join(told)}."
+        yield "info", tuple(dict.fromkeys([*involved, *own])), message
+
+
+_OfOne = dict[tuple[str, bool], list[str]]  # by the other code, and whether that is the one paid
+_Pairs = dict[str, _OfOne]  # by indicator
+
+
+def _pairs_told(found: _OfOne, indicator: str) -> str:
+    """Pairs of one indicator, those that say the same of several codes once."""
+    sides: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for (other, is_paid), own in found.items():
+        sides.setdefault((tuple(own), is_paid), []).append(other)
+    told = []
+    for (own_codes, is_paid), others in sides.items():
+        paid, unpaid = (others, list(own_codes)) if is_paid else (list(own_codes), others)
+        told.append(f"{_ranges(paid)} {_is(paid)} paid and {_ranges(unpaid)} {_is(unpaid)} not")
+    how = _NONE_HELPS if indicator == "0" else _ONE_MAY
+    return f"{', '.join(told)} when both are claimed; {how}"
+
+
+def _is(codes: list[str]) -> str:
+    return "is" if len(codes) == 1 else "are"
+
+
+def _pairs_of(table: Table, own: tuple[str, ...], others: Iterable[str]) -> _Pairs:
+    """The codes of a service that stand in a pair with another code."""
+    pairs: _Pairs = {}
+    for other in others:
+        for code in own:
+            for pair, is_paid in (((other, code), True), ((code, other), False)):
+                row = table.rows.get(pair)
+                if row is not None and row[3] != "9":
+                    pairs.setdefault(row[3], {}).setdefault((other, is_paid), []).append(code)
+    return pairs
+
+
+def governed(suggestion: Suggestion, tables: Tables, day: date | None) -> tuple[Service, ...]:
+    """The services that are also documented, each with what governs it beside the suggested codes.
+
+    Parameters
+    ----------
+    suggestion
+        What is suggested.
+    tables
+        The payer's tables.
+    day
+        Date of service; the newest editions where it is not known.
+
+    Examples
+    --------
+    >>> from extractor import Coder
+    >>> note = "Mitral paravalvular leak closure. A 12 mm AVP II was released. An ICE catheter was used."
+    >>> Coder().suggest(note).also_documented[0].message.split(". ")[-2]
+    'Practitioner and outpatient hospital, 2024-07-01: no pair edit with 93590'
+    """
+    codes = tuple(line.code for line in suggestion.lines)
+    codes += tuple(companion.code for companion in suggestion.companions)
+    out = []
+    for service in suggestion.also_documented:
+        message = " ".join([service.message, *_rules_of(service, codes, tables, day)])
+        out.append(service.model_copy(update={"message": message}))
+    return tuple(out)
+
+
+def _rules_of(service: Service, codes: tuple[str, ...], tables: Tables, day: date | None) -> Iterator[str]:
+    """What the tables have of a service, in sentences."""
+    said: dict[str, list[str]] = {}
+    for setting in SETTINGS:
+        table = tables.in_force("ptp", setting, day)
+        if table is not None:
+            what = f"{table.edition}: {_pair_edits(_pairs_of(table, service.codes, codes), codes)}"
+            said.setdefault(what, []).append(_words(setting))
+    for what, settings in said.items():
+        yield f"{' and '.join(settings).capitalize()}, {what}."
+    add_ons = tables.in_force("aoc", None, day)
+    if add_ons is not None:
+        yield from _add_on_told(add_ons, service.codes, codes)
+
+
+def _add_on_told(table: Table, own: tuple[str, ...], codes: tuple[str, ...]) -> Iterator[str]:
+    """Of an add-on code that is only documented, whether the claim has its primary code."""
+    for code in own:
+        primaries = {primary for add_on, primary in table.rows if add_on == code}
+        beside = [claimed for claimed in codes if claimed in primaries]
+        if primaries:
+            named = " and ".join(beside) if beside else "none of these codes"
+            yield f"{code} is an add-on code: the table of {table.edition} lists {named} as primary."
+
+
+def _pair_edits(pairs: _Pairs, codes: tuple[str, ...]) -> str:
+    if not pairs:
+        return f"no pair edit with {_ranges(list(codes))}"
+    told = []
+    for indicator, found in sorted(pairs.items()):
+        others = _ranges(list(dict.fromkeys(other for other, _ in found)))
+        what = "no modifier bypasses" if indicator == "0" else "a modifier may bypass"
+        told.append(f"{what} the pair edit with {others}")
+    return "; ".join(told)
+
+
 def _outdated(used: Iterable[Table], codes: tuple[str, ...], day: date) -> Iterator[Edit]:
     """A notice for each table that is older, or newer, than the service."""
     tables: dict[tuple[Kind, date], list[Table]] = {}
@@ -209,7 +328,7 @@ def _outdated(used: Iterable[Table], codes: tuple[str, ...], day: date) -> Itera
             table=kind,
             edition=edition.isoformat(),
             setting=(group[0].setting or "all") if len(group) == 1 else "all",
-            severity="warning",
+            severity="info",
             codes=codes,
             message=f"The table is {older}, {day}: import the edition of that day to be sure.",
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from extractor.coder import Explanation
     from extractor.explanation import ExplainedMention
-    from extractor.suggestion import Device, Proof, Span, Suggestion
+    from extractor.suggestion import Device, Diagnosis, Modifier, Proof, Span, Suggestion
 
 _STATUS = {
     "ready": ("bold green", "ready: nothing in the note contradicts this; check it"),
@@ -153,12 +153,38 @@ def _head(suggestion: Suggestion, console: Console) -> None:
     for companion in suggestion.companions:
         code = f"{companion.code} x{companion.units} "
         console.print(Text.assemble(("Also  ", "bold"), code, printable(companion.message)))
+    _also_documented(suggestion, console)
+    _advice(suggestion, console)
     for edit, where in together(suggestion.edits):
         label = f"{edit.severity}, {where}: "
         console.print(Text.assemble(("Edit  ", "bold"), label, printable(edit.message)))
     if suggestion.approaches:
         console.print(Text.assemble(("Route ", "bold"), ", ".join(suggestion.approaches)))
     console.print(Text(f"Rules {suggestion.rules_version}", "dim"))
+
+
+def _also_documented(suggestion: Suggestion, console: Console) -> None:
+    """Services beside the closure, which are not on the claim."""
+    for service in suggestion.also_documented:
+        words = ", ".join(f"“{_quote(span)}”" for span in service.evidence)
+        codes = " or ".join(service.codes)
+        head = f"{printable(service.service)} ({codes}), also documented, not claimed: {words}"
+        console.print(Text.assemble(("Note  ", "bold"), head))
+        for line in textwrap.wrap(printable(service.message), _WIDEST - 6):
+            console.print(Text(f"      {line}", "dim"))
+
+
+def _advice(suggestion: Suggestion, console: Console) -> None:
+    """Modifiers to consider and diagnoses to confirm, each with the words it rests on."""
+    for modifier in suggestion.modifiers:
+        _advise("Modifier ", f"{modifier.modifier} on {', '.join(modifier.codes)}", modifier, console)
+    for diagnosis in suggestion.diagnoses:
+        _advise("Diagnosis ", diagnosis.code + ("?" if diagnosis.question else ""), diagnosis, console)
+
+
+def _advise(label: str, code: str, advice: Modifier | Diagnosis, console: Console) -> None:
+    quotes = ", ".join(f"“{_quote(span)}”" for span in advice.evidence)
+    console.print(Text.assemble((label, "bold"), f"{code}: {printable(advice.message)} ", (quotes, "cyan")))
 
 
 def _title(words: str, console: Console) -> None:

@@ -172,11 +172,12 @@ def _beneath(suggestion: Suggestion) -> list[tuple[str, str]]:
 
 
 def _edits(suggestion: Suggestion) -> list[tuple[str, str]]:
-    if not suggestion.edits:
+    of_claim = [edit for edit in suggestion.edits if edit.severity != "info"]
+    if not of_claim:
         return []
     from extractor.edits import together
 
-    return [("edit", f"{printable(edit.message)} ({where})") for edit, where in together(suggestion.edits)]
+    return [("edit", f"{printable(edit.message)} ({where})") for edit, where in together(of_claim)]
 
 
 def _widths(rows: list[tuple[str, ...]], total: int) -> list[int]:

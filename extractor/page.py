@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -127,7 +127,15 @@ class _View:
     @cached_property
     def marked(self) -> Marked:
         mentions = ((mention.start, mention.end) for mention in self.explanation.mentions)
-        return mark(self.text, self.suggestion, also=mentions)
+        beside = ((span.start, span.end) for span in (*self._beside(), *self.advice))
+        return mark(self.text, self.suggestion, also=(*mentions, *beside))
+
+    @property
+    def advice(self) -> list[Span]:
+        """The words that modifiers and diagnoses rest on."""
+        given = self.suggestion
+        parts = (*(m.evidence for m in given.modifiers), *(d.evidence for d in given.diagnoses))
+        return [span for spans in parts for span in spans]
 
     @cached_property
     def ids(self) -> dict[tuple[int, int], int]:
@@ -185,6 +193,10 @@ class _View:
             titles[mention.start, mention.end] = f"{mention.explanation} ({mention.rule})"
         for span in evidence(self.suggestion):
             titles.setdefault((span.start, span.end), f"evidence ({span.rule})")
+        for span in self._beside():
+            titles.setdefault((span.start, span.end), f"also documented ({span.rule})")
+        for span in self.advice:
+            titles.setdefault((span.start, span.end), f"advice ({span.rule})")
         labels = self._section_labels()
         html: list[str] = []
         for piece in self.marked.pieces:
@@ -253,6 +265,9 @@ class _View:
         parts = [
             self._reasons(),
             self._codes(),
+            self._also_documented(),
+            self._modifiers(),
+            self._diagnoses(),
             self._devices(),
             self._proof(),
             self._queries(),
@@ -302,6 +317,43 @@ class _View:
             label = f'<span class="{edit.severity}">{edit.severity.capitalize()}</span>'
             body += f'<p>{label}: {_text(edit.message)} <span class="soft">{_text(where)}</span></p>'
         return _section("Codes", body)
+
+    def _beside(self) -> Iterator[Span]:
+        for service in self.suggestion.also_documented:
+            yield from service.evidence
+
+    def _also_documented(self) -> str:
+        rows = [
+            (
+                self.refs((span.start, span.end) for span in service.evidence),
+                f'<td class="code">{_text(" or ".join(service.codes))}</td>'
+                f"<td>{_text(service.service)}: {self.links(service.evidence)}"
+                f'<p class="soft">{_text(service.message)}</p></td>',
+            )
+            for service in self.suggestion.also_documented
+        ]
+        if not rows:
+            return ""
+        return _section("Also documented, not claimed", _table(("Code", "What the note says"), rows))
+
+    def _modifiers(self) -> str:
+        rows = [(m.modifier, f"On {', '.join(m.codes)}. {m.message}", m.evidence)
+                for m in self.suggestion.modifiers]  # fmt: skip
+        return self._advice("Modifiers to consider", rows)
+
+    def _diagnoses(self) -> str:
+        rows = [(d.code + ("?" if d.question else ""), d.message, d.evidence)
+                for d in self.suggestion.diagnoses]  # fmt: skip
+        return self._advice("Diagnoses to confirm", rows)
+
+    def _advice(self, title: str, advice: Iterable[tuple[str, str, tuple[Span, ...]]]) -> str:
+        """What a person decides: a code, what speaks for it, and the words."""
+        rows = []
+        for code, message, spans in advice:
+            refs = self.refs((span.start, span.end) for span in spans)
+            cells = f'<td class="code">{_text(code)}</td><td>{_text(message)} {self.links(spans)}</td>'
+            rows.append((refs, cells))
+        return _section(title, _table(("Code", "Why"), rows)) if rows else ""
 
     def _devices(self) -> str:
         rows = []

@@ -245,6 +245,65 @@ class SessionMeans(_Strict):
     titled: bool = False  # done today only where an entry of the list of procedures begins with it
 
 
+class ServiceMeans(_Strict):
+    """A service beside the closure, or what is said of one.
+
+    ``parts`` are what the words name, as the services of the file are made of. A ``weak``
+    one is an examination by itself, and the service where the session has begun or a word
+    beside it ``guides``. Others say that it was not done (``undone``) or at another time
+    (``another_day``), are no service though they hold the words of one (``other``), or name
+    its ``performer``.
+    """
+
+    parts: tuple[str, ...] = ()
+    weak: bool = False
+    capitals: bool = False  # "ICE", not "ice"
+    says: Literal["guides", "undone", "another_day", "other"] | None = None
+    leads: bool = False  # says it only of what follows
+    performer: Literal["operator", "echo", "anesthesia", "named"] | None = None
+
+
+class ModifierMeans(_Strict):
+    """A word that speaks for a modifier, or takes such a word back.
+
+    Who was there: a ``co_surgeon``; the labels ``operator``, ``assistant`` and ``other_label``
+    before names; the discipline of ``surgery`` or ``cardiology``; a ``physician``, a
+    ``non_physician`` who may assist, a ``trainee``, other ``staff``, one who stood ``aside``,
+    ``nobody``, and that there was ``no_resident``. What was done: ``work``, the case
+    ``discontinued``, with ``anesthesia`` or ``before_anesthesia``, ``greater_work``. Of a
+    diagnostic study: ``no_prior_study``, of that ``study`` or of any, or ``changed`` since.
+    """
+
+    sign: Literal[
+        "co_surgeon", "operator", "assistant", "other_label", "surgery", "cardiology", "physician",
+        "non_physician", "trainee", "staff", "aside", "nobody", "no_resident", "work", "discontinued",
+        "anesthesia", "before_anesthesia", "greater_work", "no_prior_study", "changed",
+    ]  # fmt: skip
+    study: Literal["coronary", "right_heart", "left_heart"] | None = None
+    surgeon: bool = False  # of a label of operators: "Surgeon:"
+
+
+class DiagnosisMeans(_Strict):
+    """A finding with a diagnosis code, what specifies it, or what takes it back.
+
+    ``heart_failure`` and ``hemolysis`` are findings, ``mechanical`` names one with its cause,
+    ``biological`` and ``graft`` say what a prosthesis is of; ``kind`` and ``acuity`` specify a
+    heart failure, ``link`` words may stand between. ``symptom`` words tell of signs of a finding;
+    ``uncertain``, ``resolved``, ``family`` and ``denied`` words leave nothing to code, ``past``
+    words tell of another time; ``aside`` words are those of something else ("heart failure clinic").
+    """
+
+    sign: Literal[
+        "heart_failure", "hemolysis", "mechanical", "biological", "graft", "kind", "acuity", "link",
+        "symptom", "uncertain", "resolved", "family", "denied", "past", "aside",
+    ]  # fmt: skip
+    kind: Literal["systolic", "diastolic", "combined", "right", "left", "both", "high_output"] | None = None
+    acuity: Literal["acute", "chronic", "acute_on_chronic"] | None = None
+    # Whether what it is said of stands after it, before it ("hemolysis was ruled out") or on either side.
+    reach: Literal["after", "before", "both"] = "after"
+    list: bool = False  # reaches over all that is listed behind it: "risks including ..."
+
+
 MEANS: dict[str, type[_Strict]] = {
     "device": DeviceMeans,
     "other_device": OtherDeviceMeans,
@@ -261,6 +320,9 @@ MEANS: dict[str, type[_Strict]] = {
     "document": DocumentMeans,
     "table": TableMeans,
     "session": SessionMeans,
+    "service": ServiceMeans,
+    "modifier": ModifierMeans,
+    "diagnosis": DiagnosisMeans,
 }
 
 
@@ -408,6 +470,49 @@ class QueryRule(_Strict):
     source: str
 
 
+class ServiceRule(_Strict):
+    """A service that a note may document beside the closure: never a line of the claim.
+
+    It is documented where all parts it is made ``of`` are; of several the first takes
+    them. ``rules`` of other files name it too, and so does a device left in one of the
+    ``targets``. ``message`` says what the documentation would have to say, ``performers``
+    what it means who did it.
+    """
+
+    id: str
+    name: str
+    of: tuple[str, ...] = Field(min_length=1)
+    codes: tuple[str, ...] = Field(min_length=1)
+    message: Plain
+    performers: dict[Literal["operator", "echo", "anesthesia", "named", "unstated"], Plain] = {}
+    rules: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    source: str
+
+
+# 50 (both sides) and 51 (several procedures) have no place on these codes, so no advice gives them.
+_MODIFIER = "22|53|59|62|73|74|80|82|AS|XU"
+_DIAGNOSIS = r"[A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4}-?)?"
+
+
+class Advice(_Strict):
+    """What a coder is told of a modifier or a diagnosis code; a person decides.
+
+    ``says`` puts an indicator of the fee schedule into words; ``codes`` are those that
+    the note may specify, each by the words that do.
+    """
+
+    id: str = Field(pattern=r"^advice(\.[a-z0-9_]+)+$")
+    gives: str = Field(pattern=rf"^(?:{_MODIFIER}|{_DIAGNOSIS})$")
+    question: bool = False
+    message: Annotated[str, _filled("indicators", "edition", "code", "specified")]
+    indicator: Literal["co_surg", "asst_surg"] | None = None
+    says: dict[str, str] = {}
+    codes: dict[str, Annotated[str, Field(pattern=rf"^{_DIAGNOSIS}$")]] = {}
+    studies: dict[str, tuple[str, ...]] = {}
+    source: str
+
+
 class RuleBook(_Strict):
     """All rules, in file order, with a version that is a hash of their content."""
 
@@ -416,6 +521,8 @@ class RuleBook(_Strict):
     version: str
     form: QueryForm | None = None  # without it no queries are drafted
     queries: dict[str, QueryRule] = {}
+    services: tuple[ServiceRule, ...] = ()  # in file order
+    advice: dict[str, Advice] = {}
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -465,6 +572,8 @@ def _load(folder: Path) -> RuleBook:
     coding: dict[str, CodingRule] = {}
     form: QueryForm | None = None
     queries: dict[str, QueryRule] = {}
+    services: list[ServiceRule] = []
+    advice: dict[str, Advice] = {}
     seen: dict[str, str] = {}
     for path in files:
         raw = path.read_bytes()
@@ -492,13 +601,41 @@ def _load(folder: Path) -> RuleBook:
         if kind not in MEANS:
             known = ", ".join([*MEANS, "coding", "query"])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
+        for item in data.get("services", ()):
+            rule_id = str(item.get("id", "?"))
+            services.append(_validate(ServiceRule, item, path.name, rule_id))
+            _unique(seen, rule_id, path.name)
+        advice |= _advice(data, path.name, seen)
         for item in data["rules"]:
             rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
             rules.append(_validate(Rule, {**item, "kind": kind, "means": means}, path.name, rule_id))
             _unique(seen, rule_id, path.name)
     version = digest.hexdigest()[:12]
-    return RuleBook(rules=tuple(rules), coding=coding, version=version, form=form, queries=queries)
+    return RuleBook(
+        rules=tuple(rules),
+        coding=coding,
+        version=version,
+        form=form,
+        queries=queries,
+        services=tuple(services),
+        advice=advice,
+    )
+
+
+def _advice(data: dict[str, Any], file: str, seen: dict[str, str]) -> dict[str, Advice]:
+    """What the file has to say to a coder beside its rules."""
+    found: dict[str, Advice] = {}
+    items = data.get("advice", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise RuleError(
+            "R003", file, "a piece of advice must be a mapping", "see any other advice of the file"
+        )
+    for item in items:
+        advice_id = str(item.get("id", "?"))
+        _unique(seen, advice_id, file)
+        found[advice_id] = _validate(Advice, item, file, advice_id)
+    return found
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def test_edits_tell_of_a_table_that_is_not_of_the_day(
 ) -> None:
     found = edits(suggestion("93591"), book, tables, day)
     assert [f"{e.table} {e.message.split()[3]}" for e in found] == notices
-    assert all(e.severity == "warning" and e.setting == "all" and str(day) in e.message for e in found)
+    assert all(e.severity == "info" and e.setting == "all" and str(day) in e.message for e in found)
 
 
 @pytest.mark.parametrize("codes", ["93591x2", "93590 93591 93592x3 93462"])
@@ -231,7 +231,13 @@ def test_edits_change_neither_status_nor_units(
     for i in some:
         without = bare.suggest(gold[i].note.text, gold[i].note.note_id)
         assert without.edits == ()
-        assert gold_suggestions[i].model_copy(update={"edits": ()}) == without
+        given = gold_suggestions[i]
+        assert [(one.service, one.evidence) for one in given.also_documented] == [
+            (one.service, one.evidence) for one in without.also_documented
+        ]
+        # The messages of services and modifiers name the tables.
+        told = {"edits": (), "also_documented": (), "modifiers": ()}
+        assert given.model_copy(update=told) == without.model_copy(update=told)
 
 
 def test_edits_carry_an_edition_there_is(gold_suggestions: list[Suggestion], tables: Tables) -> None:
