@@ -149,6 +149,8 @@ CODES = {
     "W009": "a note cannot be filed",
     "W010": "a site or style is too long",
     "W011": "the worklist was changed behind its back",
+    "W012": "the worklist's pages cannot be served like this",
+    "W013": "a view of the queue cannot be kept",
     "W020": "a setting has a value that does not fit",
     "W021": "the name of a user is taken",
     "W022": "a name or password is wrong, or an account is locked",
