@@ -213,13 +213,15 @@ class Revision(Base):
     standing: Mapped[str] = mapped_column(String(16))
     served: Mapped[date | None]  # the date of service, where the source told it
     filed_at: Mapped[datetime]
-    text: Mapped[str | None] = mapped_column(Text)  # what is long stands last: SQLite reads a row from its begin
+    text: Mapped[str | None] = mapped_column(
+        Text
+    )  # what is long stands last: SQLite reads a row from its begin
 
     __table_args__ = (UniqueConstraint("entry_id", "number"),)
 
 
 def _gist(context: DefaultExecutionContext) -> str:
-    return gist_of(context.get_current_parameters()["content"])  # type: ignore[attr-defined]
+    return gist_of(context.get_current_parameters()["content"])  # type: ignore[no-untyped-call]
 
 
 def gist_of(content: str) -> str:
@@ -227,14 +229,14 @@ def gist_of(content: str) -> str:
 
     Examples
     --------
-    >>> gist_of('{"lines": [{"code": "93590", "units": 1}], "companions": [], "reasons": [], "devices": []}')
-    '{"units":{"93590":1},"reasons":[],"rules":[]}'
+    >>> gist_of('{"lines": [{"code": "93590", "units": 1}], "reasons": [{"code": "valve_conflict"}]}')
+    '{"units":{"93590":1},"reasons":["valve_conflict"],"rules":[]}'
     """
     suggestion = json.loads(content)
     units: dict[str, int] = {}
-    for line in (*suggestion["lines"], *suggestion["companions"]):
+    for line in (*suggestion.get("lines", ()), *suggestion.get("companions", ())):
         units[line["code"]] = units.get(line["code"], 0) + line["units"]
-    reasons = list(dict.fromkeys(one["code"] for one in suggestion["reasons"]))
+    reasons = list(dict.fromkeys(one["code"] for one in suggestion.get("reasons", ())))
     found = {"units": units, "reasons": reasons, "rules": sorted(set(_rules(suggestion)))}
     return json.dumps(found, separators=(",", ":"))
 
