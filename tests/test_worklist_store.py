@@ -292,8 +292,7 @@ def test_store_many_threads_write_one_chain(store: Store, clock: Clock) -> None:
 def test_store_programs_that_start_at_once_all_come_up(empty_url: str) -> None:
     script = "import sys; from extractor.worklist.database import Store; Store(sys.argv[1]).close()"
     started = [
-        subprocess.Popen([sys.executable, "-c", script, empty_url], stderr=subprocess.PIPE)
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", script, empty_url], stderr=subprocess.PIPE) for _ in range(3)
     ]
     ends = [one.communicate() for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], ends
