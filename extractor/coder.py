@@ -9,16 +9,20 @@ from functools import cached_property
 from math import inf
 from typing import Protocol
 
+from extractor.answers import Ground
+from extractor.changes import draft_changes
 from extractor.circumstances import Circumstances, read_circumstances
 from extractor.claims import Case, build_case
 from extractor.coding import Evidence, suggest
 from extractor.count import Count, reconcile
 from extractor.dates import service_date
+from extractor.diagnoses import suggest_diagnoses
 from extractor.edits import edits, governed
 from extractor.explanation import ExplainedMention, explain_mentions
 from extractor.grammar import SentenceReader
 from extractor.layout import Layout, LayoutReader
 from extractor.mentions import Hit, Mention, MentionFinder, Words, in_context
+from extractor.modifiers import advise_modifiers
 from extractor.queries import Material, draft_queries
 from extractor.readers import Standing
 from extractor.rules import RuleBook, load_rules
@@ -126,23 +130,27 @@ class Coder:
         items = self._finder.settled_items(text, words, hits)
         if items is not None and not self._concern({"items": items}):
             return unconcerned(note_id, self.rules)  # nothing of it needs to be understood
-        suggestion = self._suggest(self._analyse(text, words, hits), text, note_id)
-        return self._final(suggestion, text, standing, served)
+        analysis = self._analyse(text, words, hits)
+        suggestion = self._suggest(analysis, text, note_id)
+        return self._final(suggestion, analysis, text, standing, served)
 
     def _final(
-        self, suggestion: Suggestion, text: str, standing: Standing, served: date | None
+        self, suggestion: Suggestion, analysis: Analysis, text: str, standing: Standing, served: date | None
     ) -> Suggestion:
-        """The suggestion as the standing of the note leaves it, with the edits of the payer's tables."""
+        """The suggestion as the standing of the note leaves it, with what is for the coder alone."""
         held = hold(suggestion, standing)
-        if not held.lines:
+        if held.status == "none":
             return held
         day = served or service_date(text, self.tables.labels)
-        return held.model_copy(
-            update={
-                "edits": edits(held, self.rules, self.tables, day),
-                "also_documented": governed(held, self.tables, day),
-            }
-        )
+        evidence = Evidence(text, {})
+        update: dict[str, object] = {
+            "also_documented": governed(held, self.tables, day),
+            "modifiers": advise_modifiers(self.rules, self.tables, evidence, analysis, held, day),
+            "diagnoses": suggest_diagnoses(self.rules, evidence, analysis, held),
+        }
+        if held.lines:
+            update["edits"] = edits(held, self.rules, self.tables, day)
+        return held.model_copy(update=update)
 
     def _suggest(self, analysis: Analysis, text: str, note_id: str) -> Suggestion:
         if not self._concern(analysis.found):
@@ -155,6 +163,9 @@ class Coder:
         evidence = Evidence(text, section_at)
         case, count, around = analysis.case, analysis.count, analysis.circumstances
         suggestion = suggest(note_id, self.rules, evidence, case, count, around)
+        approaches = analysis.found["approach"]
+        ground = Ground(self.rules, evidence, case, count, around, approaches, suggestion)
+        suggestion = suggestion.model_copy(update={"changes": draft_changes(ground)})
         if suggestion.status != "none":
             services = read_services(analysis.layout, case, analysis.found, self.rules, evidence)
             suggestion = suggestion.model_copy(update={"also_documented": services})
@@ -197,4 +208,4 @@ class Coder:
             text, analysis.layout, analysis.found, analysis.case, analysis.circumstances
         )
         suggestion = self._suggest(analysis, text, note_id)
-        return Explanation(self._final(suggestion, text, standing, served), mentions)
+        return Explanation(self._final(suggestion, analysis, text, standing, served), mentions)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from extractor.coder import Explanation
     from extractor.explanation import ExplainedMention
-    from extractor.suggestion import Device, Proof, Span, Suggestion
+    from extractor.suggestion import Device, Diagnosis, Modifier, Proof, Span, Suggestion
 
 _STATUS = {
     "ready": ("bold green", "ready: nothing in the note contradicts this; check it"),
@@ -64,6 +64,10 @@ def print_explanation(text: str, explanation: Explanation, console: Console) -> 
         console.print(line)
     _title("Proof", console)
     console.print(_proof_tree(suggestion.proof))
+    if suggestion.changes:
+        _title("What would change the answer", console)
+        for change in suggestion.changes:
+            console.print(Text(f"- {printable(change.answer)}"))
     if suggestion.devices:
         _title("Devices", console)
         console.print(_devices(suggestion.devices))
@@ -154,6 +158,7 @@ def _head(suggestion: Suggestion, console: Console) -> None:
         code = f"{companion.code} x{companion.units} "
         console.print(Text.assemble(("Also  ", "bold"), code, printable(companion.message)))
     _also_documented(suggestion, console)
+    _advice(suggestion, console)
     for edit, where in together(suggestion.edits):
         label = f"{edit.severity}, {where}: "
         console.print(Text.assemble(("Edit  ", "bold"), label, printable(edit.message)))
@@ -171,6 +176,19 @@ def _also_documented(suggestion: Suggestion, console: Console) -> None:
         console.print(Text.assemble(("Note  ", "bold"), head))
         for line in textwrap.wrap(printable(service.message), _WIDEST - 6):
             console.print(Text(f"      {line}", "dim"))
+
+
+def _advice(suggestion: Suggestion, console: Console) -> None:
+    """Modifiers to consider and diagnoses to confirm, each with the words it rests on."""
+    for modifier in suggestion.modifiers:
+        _advise("Modifier ", f"{modifier.modifier} on {', '.join(modifier.codes)}", modifier, console)
+    for diagnosis in suggestion.diagnoses:
+        _advise("Diagnosis ", diagnosis.code + ("?" if diagnosis.question else ""), diagnosis, console)
+
+
+def _advise(label: str, code: str, advice: Modifier | Diagnosis, console: Console) -> None:
+    quotes = ", ".join(f"“{_quote(span)}”" for span in advice.evidence)
+    console.print(Text.assemble((label, "bold"), f"{code}: {printable(advice.message)} ", (quotes, "cyan")))
 
 
 def _title(words: str, console: Console) -> None:

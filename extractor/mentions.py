@@ -37,6 +37,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "table": ("table",),
     "session": ("session",),
     "services": ("service",),
+    "modifier": ("modifier",),
+    "diagnosis": ("diagnosis",),
 }
 _LAYER_OF = {kind: layer for layer, kinds in LAYERS.items() for kind in kinds}
 _PRIORITY = {kind: i for kinds in LAYERS.values() for i, kind in enumerate(kinds)}

@@ -263,6 +263,47 @@ class ServiceMeans(_Strict):
     performer: Literal["operator", "echo", "anesthesia", "named"] | None = None
 
 
+class ModifierMeans(_Strict):
+    """A word that speaks for a modifier, or takes such a word back.
+
+    Who was there: a ``co_surgeon``; the labels ``operator``, ``assistant`` and ``other_label``
+    before names; the discipline of ``surgery`` or ``cardiology``; a ``physician``, a
+    ``non_physician`` who may assist, a ``trainee``, other ``staff``, one who stood ``aside``,
+    ``nobody``, and that there was ``no_resident``. What was done: ``work``, the case
+    ``discontinued``, with ``anesthesia`` or ``before_anesthesia``, ``greater_work``. Of a
+    diagnostic study: ``no_prior_study``, of that ``study`` or of any, or ``changed`` since.
+    """
+
+    sign: Literal[
+        "co_surgeon", "operator", "assistant", "other_label", "surgery", "cardiology", "physician",
+        "non_physician", "trainee", "staff", "aside", "nobody", "no_resident", "work", "discontinued",
+        "anesthesia", "before_anesthesia", "greater_work", "no_prior_study", "changed",
+    ]  # fmt: skip
+    study: Literal["coronary", "right_heart", "left_heart"] | None = None
+    surgeon: bool = False  # of a label of operators: "Surgeon:"
+
+
+class DiagnosisMeans(_Strict):
+    """A finding with a diagnosis code, what specifies it, or what takes it back.
+
+    ``heart_failure`` and ``hemolysis`` are findings, ``mechanical`` names one with its cause,
+    ``biological`` and ``graft`` say what a prosthesis is of; ``kind`` and ``acuity`` specify a
+    heart failure, ``link`` words may stand between. ``symptom`` words tell of signs of a finding;
+    ``uncertain``, ``resolved``, ``family`` and ``denied`` words leave nothing to code, ``past``
+    words tell of another time; ``aside`` words are those of something else ("heart failure clinic").
+    """
+
+    sign: Literal[
+        "heart_failure", "hemolysis", "mechanical", "biological", "graft", "kind", "acuity", "link",
+        "symptom", "uncertain", "resolved", "family", "denied", "past", "aside",
+    ]  # fmt: skip
+    kind: Literal["systolic", "diastolic", "combined", "right", "left", "both", "high_output"] | None = None
+    acuity: Literal["acute", "chronic", "acute_on_chronic"] | None = None
+    # Whether what it is said of stands after it, before it ("hemolysis was ruled out") or on either side.
+    reach: Literal["after", "before", "both"] = "after"
+    list: bool = False  # reaches over all that is listed behind it: "risks including ..."
+
+
 MEANS: dict[str, type[_Strict]] = {
     "device": DeviceMeans,
     "other_device": OtherDeviceMeans,
@@ -280,6 +321,8 @@ MEANS: dict[str, type[_Strict]] = {
     "table": TableMeans,
     "session": SessionMeans,
     "service": ServiceMeans,
+    "modifier": ModifierMeans,
+    "diagnosis": DiagnosisMeans,
 }
 
 
@@ -364,15 +407,16 @@ _BRACED = re.compile(r"\{([^{}]*)\}")
 
 def _filled(*names: str) -> AfterValidator:
     """Validates a text in which only these names stand in braces."""
+    return AfterValidator(lambda text: _check_filled(text, names))
 
-    def known(text: str) -> str:
-        for name in _BRACED.findall(text):
-            if name not in names:
-                filled = ", ".join(f"{{{known}}}" for known in names) or "none"
-                raise ValueError(f"nothing fills {{{name}}} here; known: {filled}")
-        return text
 
-    return AfterValidator(known)
+def _check_filled(text: str, names: tuple[str, ...]) -> str:
+    """The text; an error where another name than these stands in braces."""
+    for name in _BRACED.findall(text):
+        if name not in names:
+            filled = ", ".join(f"{{{known}}}" for known in names) or "none"
+            raise ValueError(f"nothing fills {{{name}}} here; known: {filled}")
+    return text
 
 
 Plain = Annotated[str, _filled()]
@@ -447,6 +491,79 @@ class ServiceRule(_Strict):
     source: str
 
 
+# 50 (both sides) and 51 (several procedures) have no place on these codes, so no advice gives them.
+_MODIFIER = "22|53|59|62|73|74|80|82|AS|XU"
+_DIAGNOSIS = r"[A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4}-?)?"
+
+
+class Advice(_Strict):
+    """What a coder is told of a modifier or a diagnosis code; a person decides.
+
+    ``says`` puts an indicator of the fee schedule into words; ``codes`` are those that
+    the note may specify, each by the words that do.
+    """
+
+    id: str = Field(pattern=r"^advice(\.[a-z0-9_]+)+$")
+    gives: str = Field(pattern=rf"^(?:{_MODIFIER}|{_DIAGNOSIS})$")
+    question: bool = False
+    message: Annotated[str, _filled("indicators", "edition", "code", "specified")]
+    indicator: Literal["co_surg", "asst_surg"] | None = None
+    says: dict[str, str] = {}
+    codes: dict[str, Annotated[str, Field(pattern=rf"^{_DIAGNOSIS}$")]] = {}
+    studies: dict[str, tuple[str, ...]] = {}
+    source: str
+
+
+class ChangeForm(_Strict):
+    """The words that all sentences on what would change the answer share."""
+
+    id: Literal["change.form"]
+    sentence: Annotated[str, _filled("condition", "result")]
+    place: Annotated[str, _filled("line", "words")]
+    quote: Annotated[str, _filled("line", "words")]
+    device: Annotated[str, _filled("number", "name", "place")]
+    unnamed: Annotated[str, _filled("number", "place")]
+    none: Plain
+    alone: Annotated[str, _filled("codes")]
+    code: Annotated[str, _filled("code", "units")]
+    instead: Annotated[str, _filled("code", "units", "before")]
+    swapped: Annotated[str, _filled("code", "before")]
+    added: Annotated[str, _filled("codes")]
+    dropped: Annotated[str, _filled("code")]
+    parts: dict[str, str]
+    no_device: Plain
+    one_device: Plain
+    devices: Counted
+    source: str
+
+
+# The situations in which an answer is asked for, and what fills their sentences beside {place} and {quote}.
+_OF_CHANGES = {
+    "claim": ("part", "devices"), "number": ("devices",), "stayed": ("device",), "gone": ("device",),
+    "lost": ("device",), "same": ("device", "other"), "further": (), "session": ("device",),
+    "at_leak": ("device",), "left": (), "left_at": ("valve",), "none_left": (), "valve": ("valve",),
+    "both": ("valve",), "all_at": ("valve",), "prosthesis": ("valve",), "report": (), "puncture": (),
+    "route": ("valve", "route"), "no_route": ("valve", "route"),
+}  # fmt: skip
+
+
+class ChangeRule(_Strict):
+    """How a sentence on what would change the answer begins, in one situation."""
+
+    id: str
+    when: str
+    condition: str
+    source: str
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> ChangeRule:
+        situation = self.id.removeprefix("change.")
+        if situation not in _OF_CHANGES:
+            raise ValueError(f"unknown id; use one of: {', '.join(f'change.{s}' for s in _OF_CHANGES)}")
+        _check_filled(self.condition, ("place", "quote", *_OF_CHANGES[situation]))
+        return self
+
+
 class RuleBook(_Strict):
     """All rules, in file order, with a version that is a hash of their content."""
 
@@ -456,6 +573,9 @@ class RuleBook(_Strict):
     form: QueryForm | None = None  # without it no queries are drafted
     queries: dict[str, QueryRule] = {}
     services: tuple[ServiceRule, ...] = ()  # in file order
+    advice: dict[str, Advice] = {}
+    change_form: ChangeForm | None = None  # without it no changes are told
+    changes: dict[str, ChangeRule] = {}
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -463,6 +583,14 @@ class RuleBook(_Strict):
     def kind(self, kind: str) -> tuple[Rule, ...]:
         """Rules of one kind, in file order."""
         return tuple(rule for rule in self.rules if rule.kind == kind)
+
+
+# Files that match no words of a note, by kind: the model of their form, if they have one, and of their rules.
+_TEMPLATES: dict[str, tuple[type[_Strict] | None, type[_Strict]]] = {
+    "coding": (None, CodingRule),
+    "query": (QueryForm, QueryRule),
+    "change": (ChangeForm, ChangeRule),
+}
 
 
 def patterns_dir() -> Path:
@@ -502,10 +630,9 @@ def _load(folder: Path) -> RuleBook:
         )
     digest = hashlib.sha256()
     rules: list[Rule] = []
-    coding: dict[str, CodingRule] = {}
-    form: QueryForm | None = None
-    queries: dict[str, QueryRule] = {}
     services: list[ServiceRule] = []
+    advice: dict[str, Advice] = {}
+    words: dict[str, dict[str, Any]] = {kind: {} for kind in _TEMPLATES}
     seen: dict[str, str] = {}
     for path in files:
         raw = path.read_bytes()
@@ -514,29 +641,22 @@ def _load(folder: Path) -> RuleBook:
         kind = data.get("kind")
         if not all(isinstance(item, dict) for item in data["rules"]):
             raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
-        if kind == "coding":
-            for item in data["rules"]:
-                rule_id = str(item.get("id", "?"))
-                coding_rule: CodingRule = _validate(CodingRule, item, path.name, rule_id)
-                _unique(seen, rule_id, path.name)
-                coding[rule_id] = coding_rule
-            continue
-        if kind == "query":
+        if kind in _TEMPLATES:
             for item in data["rules"]:
                 rule_id = str(item.get("id", "?"))
                 _unique(seen, rule_id, path.name)
-                if rule_id == "query.form":
-                    form = _validate(QueryForm, item, path.name, rule_id)
-                else:
-                    queries[rule_id] = _validate(QueryRule, item, path.name, rule_id)
+                form, other = _TEMPLATES[kind]
+                model = form if form is not None and rule_id == f"{kind}.form" else other
+                words[kind][rule_id] = _validate(model, item, path.name, rule_id)
             continue
         if kind not in MEANS:
-            known = ", ".join([*MEANS, "coding", "query"])
+            known = ", ".join([*MEANS, *_TEMPLATES])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
         for item in data.get("services", ()):
             rule_id = str(item.get("id", "?"))
             services.append(_validate(ServiceRule, item, path.name, rule_id))
             _unique(seen, rule_id, path.name)
+        advice |= _advice(data, path.name, seen)
         for item in data["rules"]:
             rule_id = str(item.get("id", "?"))
             means = _validate(MEANS[kind], item.get("means", {}), path.name, rule_id, "means.")
@@ -544,9 +664,31 @@ def _load(folder: Path) -> RuleBook:
             _unique(seen, rule_id, path.name)
     version = digest.hexdigest()[:12]
     return RuleBook(
-        rules=tuple(rules), coding=coding, version=version, form=form, queries=queries,
+        rules=tuple(rules),
         services=tuple(services),
-    )  # fmt: skip
+        advice=advice,
+        version=version,
+        form=words["query"].pop("query.form", None),
+        change_form=words["change"].pop("change.form", None),
+        coding=words["coding"],
+        queries=words["query"],
+        changes=words["change"],
+    )
+
+
+def _advice(data: dict[str, Any], file: str, seen: dict[str, str]) -> dict[str, Advice]:
+    """What the file has to say to a coder beside its rules."""
+    found: dict[str, Advice] = {}
+    items = data.get("advice", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise RuleError(
+            "R003", file, "a piece of advice must be a mapping", "see any other advice of the file"
+        )
+    for item in items:
+        advice_id = str(item.get("id", "?"))
+        _unique(seen, advice_id, file)
+        found[advice_id] = _validate(Advice, item, file, advice_id)
+    return found
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:

@@ -47,7 +47,11 @@ class Span(_Frozen):
 
 
 class Line(_Frozen):
-    """One code with its units; ``low`` and ``high`` bound what the note supports."""
+    """One code with its units; ``low`` and ``high`` bound what the note supports.
+
+    ``modifiers`` stays empty: those a note speaks for are advice (``Suggestion.modifiers``),
+    and a person decides which are claimed.
+    """
 
     code: str
     units: int
@@ -118,7 +122,10 @@ class Service(_Frozen):
 
 
 class Modifier(_Frozen):
-    """A modifier that the note speaks for, as advice: a person decides whether it is claimed."""
+    """A modifier that the note speaks for, as advice on ``codes``: a person decides whether it is claimed.
+
+    No line of the suggestion carries it.
+    """
 
     modifier: str
     codes: tuple[str, ...]

@@ -249,7 +249,7 @@ def test_queue_next_is_the_first_that_waits(store: Store) -> None:
     put(store, {"lane": Lane.review}, {}, {"lane": Lane.edits}, {"lane": Lane.query}, {"lane": Lane.done})
     assert next_note(store, ada, Filters()) == 1
     assert next_note(store, ada, Filters()) == 1  # the one that is open already
-    assert next_note(store, ada, Filters(), skip=1) == 2
+    assert next_note(store, ada, Filters(), skip=[1]) == 2
     assert next_note(store, bob, Filters()) == 3
     assert next_note(store, add_user(store, "eve"), Filters()) is None
     assert next_note(store, bob, Filters(lane=Lane.query)) == 4

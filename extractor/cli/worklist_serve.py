@@ -202,6 +202,7 @@ def _address(host: str, listening: socket.socket) -> str:
 def _run(store: Store, place: Place, listening: socket.socket, quiet: bool) -> None:
     """Serve until a signal comes. The log is the shield's: uvicorn's own would show addresses."""
     import logging
+    import signal
     from contextlib import suppress
 
     import uvicorn
@@ -220,5 +221,7 @@ def _run(store: Store, place: Place, listening: socket.socket, quiet: bool) -> N
         server_header=False,
         timeout_graceful_shutdown=5,
     )
+    # uvicorn ends the process by the signal that stopped it; what is open is to be closed first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

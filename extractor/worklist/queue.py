@@ -226,7 +226,7 @@ def choices(session: Session) -> Choices:
 
 
 def next_note(
-    store: Store, user: User, filters: Filters, *, lease: timedelta = LEASE, skip: int | None = None
+    store: Store, user: User, filters: Filters, *, lease: timedelta = LEASE, skip: Iterable[int] = ()
 ) -> int | None:
     """Hand out the next note and hold it for a coder.
 
@@ -241,7 +241,7 @@ def next_note(
     lease
         How long it is held.
     skip
-        An entry that the coder does not want now, though it is held.
+        Entries that the coder does not want now, though they are held.
 
     Returns
     -------
@@ -255,8 +255,8 @@ def next_note(
     if Lane.done in lanes:
         return None
     wanted = [*conditions(filters), *_fit_for(user, now)]
-    if skip is not None:
-        wanted.append(Entry.id != skip)
+    if left := list(skip):
+        wanted.append(Entry.id.not_in(left))
     with store.writing() as session:
         mine = select(Entry).where(
             Entry.holder_id == user.id, Entry.held_until > now, Entry.lane.in_(lanes), *wanted

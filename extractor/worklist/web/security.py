@@ -50,6 +50,16 @@ PAGES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/queue/next"): _WORKS,
     ("POST", "/views"): _READS,
     ("POST", "/views/{view_id}/delete"): _READS,
+    # a note
+    ("GET", "/notes/{entry_id}"): _READS,
+    ("POST", "/notes/{entry_id}/decide"): _WORKS,
+    ("POST", "/notes/{entry_id}/next"): _WORKS,
+    ("POST", "/notes/{entry_id}/defer"): _WORKS,
+    ("POST", "/notes/{entry_id}/assign"): _WORKS,
+    ("POST", "/notes/{entry_id}/queries"): _WORKS,
+    ("POST", "/queries/{query_id}"): _WORKS,
+    ("GET", "/queries/{query_id}/text"): _READS,
+    ("POST", "/decisions/{decision_id}/undo"): _WORKS,
     # looking back
     ("GET", "/trail"): _LOOKS_BACK,
     ("GET", "/trail/verify"): _LOOKS_BACK,

@@ -76,6 +76,15 @@ SAID = {
     "user-enabled": "The user can sign in again.",
     "view-saved": "The view is saved.",
     "view-deleted": "The view is deleted.",
+    "undone": "The decision is taken back.",
+    "put-off": "The note is put off.",
+    "resumed": "The note is open again.",
+    "assigned": "It is kept who works on this note.",
+    "query-saved": "The query is saved as a draft.",
+    "query-sent": "The query is kept as sent; its note waits for the answer.",
+    "query-answered": "The answer is kept; the note is open again.",
+    "query-withdrawn": "The query is withdrawn.",
+    "query-not-neutral": "The query is saved as a draft, not as sent: see what is to be corrected in it.",
 }
 """What a page says after something was done, by a name that fits into a cookie."""
 
