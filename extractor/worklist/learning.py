@@ -254,21 +254,23 @@ def figures(session: Session, scope: Scope | None = None) -> Figures:
     found = _made(session, scope or Scope())
     standing = [one for one in found if not one.undone]
     first = [one for one in standing if one.second_of is None]
-    changed = [one.change for one in first if not one.agrees]
+    changed = [one for one in first if not one.agrees]
     times = [one.hours for one in standing if one.hours is not None]
     step = _step([one.at.date() for one in standing])
+    groups = _grouped(standing, step)
     blind, sighted = _blind(found)
     return Figures(
         agreed=Share(len(first) - len(changed), len(first)),
         kinds=dict(Counter(str(one.kind) for one in first)),
-        over=sum(one.over for one in first),
-        under=sum(one.under for one in first),
-        by={name: _rows(first, values) for name, values in _VALUES.items()} | {"code": _codes(first)},
+        over=sum(one.over for one in changed),
+        under=sum(one.under for one in changed),
+        by={name: _rows(first, changed, values) for name, values in _VALUES.items()}
+        | {"code": _codes(first)},
         hours=median(times) if times else None,
         hours_90=_ninetieth(times),
         step=step,
-        periods=_periods(standing, step),
-        work=_work(standing, step),
+        periods=_periods(groups, step),
+        work=_work(groups),
         coders=_coders(standing),
         second=_second(session, standing),
         blind=blind,
@@ -285,7 +287,7 @@ def last_change(session: Session) -> tuple[object, ...]:
 # -- what was decided --------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Made:
     """A decision beside its suggestion."""
 
@@ -297,7 +299,9 @@ class _Made:
     user_id: int
     coder: str
     kind: Kind
+    agrees: bool
     lines: tuple[Coded, ...]
+    claimed: dict[str, int]
     why: str
     blind: bool
     second_of: int | None
@@ -310,17 +314,6 @@ class _Made:
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
     hours: float | None  # from the text being filed, of the decision by which it was done
-
-    @property
-    def agrees(self) -> bool:
-        return self.kind is Kind.accept
-
-    @cached_property
-    def claimed(self) -> dict[str, int]:
-        units: Counter[str] = Counter()
-        for line in self.lines:
-            units[line.code] += line.units
-        return dict(units)
 
     @cached_property
     def change(self) -> Changed:
@@ -390,19 +383,25 @@ def _made(session: Session, scope: Scope) -> list[_Made]:
     )
     lines, gists = cache(_lines), cache(_gist)
     found = []
-    for row in session.execute(asked):
+    for row in session.connection().execute(asked):
         told = row._asdict()
         filed = told.pop("filed_at")
         told["hours"] = (told["at"] - filed).total_seconds() / 3600 if filed else None
-        told["lines"] = lines(told["lines"])
+        told["agrees"] = told["kind"] is Kind.accept
+        told["lines"], told["claimed"] = lines(told["lines"])
         told["undone"] = told.pop("undone_at") is not None
         told |= gists(told.pop("gist"))
         found.append(_Made(**told))
     return found
 
 
-def _lines(written: str) -> tuple[Coded, ...]:
-    return tuple(Coded(one["code"], one["units"], tuple(one["modifiers"])) for one in json.loads(written))
+def _lines(written: str) -> tuple[tuple[Coded, ...], dict[str, int]]:
+    """Lines, and the units of each code."""
+    lines = tuple(Coded(one["code"], one["units"], tuple(one["modifiers"])) for one in json.loads(written))
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.code] += line.units
+    return lines, dict(units)
 
 
 def _gist(gist: str) -> dict[str, Any]:
@@ -417,13 +416,14 @@ def _gist(gist: str) -> dict[str, Any]:
 # -- counting ----------------------------------------------------------------------
 
 
-def _rows(first: list[_Made], values: Callable[[_Made], Iterable[str]]) -> tuple[Row, ...]:
+def _rows(
+    first: list[_Made], changed: list[_Made], values: Callable[[_Made], Iterable[str]]
+) -> tuple[Row, ...]:
     total = Counter(chain.from_iterable(map(values, first)))
     differ: dict[str, list[_Made]] = defaultdict(list)
-    for one in first:
-        if not one.agrees:
-            for value in values(one):
-                differ[value].append(one)
+    for one in changed:
+        for value in values(one):
+            differ[value].append(one)
     return _sorted(
         Row(
             value,
@@ -441,12 +441,14 @@ def _codes(first: list[_Made]) -> tuple[Row, ...]:
     total: Counter[str] = Counter()
     differ: dict[str, list[tuple[int, Changed]]] = defaultdict(list)
     for one in first:
+        if one.agrees:
+            total.update(one.claimed.keys())
+            continue
         codes = {*one.suggested, *one.claimed}
         total.update(codes)
-        if not one.agrees:
-            for code in codes:
-                if extra := one.extra(code):
-                    differ[code].append((extra, one.change))
+        for code in codes:
+            if extra := one.extra(code):
+                differ[code].append((extra, one.change))
     return _sorted(
         Row(
             code,
@@ -487,7 +489,7 @@ def _second(session: Session, standing: list[_Made]) -> Share:
         )
         for number, written in session.execute(asked):
             of += 1
-            right += same_lines(_lines(written), checks[number].lines)
+            right += same_lines(_lines(written)[0], checks[number].lines)
     return Share(right, of)
 
 
@@ -516,10 +518,14 @@ def _next(begin: date, step: Step) -> date:
     return begin + timedelta(days=1 if step == "day" else 7)
 
 
-def _periods(standing: list[_Made], step: Step) -> tuple[Period, ...]:
+def _grouped(standing: list[_Made], step: Step) -> dict[date, list[_Made]]:
     groups: dict[date, list[_Made]] = defaultdict(list)
     for one in standing:
         groups[_begin(one.at.date(), step)].append(one)
+    return dict(groups)
+
+
+def _periods(groups: Mapping[date, list[_Made]], step: Step) -> tuple[Period, ...]:
     if not groups:
         return ()
     begin, last = min(groups), max(groups)
@@ -539,13 +545,14 @@ def _ninetieth(values: list[float]) -> float | None:
     return sorted(values)[int(0.9 * (len(values) - 1))] if values else None
 
 
-def _work(standing: list[_Made], step: Step) -> tuple[Work, ...]:
-    groups: dict[tuple[date, str], list[_Made]] = defaultdict(list)
-    for one in standing:
-        groups[_begin(one.at.date(), step), one.coder].append(one)
-    return tuple(
-        Work(begin, coder, len(group), _seconds(group)) for (begin, coder), group in sorted(groups.items())
-    )
+def _work(groups: Mapping[date, list[_Made]]) -> tuple[Work, ...]:
+    found = []
+    for begin, group in sorted(groups.items()):
+        each: dict[str, list[_Made]] = defaultdict(list)
+        for one in group:
+            each[one.coder].append(one)
+        found += [Work(begin, coder, len(made), _seconds(made)) for coder, made in sorted(each.items())]
+    return tuple(found)
 
 
 def _coders(standing: list[_Made]) -> tuple[Coding, ...]:
