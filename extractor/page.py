@@ -121,22 +121,11 @@ class _View:
         said: dict[tuple[int, int], str] = {}
         for mention in mentions:
             said[mention.start, mention.end] = f"{mention.explanation} ({mention.rule})"
-        for what, spans in self._advised():
-            for span in spans:
-                said.setdefault((span.start, span.end), f"{what} ({span.rule})")
         loose = frozenset(
             (mention.start, mention.end) for mention in mentions if mention.explanation == _UNEXPLAINED
         )
         labels = {at: section_label(section) for at, section in self._section_labels().items()}
         return Paper(self.text, self.suggestion, said, loose, labels)
-
-    def _advised(self) -> Iterator[tuple[str, tuple[Span, ...]]]:
-        """The words behind what is for the coder alone."""
-        given = self.suggestion
-        yield from (("also documented", service.evidence) for service in given.also_documented)
-        yield from (("advice", modifier.evidence) for modifier in given.modifiers)
-        yield from (("advice", diagnosis.evidence) for diagnosis in given.diagnoses)
-        yield from (("would change the answer", change.evidence) for change in given.changes)
 
     # The header and the note.
 
