@@ -353,7 +353,7 @@ def run(*arguments: str) -> Any:
 
 
 OF_DAY = {("mue", "warning")}
-LATER = OF_DAY | {("aoc", "warning"), ("ptp", "warning")}
+LATER = OF_DAY | {(table, "info") for table in ("aoc", "mue", "ptp")}
 UNDATED = OF_DAY | {("all", "info")}
 
 
