@@ -72,7 +72,7 @@
       event.preventDefault();
       const piece = holder(event.target);
       const found = proofs(piece);
-      const link = found.map((node) => (node.matches("a") ? node : node.querySelector("a"))).find(Boolean);
+      const link = found.map((node) => (node.matches("a") ? node : node.querySelector("a[data-e]"))).find(Boolean);
       if (link) link.focus();
       else if (found.length) look(found[0]);
     });
