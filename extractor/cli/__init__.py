@@ -24,6 +24,7 @@ from extractor.cli import (
     rules,
     tables,
     worklist,
+    worklist_serve,
     worklist_users,
 )
 
@@ -64,3 +65,5 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(worklist.app, name="worklist")
 worklist.app.add_typer(worklist_users.app, name="users")
+worklist.app.command()(worklist_serve.serve)
+worklist.app.command()(worklist_serve.demo)

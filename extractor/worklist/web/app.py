@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from extractor.errors import Conflict, NotAllowed, NotFound, PvlError, WorklistError
 from extractor.worklist.database import Store
+from extractor.worklist.queue import Counts
 from extractor.worklist.web import entrance, note, people, queue, settings, trail
 from extractor.worklist.web.security import PAGES, Place, Refused, Shield
 from extractor.worklist.web.visit import VISIT, ChangeFirst, House, Recent, SignInFirst, Visit, enter
@@ -48,7 +50,7 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
     """
     place = place or Place()
     assets = _assets()
-    house = House(store, place, _templates(assets), Recent(recent), assets)
+    house = House(store, place, _templates(assets), Recent(recent), Counts(recent), assets)
     app = FastAPI(
         title="pvl worklist",
         openapi_url=None,
@@ -118,8 +120,18 @@ def _templates(assets: dict[str, tuple[bytes, str, str]]) -> Environment:
     made.globals["asset"] = lambda name: f"/static/{name}?v={assets[name][2]}"
     made.filters["shown"] = lambda text: printable(str(text))
     made.filters["words"] = lambda code: printable(str(code)).replace("_", " ")
+    made.filters["span"] = _span
     made.filters["moment"] = lambda at: f"{at:%Y-%m-%d %H:%M}"
     return made
+
+
+def _span(time: timedelta) -> str:
+    """How long, as it is said: the largest unit that fits."""
+    seconds = max(0, int(time.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "now"
 
 
 def _bare(house: House) -> Any:

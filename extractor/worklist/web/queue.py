@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from sqlalchemy.orm import Session
 
 from extractor.worklist.models import Lane
-from extractor.worklist.queue import NOBODY, Choices, Filters, choices, lane_counts, next_note, rows
+from extractor.worklist.queue import NOBODY, Choices, Filters, choices, next_note, rows
 from extractor.worklist.views import delete_view, filters_of, save_view, views_of
 from extractor.worklist.web.visit import Here, Number, Visit
 
@@ -80,7 +79,7 @@ def drop_view(visit: Here, view_id: Number) -> Response:
 def _queue(visit: Visit, filters: Filters) -> Response:
     with visit.store.reading() as session:
         found = rows(session, filters, visit.now)
-        counts = _counts(visit, session, filters)
+        counts = visit.house.counts.of(session, filters, visit.now)
         offered = visit.house.recent.get("choices", lambda: choices(session))
         views = [(view.id, view.name, address(filters_of(view))) for view in views_of(session, visit.user)]
     lanes = [(lane, words, counts[lane], address(filters, lane=lane)) for lane, words in LANES.items()]
@@ -103,11 +102,6 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         before=address(filters, page=filters.page - 1) if filters.page > 1 else "",
         after=address(filters, page=filters.page + 1) if found.more else "",
     )
-
-
-def _counts(visit: Visit, session: Session, filters: Filters) -> dict[Lane, int]:
-    key = ("counts", replace(filters, lane=None, sort="age", page=1, size=1))
-    return visit.house.recent.get(key, lambda: lane_counts(session, filters, visit.now))
 
 
 def _lists(offered: Choices, filters: Filters) -> dict[str, list[tuple[str, str]]]:

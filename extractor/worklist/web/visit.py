@@ -33,6 +33,7 @@ from extractor.worklist import people
 from extractor.worklist import settings as settings_of
 from extractor.worklist.database import Store
 from extractor.worklist.models import Role, User
+from extractor.worklist.queue import Counts
 from extractor.worklist.settings import Settings
 from extractor.worklist.web.security import PAGES, PUBLIC, Place, Refused, cookie, cookies_of, token_cookie
 
@@ -142,6 +143,7 @@ class House:
     place: Place
     templates: Environment
     recent: Recent
+    counts: Counts
     assets: dict[str, tuple[bytes, str, str]] = field(default_factory=dict)  # content, kind, version
 
 
