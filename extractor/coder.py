@@ -9,6 +9,8 @@ from functools import cached_property
 from math import inf
 from typing import Protocol
 
+from extractor.answers import Ground
+from extractor.changes import draft_changes
 from extractor.circumstances import Circumstances, read_circumstances
 from extractor.claims import Case, build_case
 from extractor.coding import Evidence, suggest
@@ -161,6 +163,9 @@ class Coder:
         evidence = Evidence(text, section_at)
         case, count, around = analysis.case, analysis.count, analysis.circumstances
         suggestion = suggest(note_id, self.rules, evidence, case, count, around)
+        approaches = analysis.found["approach"]
+        ground = Ground(self.rules, evidence, case, count, around, approaches, suggestion)
+        suggestion = suggestion.model_copy(update={"changes": draft_changes(ground)})
         if suggestion.status != "none":
             services = read_services(analysis.layout, case, analysis.found, self.rules, evidence)
             suggestion = suggestion.model_copy(update={"also_documented": services})

@@ -6,7 +6,7 @@ numbers and role names are data (``patterns/coding.yaml``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from extractor.circumstances import Circumstances
@@ -55,6 +55,30 @@ class Evidence:
     def of_mention(self, mention: Mention) -> Span:
         """The words of a mention."""
         return self.span(mention.start, mention.end, self.section_at.get(mention.first, ""), mention.rule)
+
+
+Interval = tuple[int, int, int | None]  # units, and their bounds
+
+
+def units_of(lines: Iterable[Line], companions: Iterable[Companion]) -> dict[str, int]:
+    """Units of each code, companions with them."""
+    units = {line.code: line.units for line in lines}
+    return units | {companion.code: companion.units for companion in companions}
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """The codes for a count at the treated valves, with the devices at each coded valve."""
+
+    lines: tuple[Line, ...]
+    companions: tuple[Companion, ...]
+    reasons: list[Reason]
+    share: dict[str, Interval]
+
+    @property
+    def units(self) -> dict[str, int]:
+        """Units of each code, companions with them."""
+        return units_of(self.lines, self.companions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +139,7 @@ def suggest(
     note_id: str, book: RuleBook, evidence: Evidence, case: Case, count: Count, around: Circumstances
 ) -> Suggestion:
     """The suggestion for one note."""
-    devices = _devices(_tracked(case, count), around, evidence)
+    devices = _devices(tracked(case, count), around, evidence)
     session = _Session(case, count, around, case.main.today())
     if any(says(session) for says in _NOTHING_TO_CODE):
         return _nothing(note_id, book, devices, around, evidence)
@@ -125,13 +149,21 @@ def suggest(
     if _left_elsewhere_only(session):
         return _nothing(note_id, book, devices, around, evidence)
     reasons = _device_reasons(session, evidence)
-    valve_reasons, share = _valve_share(case, count, around, evidence)
-    reasons += valve_reasons
-    lines = _lines(book, share, count, devices)
+    coded = code(book, count, around, devices, evidence)
+    reasons += coded.reasons
     reasons += _circumstance_reasons(around, evidence)
-    companions = _companions(book, around, share, evidence)
     status: Status = "review" if reasons else "ready"
+    lines, companions = coded.lines, coded.companions
     return _result(note_id, book, status, lines, reasons, devices, around, companions, evidence, count)
+
+
+def code(
+    book: RuleBook, count: Count, around: Circumstances, devices: tuple[Device, ...], evidence: Evidence
+) -> Coded:
+    """The codes for a count of devices at the treated valves, and what leaves the valve open."""
+    reasons, share = _valve_share(count, around, evidence)
+    lines = _lines(book, share, count, devices)
+    return Coded(lines, _companions(book, around, share, evidence), reasons, share)
 
 
 # -- whether there is anything to code ---------------------------------------------
@@ -280,23 +312,23 @@ def _opened(case: Case) -> bool:
     return any(e.event in into for t in case.timelines.values() for d in t.today() for e in d.events)
 
 
-def _tracked(case: Case, count: Count) -> list[TrackedDevice]:
+def tracked(case: Case, count: Count) -> list[TrackedDevice]:
     """The devices of the part that comes to the count, and those only other parts know as not left in."""
     account = _account(case, count)
-    tracked = list(account.devices)
+    found = list(account.devices)
     for source in ("implants", "equipment", "addendum", "log"):
         timeline = case.timelines.get(source)
         if timeline is None or timeline is account:
             continue
         for device in timeline.devices:
-            alike = [d for d in tracked if d.standing == "today" and same_size(d.size, device.size)]
+            alike = [d for d in found if d.standing == "today" and same_size(d.size, device.size)]
             if device.state == "unused" and not any(d.state == "unused" for d in alike):
-                tracked.append(device)
+                found.append(device)
             elif (
                 device.state == "removed" and device.size and not any(_outcome(d) == "removed" for d in alike)
             ):
-                tracked = [d for d in tracked if d not in alike or d.in_place] + [device]
-    return tracked
+                found = [d for d in found if d not in alike or d.in_place] + [device]
+    return found
 
 
 def _account(case: Case, count: Count) -> Timeline:
@@ -324,10 +356,10 @@ def _outcome(device: TrackedDevice) -> Outcome:
     return "unknown"
 
 
-def _devices(tracked: list[TrackedDevice], around: Circumstances, evidence: Evidence) -> tuple[Device, ...]:
+def _devices(found: list[TrackedDevice], around: Circumstances, evidence: Evidence) -> tuple[Device, ...]:
     only = next(iter(around.treated.valves)) if len(around.treated.valves) == 1 else None
     out = []
-    for number, device in enumerate(tracked, 1):
+    for number, device in enumerate(found, 1):
         outcome = _outcome(device)
         own = around.treated.valve_of.get(id(device), device.valve)
         valve = (only or own) if outcome in ("implanted", "removed", "unknown") else device.valve
@@ -389,11 +421,8 @@ def _said(claim: Claim) -> str:
     return f"{claim.low}" if claim.low == claim.high else f"{claim.low} to {claim.high}"
 
 
-Interval = tuple[int, int, int | None]  # units, and their bounds
-
-
 def _valve_share(
-    case: Case, count: Count, around: Circumstances, evidence: Evidence
+    count: Count, around: Circumstances, evidence: Evidence
 ) -> tuple[list[Reason], dict[str, Interval]]:
     """Reasons about the valve, and (units, low, high) per coded valve."""
     reasons = _other_valve(around, evidence)

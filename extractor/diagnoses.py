@@ -10,14 +10,13 @@ open whether the code applies, the diagnosis is a ``question``.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from extractor.claims import Source
 from extractor.coding import Evidence
 from extractor.events import Standing
 from extractor.grammar import Parse
 from extractor.mentions import Mention, begun
+from extractor.places import Places
 from extractor.queries import fill
 from extractor.rules import RuleBook
 from extractor.site import denied
@@ -84,22 +83,22 @@ class _Findings:
         self.evidence = evidence
         self.analysis = analysis
         self.mentions = analysis.found["diagnosis"]
-        self._sections = analysis.layout.sections
+        self._places = Places(analysis.case, analysis.layout)
 
     def of(self, *signs: str) -> list[_Told]:
         """The mentions of some signs that are told as present, in text order."""
         told = []
-        for parse, source, standing in self.analysis.case.parses if self.mentions else ():
-            for mention in begun(self.mentions, parse.first, parse.last):
-                if mention.means.sign in signs and self._present(mention, parse, source, standing):
-                    told.append(_Told(mention, parse, standing))
-        return sorted(told, key=lambda one: one.mention.first)
+        for mention in self.mentions:
+            place = self._places.of(mention) if mention.means.sign in signs else None
+            if place is not None and self._present(mention, place.parse, place.standing):
+                told.append(_Told(mention, place.parse, place.standing))
+        return told
 
     def around(self, parse: Parse, *signs: str) -> list[Mention]:
         """The mentions of some signs in a sentence."""
         return [m for m in begun(self.mentions, parse.first, parse.last) if m.means.sign in signs]
 
-    def _present(self, mention: Mention, parse: Parse, source: Source, standing: Standing) -> bool:
+    def _present(self, mention: Mention, parse: Parse, standing: Standing) -> bool:
         other_time = parse.sentence.section.role in ("plan", "copied") and standing != "today"
         if other_time or standing == "planned" or self._of_family(mention, parse):
             return False
@@ -138,9 +137,7 @@ class _Findings:
 
     def span(self, first: Mention, last: Mention) -> Span:
         """The words from one mention to another."""
-        at = bisect_right(self._sections, first.start, key=lambda section: section.start) - 1
-        role = self._sections[at].role if at >= 0 else ""
-        return self.evidence.span(first.start, last.end, role, first.rule)
+        return self.evidence.span(first.start, last.end, self._places.section(first.start), first.rule)
 
 
 def _reaches(between: list[str], most: int = _REACH) -> bool:

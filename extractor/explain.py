@@ -64,6 +64,10 @@ def print_explanation(text: str, explanation: Explanation, console: Console) -> 
         console.print(line)
     _title("Proof", console)
     console.print(_proof_tree(suggestion.proof))
+    if suggestion.changes:
+        _title("What would change the answer", console)
+        for change in suggestion.changes:
+            console.print(Text(f"- {printable(change.answer)}"))
     if suggestion.devices:
         _title("Devices", console)
         console.print(_devices(suggestion.devices))

@@ -153,7 +153,8 @@ def _contents(book: RuleBook) -> dict[str, _Content]:
     queries = {
         rule.id: _Content("query", f"{rule.reason} {rule.answer}", rule.ask) for rule in book.queries.values()
     }
-    return patterns | coding | queries
+    changes = {rule.id: _Content("change", rule.condition, rule.when) for rule in book.changes.values()}
+    return patterns | coding | queries | changes
 
 
 class Comparison:

@@ -13,12 +13,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from extractor.coding import Evidence
-from extractor.events import Standing
 from extractor.mentions import Mention
+from extractor.places import Places
 from extractor.queries import fill
 from extractor.rules import Advice, RuleBook
 from extractor.site import denied
@@ -108,9 +107,9 @@ class _Note:
         self.evidence = evidence
         parses = analysis.case.parses
         self.words = parses[0][0].words if parses else None
-        self._places = sorted(((p.first, p, standing) for p, _, standing in parses), key=itemgetter(0))
+        self._places = Places(analysis.case, analysis.layout)
+        self.section = self._places.section
         self._lines = analysis.layout.line_starts
-        self._sections = analysis.layout.sections
 
     def of(self, *signs: str) -> list[Mention]:
         """The mentions of some signs that are of this session, in text order."""
@@ -118,27 +117,15 @@ class _Note:
 
     def of_today(self, mention: Mention) -> bool:
         """Whether a mention stands in no history, plan or copied text."""
-        place = self._place(mention)
+        place = self._places.of(mention)
         if place is not None:
-            return place[1] == "today"
+            return place.standing == "today"
         return self.section(mention.start) not in _OTHER_TIME
-
-    def section(self, start: int) -> str:
-        """The role of the section at a character."""
-        at = bisect_right(self._sections, start, key=lambda section: section.start) - 1
-        return self._sections[at].role if at >= 0 else ""
 
     def parse(self, mention: Mention) -> Parse | None:
         """The sentence of a mention."""
-        place = self._place(mention)
-        return place[0] if place is not None else None
-
-    def _place(self, mention: Mention) -> tuple[Parse, Standing] | None:
-        """The sentence of a mention, and whether it tells of this session; headers stand in none."""
-        at = bisect_right(self._places, mention.first, key=itemgetter(0)) - 1
-        if at < 0 or mention.first >= self._places[at][1].last:
-            return None
-        return self._places[at][1:]
+        place = self._places.of(mention)
+        return place.parse if place is not None else None
 
     def within(self, extent: Extent, *signs: str) -> list[Mention]:
         """The mentions of some signs among the words of an extent."""

@@ -190,6 +190,7 @@ class _View:
             self._diagnoses(),
             self._devices(),
             self._proof(),
+            self._changes(),
             self._queries(),
             self._mentions(),
         ]
@@ -289,6 +290,13 @@ class _View:
 
     def _proof(self) -> str:
         return _section("Proof", self.paper.tree(self.suggestion.proof))
+
+    def _changes(self) -> str:
+        items = ""
+        for change in self.suggestion.changes:
+            refs, words = self.paper.refs_of(change.evidence), self.paper.links(change.evidence)
+            items += f'<li{refs}>{text(change.answer)}<div class="soft">{words}</div></li>'
+        return _section("What would change the answer", f"<ul>{items}</ul>", "changes") if items else ""
 
     def _queries(self) -> str:
         items = "".join(f"<li>{text(query.text)}</li>" for query in self.suggestion.queries)

@@ -120,6 +120,17 @@ def fill(template: str, **values: object) -> str:
     return _FIELD.sub(lambda name: str(values[name[1]]), template)
 
 
+def line_at(text: str, start: int) -> int:
+    r"""The number of the line of a note that a character stands in, the first line being 1.
+
+    Examples
+    --------
+    >>> line_at("Title\r\nTwo plugs.", 7)
+    2
+    """
+    return len(_LINE_END.findall(text, 0, start)) + 1
+
+
 def _situation(reason: Reason, material: Material) -> str:
     """Id of the template for a reason; one that names no template where there is nothing to ask."""
     match reason.code:
@@ -425,7 +436,7 @@ class _Quotes:
                 self._form.quote,
                 words=f"{self._cut(place.start, start)}{words}{self._cut(end, place.end)[::-1]}",
                 section=self._name(place.section),
-                line=len(_LINE_END.findall(self._text, 0, start)) + 1,
+                line=line_at(self._text, start),
             )
 
     def _quoted(self, start: int, end: int) -> tuple[Mark, _Place] | None:

@@ -407,15 +407,16 @@ _BRACED = re.compile(r"\{([^{}]*)\}")
 
 def _filled(*names: str) -> AfterValidator:
     """Validates a text in which only these names stand in braces."""
+    return AfterValidator(lambda text: _check_filled(text, names))
 
-    def known(text: str) -> str:
-        for name in _BRACED.findall(text):
-            if name not in names:
-                filled = ", ".join(f"{{{known}}}" for known in names) or "none"
-                raise ValueError(f"nothing fills {{{name}}} here; known: {filled}")
-        return text
 
-    return AfterValidator(known)
+def _check_filled(text: str, names: tuple[str, ...]) -> str:
+    """The text; an error where another name than these stands in braces."""
+    for name in _BRACED.findall(text):
+        if name not in names:
+            filled = ", ".join(f"{{{known}}}" for known in names) or "none"
+            raise ValueError(f"nothing fills {{{name}}} here; known: {filled}")
+    return text
 
 
 Plain = Annotated[str, _filled()]
@@ -513,6 +514,56 @@ class Advice(_Strict):
     source: str
 
 
+class ChangeForm(_Strict):
+    """The words that all sentences on what would change the answer share."""
+
+    id: Literal["change.form"]
+    sentence: Annotated[str, _filled("condition", "result")]
+    place: Annotated[str, _filled("line", "words")]
+    quote: Annotated[str, _filled("line", "words")]
+    device: Annotated[str, _filled("number", "name", "place")]
+    unnamed: Annotated[str, _filled("number", "place")]
+    none: Plain
+    alone: Annotated[str, _filled("codes")]
+    code: Annotated[str, _filled("code", "units")]
+    instead: Annotated[str, _filled("code", "units", "before")]
+    swapped: Annotated[str, _filled("code", "before")]
+    added: Annotated[str, _filled("codes")]
+    dropped: Annotated[str, _filled("code")]
+    parts: dict[str, str]
+    no_device: Plain
+    one_device: Plain
+    devices: Counted
+    source: str
+
+
+# The situations in which an answer is asked for, and what fills their sentences beside {place} and {quote}.
+_OF_CHANGES = {
+    "claim": ("part", "devices"), "number": ("devices",), "stayed": ("device",), "gone": ("device",),
+    "lost": ("device",), "same": ("device", "other"), "further": (), "session": ("device",),
+    "at_leak": ("device",), "left": (), "left_at": ("valve",), "none_left": (), "valve": ("valve",),
+    "both": ("valve",), "all_at": ("valve",), "prosthesis": ("valve",), "report": (), "puncture": (),
+    "route": ("valve", "route"), "no_route": ("valve", "route"),
+}  # fmt: skip
+
+
+class ChangeRule(_Strict):
+    """How a sentence on what would change the answer begins, in one situation."""
+
+    id: str
+    when: str
+    condition: str
+    source: str
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> ChangeRule:
+        situation = self.id.removeprefix("change.")
+        if situation not in _OF_CHANGES:
+            raise ValueError(f"unknown id; use one of: {', '.join(f'change.{s}' for s in _OF_CHANGES)}")
+        _check_filled(self.condition, ("place", "quote", *_OF_CHANGES[situation]))
+        return self
+
+
 class RuleBook(_Strict):
     """All rules, in file order, with a version that is a hash of their content."""
 
@@ -523,6 +574,8 @@ class RuleBook(_Strict):
     queries: dict[str, QueryRule] = {}
     services: tuple[ServiceRule, ...] = ()  # in file order
     advice: dict[str, Advice] = {}
+    change_form: ChangeForm | None = None  # without it no changes are told
+    changes: dict[str, ChangeRule] = {}
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -530,6 +583,14 @@ class RuleBook(_Strict):
     def kind(self, kind: str) -> tuple[Rule, ...]:
         """Rules of one kind, in file order."""
         return tuple(rule for rule in self.rules if rule.kind == kind)
+
+
+# Files that match no words of a note, by kind: the model of their form, if they have one, and of their rules.
+_TEMPLATES: dict[str, tuple[type[_Strict] | None, type[_Strict]]] = {
+    "coding": (None, CodingRule),
+    "query": (QueryForm, QueryRule),
+    "change": (ChangeForm, ChangeRule),
+}
 
 
 def patterns_dir() -> Path:
@@ -569,11 +630,9 @@ def _load(folder: Path) -> RuleBook:
         )
     digest = hashlib.sha256()
     rules: list[Rule] = []
-    coding: dict[str, CodingRule] = {}
-    form: QueryForm | None = None
-    queries: dict[str, QueryRule] = {}
     services: list[ServiceRule] = []
     advice: dict[str, Advice] = {}
+    words: dict[str, dict[str, Any]] = {kind: {} for kind in _TEMPLATES}
     seen: dict[str, str] = {}
     for path in files:
         raw = path.read_bytes()
@@ -582,24 +641,16 @@ def _load(folder: Path) -> RuleBook:
         kind = data.get("kind")
         if not all(isinstance(item, dict) for item in data["rules"]):
             raise RuleError("R003", path.name, "a rule must be a mapping", "see any other rule of the file")
-        if kind == "coding":
-            for item in data["rules"]:
-                rule_id = str(item.get("id", "?"))
-                coding_rule: CodingRule = _validate(CodingRule, item, path.name, rule_id)
-                _unique(seen, rule_id, path.name)
-                coding[rule_id] = coding_rule
-            continue
-        if kind == "query":
+        if kind in _TEMPLATES:
             for item in data["rules"]:
                 rule_id = str(item.get("id", "?"))
                 _unique(seen, rule_id, path.name)
-                if rule_id == "query.form":
-                    form = _validate(QueryForm, item, path.name, rule_id)
-                else:
-                    queries[rule_id] = _validate(QueryRule, item, path.name, rule_id)
+                form, other = _TEMPLATES[kind]
+                model = form if form is not None and rule_id == f"{kind}.form" else other
+                words[kind][rule_id] = _validate(model, item, path.name, rule_id)
             continue
         if kind not in MEANS:
-            known = ", ".join([*MEANS, "coding", "query"])
+            known = ", ".join([*MEANS, *_TEMPLATES])
             raise RuleError("R002", path.name, f"unknown kind {kind!r}", f"use one of: {known}")
         for item in data.get("services", ()):
             rule_id = str(item.get("id", "?"))
@@ -614,12 +665,14 @@ def _load(folder: Path) -> RuleBook:
     version = digest.hexdigest()[:12]
     return RuleBook(
         rules=tuple(rules),
-        coding=coding,
-        version=version,
-        form=form,
-        queries=queries,
         services=tuple(services),
         advice=advice,
+        version=version,
+        form=words["query"].pop("query.form", None),
+        change_form=words["change"].pop("change.form", None),
+        coding=words["coding"],
+        queries=words["query"],
+        changes=words["change"],
     )
 
 

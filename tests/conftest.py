@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 
 from extractor.readers import Note
 from extractor.suggestion import Companion, Device, Edit, Line, Proof, Query, Reason, Span, Suggestion
-from tests.worklist_store import BASES, SERVER, Clock, ToldCoder, empty_database
+from tests.worklist_store import BASES, SERVER, Clock, Migrated, ToldCoder, empty_database
 
 if TYPE_CHECKING:
     from extractor.coder import Coder
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 os.environ["PVL_DATA"] = str(Path(tempfile.gettempdir()) / "pvl-tests-no-data")
 
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NOTE = """\
 PATIENT: Testperson, Ada
 TITLE: Transcatheter closure of aortic paravalvular leak
@@ -252,11 +254,33 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=BASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind; PostgreSQL where ``PVL_TEST_POSTGRES`` names a server."""
-    if request.param == "postgresql" and not os.environ.get(SERVER):
+def base(request: pytest.FixtureRequest) -> str:
+    """Each kind of database; PostgreSQL where ``PVL_TEST_POSTGRES`` names a server."""
+    kind: str = request.param
+    if kind == "postgresql" and not os.environ.get(SERVER):
         pytest.skip(f"{SERVER} names no server")
-    with empty_database(request.param, tmp_path) as url:
+    return kind
+
+
+@pytest.fixture
+def empty_url(base: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that holds nothing."""
+    with empty_database(base, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
+    """Empty worklists to copy."""
+    made = Migrated(tmp_path_factory.mktemp("migrated"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database_url(base: str, migrated: Migrated, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty worklist, the one of ``store``."""
+    with migrated.database(base, tmp_path) as url:
         yield url
 
 
@@ -268,6 +292,16 @@ def store(database_url: str, clock: Clock) -> Iterator[Store]:
     opened = Store(database_url, clock)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program of a browser; tests without it are skipped, unless ``PVL_TEST_BROWSER`` is ``require``."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing = f"there is none of the browsers {', '.join(BROWSERS)}"
+        (pytest.fail if os.environ.get("PVL_TEST_BROWSER") == "require" else pytest.skip)(missing)
+    return found
 
 
 @pytest.fixture

@@ -83,6 +83,17 @@ def test_queries_never_mention_money_or_codes(drafted: list[tuple[str, Suggestio
     assert [query for _, query in queries(drafted) if FORBIDDEN.search(query)] == []
 
 
+def test_queries_never_tell_what_would_change_the_answer(drafted: list[tuple[str, Suggestion]]) -> None:
+    asked = [suggestion for _, suggestion in drafted if suggestion.queries]
+    assert all(suggestion.changes for suggestion in asked)
+    for suggestion in asked:
+        for query in suggestion.queries:
+            assert not [change for change in suggestion.changes if change.answer in query.text]
+            assert not re.search(
+                r"\bif (?:device|the|“|\d)|stayed in\b|one device more", own_words(query.text), re.I
+            )
+
+
 def test_queries_do_not_lead(drafted: list[tuple[str, Suggestion]]) -> None:
     for _, query in queries(drafted):
         words = own_words(query).lower()

@@ -18,7 +18,7 @@ from extractor.worklist import asking
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import Coded
 from extractor.worklist.filing import Label, file_notes
-from extractor.worklist.learning import Figures, Row, figures
+from extractor.worklist.learning import Figures, Row, Scope, figures
 from extractor.worklist.learning import gold as gold_of
 from extractor.worklist.models import Kind
 from tests.worklist_bench import ONE_LINE, TWO_LINES, Bench
@@ -36,7 +36,7 @@ def bench(store: Store, told_coder: ToldCoder, clock: Clock) -> Bench:
 
 def told(bench: Bench, **more: Any) -> Figures:
     with bench.store.reading() as session:
-        return figures(session, **more)
+        return figures(session, Scope(**more))
 
 
 def shares(rows: tuple[Row, ...]) -> dict[str, tuple[int, int, int, int]]:
@@ -67,7 +67,7 @@ def test_learning_counts_agreement_by_everything(bench: Bench) -> None:
     assert {row.value for row in found.by["why"]} == {"device_not_left", "missed_device", "not_this_session"}
     (north,) = (row for row in found.by["site"] if row.value == "north")
     assert [(one.note_id, one.entry_id) for one in north.changed] == [("b", bench.entry("b").id)]
-    assert [(one.rule, one.number, [e.note_id for e in one.entries]) for one in found.overrides] == [
+    assert [(one.value, one.agreed.of, [e.note_id for e in one.changed]) for one in found.overrides] == [
         ("device.avp2", 1, ["c"])
     ]
 
@@ -81,7 +81,7 @@ def test_learning_reasons_of_accepted_notes_count_too(bench: Bench) -> None:
 
 def test_learning_of_nothing_is_nothing(bench: Bench) -> None:
     found = told(bench)
-    assert (found.agreed.of, found.hours, found.hours_90, found.days, found.overrides) == (
+    assert (found.agreed.of, found.hours, found.hours_90, found.periods, found.overrides) == (
         0,
         None,
         None,
@@ -100,13 +100,17 @@ def test_learning_turn_around_throughput_and_time(bench: Bench) -> None:
         bench.decide("ada" if number < 3 else "bo", name, opened_at=opened)
     found = told(bench)
     assert (found.hours, found.hours_90) == (2.5, 3.0)
-    assert [(one.day, one.coder, one.decided, one.seconds) for one in found.days] == [
+    assert [(one.begin, one.coder, one.decided, one.seconds) for one in found.work] == [
         (date(2024, 9, 2), "ada", 3, 20),
         (date(2024, 9, 2), "bo", 1, 40),
     ]
-    late = bench.clock() - timedelta(minutes=90)
-    assert told(bench, since=late).agreed.of == 2
-    assert told(bench, until=late).agreed.of == 2
+    today = bench.clock().date()
+    bench.clock.go_on(days=1)
+    bench.file("next")
+    bench.decide(note_id="next")
+    assert told(bench, since=today + timedelta(days=1)).agreed.of == 1
+    assert told(bench, until=today).agreed.of == 4
+    assert told(bench, coder="bo").agreed.of == 1
     assert told(bench, site="elsewhere").agreed.of == 0
 
 

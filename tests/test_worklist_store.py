@@ -80,26 +80,26 @@ def test_store_models_and_migrations_describe_the_same_tables(store: Store) -> N
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_store_migrates_from_every_form_and_again_changes_nothing(database_url: str, clock: Clock) -> None:
+def test_store_migrates_from_every_form_and_again_changes_nothing(empty_url: str, clock: Clock) -> None:
     from alembic.script import ScriptDirectory
     from sqlalchemy import inspect
 
     forms = [one.revision for one in ScriptDirectory.from_config(configuration()).walk_revisions()]
     assert forms[-1] == "0001"
-    store = Store(database_url, clock)
+    store = Store(empty_url, clock)
     tables = inspect(store.engine).get_table_names()
     upgrade(store.engine, "again")
     assert inspect(store.engine).get_table_names() == tables
     assert {"entries", "trail", "alembic_version"} <= set(tables)
     store.close()
-    again = Store(database_url, clock)
+    again = Store(empty_url, clock)
     with again.reading() as session:
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == forms[0]
     again.close()
 
 
 def test_store_migration_that_fails_leaves_nothing(
-    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from alembic import op
     from sqlalchemy import inspect, make_url
@@ -110,33 +110,33 @@ def test_store_migration_that_fails_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(op, "bulk_insert", fail)  # the last step of the first form
         with pytest.raises(RuntimeError, match="power cut"):
-            Store(database_url, clock)
-    url = make_url(database_url)
-    engine = create_engine(url.set(drivername="postgresql+psycopg") if "postgres" in database_url else url)
+            Store(empty_url, clock)
+    url = make_url(empty_url)
+    engine = create_engine(url.set(drivername="postgresql+psycopg") if "postgres" in empty_url else url)
     assert inspect(engine).get_table_names() == []
     engine.dispose()
-    Store(database_url, clock).close()
+    Store(empty_url, clock).close()
 
 
-def test_store_of_a_newer_program_is_refused(database_url: str, clock: Clock) -> None:
-    store = Store(database_url, clock)
+def test_store_of_a_newer_program_is_refused(empty_url: str, clock: Clock) -> None:
+    store = Store(empty_url, clock)
     tamper(store, "UPDATE alembic_version SET version_num = '9999'")
     store.close()
     with pytest.raises(WorklistError, match="newer version of pvl") as caught:
-        Store(database_url, clock)
+        Store(empty_url, clock)
     assert caught.value.code == "W003"
 
 
-def test_store_does_not_move_into_a_database_of_something_else(database_url: str, clock: Clock) -> None:
+def test_store_does_not_move_into_a_database_of_something_else(empty_url: str, clock: Clock) -> None:
     from sqlalchemy import make_url
 
-    url = make_url(database_url)
-    engine = create_engine(url.set(drivername="postgresql+psycopg") if "postgres" in database_url else url)
+    url = make_url(empty_url)
+    engine = create_engine(url.set(drivername="postgresql+psycopg") if "postgres" in empty_url else url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE patients (id INTEGER)"))
     engine.dispose()
     with pytest.raises(WorklistError, match="other tables") as caught:
-        Store(database_url, clock)
+        Store(empty_url, clock)
     assert caught.value.code == "W003"
 
 
@@ -289,11 +289,10 @@ def test_store_many_threads_write_one_chain(store: Store, clock: Clock) -> None:
     assert (verdict.rows, verdict.wrong) == (160, None)
 
 
-def test_store_programs_that_start_at_once_all_come_up(database_url: str) -> None:
+def test_store_programs_that_start_at_once_all_come_up(empty_url: str) -> None:
     script = "import sys; from extractor.worklist.database import Store; Store(sys.argv[1]).close()"
     started = [
-        subprocess.Popen([sys.executable, "-c", script, database_url], stderr=subprocess.PIPE)
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", script, empty_url], stderr=subprocess.PIPE) for _ in range(3)
     ]
     ends = [one.communicate() for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], ends

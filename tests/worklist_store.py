@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import create_engine, make_url, text
 
 from extractor.readers import Note
 from extractor.suggestion import Suggestion
@@ -62,13 +65,43 @@ def empty_database(base: str, folder: Path) -> Iterator[str]:
     if base == "sqlite":
         yield f"sqlite:///{folder / 'worklist.db'}"
         return
-    from sqlalchemy import create_engine, make_url, text
+    with _on_server() as url:
+        yield url
 
+
+class Migrated:
+    """Empty worklists. The migrations run once for each kind of database; what tests get are copies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._first: dict[str, str] = {}
+        self._until_the_end = ExitStack()
+
+    @contextmanager
+    def database(self, base: str, folder: Path) -> Iterator[str]:
+        """The address of an empty worklist, which is gone afterwards."""
+        if base not in self._first:
+            url = self._until_the_end.enter_context(empty_database(base, self._folder))
+            Store(url).close()
+            self._first[base] = url
+        if base == "sqlite":
+            file = shutil.copy(self._folder / "worklist.db", folder)
+            yield f"sqlite:///{file}"
+            return
+        with _on_server(template=str(make_url(self._first[base]).database)) as url:
+            yield url
+
+    def close(self) -> None:
+        self._until_the_end.close()
+
+
+@contextmanager
+def _on_server(template: str = "template1") -> Iterator[str]:
     server = make_url(os.environ[SERVER]).set(drivername="postgresql+psycopg")
     name = f"pvl_test_{uuid.uuid4().hex}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     try:
         url = server.set(drivername="postgresql", database=name)
         yield url.render_as_string(hide_password=False)

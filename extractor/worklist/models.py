@@ -9,6 +9,8 @@ itself, derived from its current suggestion.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -26,6 +28,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -204,15 +207,50 @@ class Revision(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"), index=True)
     number: Mapped[int]
-    text: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)
     line: Mapped[int | None]
     sha256: Mapped[str] = mapped_column(String(64))
     standing: Mapped[str] = mapped_column(String(16))
     served: Mapped[date | None]  # the date of service, where the source told it
     filed_at: Mapped[datetime]
+    text: Mapped[str | None] = mapped_column(
+        Text
+    )  # what is long stands last: SQLite reads a row from its begin
 
     __table_args__ = (UniqueConstraint("entry_id", "number"),)
+
+
+def _gist(context: DefaultExecutionContext) -> str:
+    return gist_of(context.get_current_parameters()["content"])  # type: ignore[no-untyped-call]
+
+
+def gist_of(content: str) -> str:
+    """Of a suggestion as JSON: units of each code, reasons, and the rules of all its evidence.
+
+    Examples
+    --------
+    >>> gist_of('{"lines": [{"code": "93590", "units": 1}], "reasons": [{"code": "valve_conflict"}]}')
+    '{"units":{"93590":1},"reasons":["valve_conflict"],"rules":[]}'
+    """
+    suggestion = json.loads(content)
+    units: dict[str, int] = {}
+    for line in (*suggestion.get("lines", ()), *suggestion.get("companions", ())):
+        units[line["code"]] = units.get(line["code"], 0) + line["units"]
+    reasons = list(dict.fromkeys(one["code"] for one in suggestion.get("reasons", ())))
+    found = {"units": units, "reasons": reasons, "rules": sorted(set(_rules(suggestion)))}
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _rules(value: Any) -> Iterator[str]:
+    """The rules of all spans of evidence in a suggestion."""
+    if isinstance(value, dict):
+        if "start" in value and "rule" in value:
+            yield value["rule"]
+        for part in value.values():
+            yield from _rules(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _rules(part)
 
 
 class FiledSuggestion(Base):
@@ -225,8 +263,9 @@ class FiledSuggestion(Base):
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
     rules_version: Mapped[str] = mapped_column(String(64), index=True)
     status: Mapped[str] = mapped_column(String(8))
-    content: Mapped[str] = mapped_column(Text)  # Suggestion.to_json()
     made_at: Mapped[datetime]
+    gist: Mapped[str] = mapped_column(Text, default=_gist)  # what figures count, read by the thousand
+    content: Mapped[str] = mapped_column(Text)  # Suggestion.to_json()
 
 
 class Decision(Base):
@@ -279,13 +318,13 @@ class Export(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     form: Mapped[str] = mapped_column(String(16))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # None: on the command line
     number: Mapped[int]  # of decisions
     sha256: Mapped[str] = mapped_column(String(64))  # of the file
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the file, packed by zlib
     made_at: Mapped[datetime]
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User | None] = relationship()
 
 
 class Exported(Base):
