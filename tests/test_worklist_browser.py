@@ -394,8 +394,9 @@ def test_browser_dark_mode_by_system_and_by_switch(house: House, people_at: Any)
     dark.goto(at)
     light.goto(at)
     assert dark.evaluate(ground) != light.evaluate(ground)
-    light.get_by_role("button", name="Dark").click()
-    until(light, "document.documentElement.dataset.theme === 'dark'")
+    with light.expect_navigation():
+        light.get_by_role("button", name="Dark").click()
+    assert light.evaluate("document.documentElement.dataset.theme") == "dark"
     assert dark.evaluate(ground) == light.evaluate(ground)
 
 

@@ -137,7 +137,7 @@
     details.querySelector("summary").addEventListener("click", () => {
       if (details.open) return;
       requestAnimationFrame(() => {
-        const first = details.querySelector(".units") || details.querySelector("form select");
+        const first = details.querySelector("input.units") || details.querySelector("form select");
         if (first) first.focus();
         if (first && first.select) first.select();
       });
