@@ -118,11 +118,11 @@ def _hindrance(session: Session, user: User, entry: Entry, now: datetime) -> str
         return "You may read this note; coders and leads decide."
     if entry.lane is Lane.done:
         return "It is decided."
+    if entry.assignee_id not in (None, user.id) and user.role is not Role.lead:
+        return "It is assigned to another coder."
     if entry.holder_id not in (None, user.id) and entry.held_until is not None and entry.held_until > now:
         holder = session.get_one(User, entry.holder_id)
         return f"{holder.name} works on this note until {entry.held_until:%H:%M} UTC."
-    if entry.assignee_id not in (None, user.id) and user.role is not Role.lead:
-        return "It is assigned to another coder."
     if entry.disputed and user.role is not Role.lead:
         return "Two coders differ about it: a lead decides."
     if entry.second_check and not entry.disputed and _decided_by(session, entry) == user.id:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter
@@ -50,12 +50,14 @@ from extractor.worklist.web.queue import LANES, address
 from extractor.worklist.web.visit import Fields, Here, Number, Visit
 
 router = APIRouter()
+T = TypeVar("T", Decision, FiledQuery)
 _OUTLINED = 200_000  # characters: a longer note is shown without the names of its sections
 _SPARE_ROWS = 2  # empty lines of the form
 _CONTEXT = 2  # lines around a difference
 _MOST_DIFFERENT = 400  # lines of a difference that are shown
 _DAYS = {1: "1 day", 3: "3 days", 7: "1 week", 14: "2 weeks", 30: "30 days"}
 _HISTORY = 60
+_NOTICE = "info"
 _MOST_LEFT = 50  # notes that were left as they are and do not come again at once
 
 
@@ -373,7 +375,8 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         entry=opened.entry,
         marks=_Marks(opened.revision.text, shown),
         given=shown,
-        edits=together(shown.edits),
+        edits=[one for one in together(shown.edits) if one[0].severity != _NOTICE],
+        notices=[one for one in together(shown.edits) if one[0].severity == _NOTICE],
         lane_words=LANES,
         works=works,
         form=form,
@@ -406,7 +409,7 @@ def _stored(session: Session, visit: Visit, opened: Opened, shown: Suggestion) -
     """What the page shows beside the note and its suggestion."""
     entry, secret = opened.entry, opened.blind or opened.apart
     decisions = [] if secret else _decisions(session, entry)
-    queries = asking.queries_of(session, entry.id)
+    queries = _with_user(asking.queries_of(session, entry.id))
     asked = {(query.reason, query.suggestion_id) for query in queries}
     drafts = [query for query in shown.queries if (query.reason, entry.suggestion_id) not in asked]
     people = select(User).where(User.active, User.role.in_(DECIDERS)).order_by(User.name)
@@ -431,8 +434,13 @@ def _decisions(session: Session, entry: Entry) -> list[Decision]:
     found = list(
         session.scalars(select(Decision).where(Decision.entry_id == entry.id).order_by(Decision.id.desc()))
     )
+    return _with_user(found)
+
+
+def _with_user(found: list[T]) -> list[T]:
+    """Read who it was while the session is open: the page is made when it is closed."""
     for one in found:
-        _ = one.user.name  # read now: the page is made when the session is closed
+        _ = one.user.name
     return found
 
 
@@ -497,8 +505,7 @@ def _before(session: Session, opened: Opened) -> _Earlier | None:
     secret = opened.blind or opened.apart
     stretches, more = _stretches(before.lines)
     decision = None if secret else before.decision
-    if decision is not None:
-        _ = decision.user.name
+    _with_user([decision] if decision is not None else [])
     return _Earlier(before.revision.number, before.revision.filed_at, decision, units, stretches, more)
 
 
@@ -636,7 +643,8 @@ def _outline(words: str) -> list[tuple[int, str]]:
         return []
     found: list[tuple[int, str]] = []
     for section in _reader().read(words).sections:
-        if not found or found[-1][1] != section.role:
+        empty = not words[section.start : section.end].strip()
+        if not empty and (not found or found[-1][1] != section.role):
             found.append((section.start, section.role))
     return found
 

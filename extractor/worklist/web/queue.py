@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from extractor.worklist.decisions import DECIDERS, drawn
 from extractor.worklist.models import Lane
-from extractor.worklist.queue import NOBODY, Choices, Filters, choices, next_note, rows
+from extractor.worklist.queue import NOBODY, Choices, Filters, QueueRow, choices, next_note, rows
 from extractor.worklist.views import delete_view, filters_of, save_view, views_of
 from extractor.worklist.web.visit import Here, Number, Visit
 
@@ -90,6 +91,7 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         filters=filters,
         asked={name: value for name, value in filters.to_query().items() if name not in ("page", "size")},
         rows=found,
+        unseen={row.entry_id for row in found if _is_unseen(visit, row)},
         lanes=lanes,
         everything=(sum(counts.values()), address(filters, lane=None)),
         offered=_lists(offered, filters),
@@ -102,6 +104,12 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         before=address(filters, page=filters.page - 1) if filters.page > 1 else "",
         after=address(filters, page=filters.page + 1) if found.more else "",
     )
+
+
+def _is_unseen(visit: Visit, row: QueueRow) -> bool:
+    """Whether the queue must not tell what is suggested for a note: it is still to be coded blind."""
+    decides = visit.user.role in DECIDERS and row.lane is not Lane.done
+    return decides and drawn(row.note_id, "blind", visit.settings.blind_share)
 
 
 def _lists(offered: Choices, filters: Filters) -> dict[str, list[tuple[str, str]]]:

@@ -72,7 +72,7 @@
       event.preventDefault();
       const piece = holder(event.target);
       const found = proofs(piece);
-      const link = found.map((node) => (node.matches("a") ? node : node.querySelector("a"))).find(Boolean);
+      const link = found.map((node) => (node.matches("a") ? node : node.querySelector("a[data-e]"))).find(Boolean);
       if (link) link.focus();
       else if (found.length) look(found[0]);
     });
@@ -137,7 +137,7 @@
     details.querySelector("summary").addEventListener("click", () => {
       if (details.open) return;
       requestAnimationFrame(() => {
-        const first = details.querySelector(".units, form select");
+        const first = details.querySelector("input.units") || details.querySelector("form select");
         if (first) first.focus();
         if (first && first.select) first.select();
       });

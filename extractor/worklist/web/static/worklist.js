@@ -4,7 +4,7 @@
 (() => {
   const typing = (node) => node.closest && node.closest("input, select, textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
-    if (document.documentElement.dataset.keys === "off") return;
+    if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const wanted = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!wanted || wanted.disabled) return;
