@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
 from itertools import chain
 from statistics import median
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, select
 from sqlalchemy.orm import Session
@@ -583,7 +583,7 @@ def _day(text: str) -> date | None:
 # -- gold --------------------------------------------------------------------------
 
 
-def write_gold(store: Store, by: User | str, out: BinaryIO, scope: Scope | None = None) -> int:
+def write_gold(store: Store, by: User | str, out: IO[bytes], scope: Scope | None = None) -> int:
     """Write decided notes as labels, a line of JSON each; the trail says who took them, and what file.
 
     Parameters
