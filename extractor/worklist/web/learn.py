@@ -44,7 +44,7 @@ _IN_MEMORY = 1024 * 1024
 TITLES = {
     "code": "Code",
     "why": "Coder's reason",
-    "reason": "Reason of the suggestion",
+    "reason": "Reason",
     "rule": "Rule",
     "style": "Style",
     "site": "Site",
@@ -126,7 +126,7 @@ def notes(visit: Here) -> Response:
     return visit.render(
         "learn_notes.html",
         title=TITLES.get(by, ""),
-        value=value,
+        value=value.replace("_", " ") if by in ("why", "reason") else value,
         back=address(chosen),
         number=len(found),
         notes=found[begin : begin + _PAGE],
