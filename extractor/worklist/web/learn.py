@@ -145,7 +145,7 @@ def gold(visit: Here) -> Response:
     chosen = _chosen(visit, visit.fields)
     file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed once it is sent
     try:
-        write_gold(visit.store, visit.user, file, chosen.scope)
+        write_gold(visit.store, visit.user, lambda line: file.write(line.encode()), chosen.scope)
     except BaseException:
         file.close()
         raise
