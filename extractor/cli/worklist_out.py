@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from extractor.cli.destination import check_file, open_output
-from extractor.cli.outcome import tell
 from extractor.cli.worklist import Database, opened
 from extractor.cli.worklist_users import BY
 
@@ -69,11 +68,15 @@ def export(
     code: Annotated[str, typer.Option("--code", help="Only notes for which this code was suggested.")] = "",
     since: Annotated[
         datetime | None,
-        typer.Option("--since", metavar="YYYY-MM-DD", formats=_DAY, help="First date of service.", show_default=False),
+        typer.Option(
+            "--since", metavar="YYYY-MM-DD", formats=_DAY, help="First date of service.", show_default=False
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", metavar="YYYY-MM-DD", formats=_DAY, help="Last date of service.", show_default=False),
+        typer.Option(
+            "--until", metavar="YYYY-MM-DD", formats=_DAY, help="Last date of service.", show_default=False
+        ),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -90,7 +93,7 @@ def export(
             with store.reading() as session:
                 number = exports.waiting(session, filters)
             if not number:
-                tell("nothing is decided that was not exported")
+                _say("nothing is decided that was not exported")
                 return
         # The file is opened first: where it cannot be written, nothing is marked as exported.
         with open_output(out, exact=True) as stream:
@@ -99,7 +102,7 @@ def export(
             else:
                 made, content = exports.again(store, BY, again)
             stream.write(content.decode())
-            tell(_told(made, again is not None, number - made.number if again is None else 0))
+            _say(_told(made, again is not None, number - made.number if again is None else 0))
 
 
 def gold(
@@ -109,11 +112,23 @@ def gold(
     style: Style = "",
     since: Annotated[
         datetime | None,
-        typer.Option("--since", metavar="YYYY-MM-DD", formats=_DAY, help="First day of the decisions (UTC).", show_default=False),
+        typer.Option(
+            "--since",
+            metavar="YYYY-MM-DD",
+            formats=_DAY,
+            help="First day of the decisions (UTC).",
+            show_default=False,
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", metavar="YYYY-MM-DD", formats=_DAY, help="Last day of the decisions (UTC).", show_default=False),
+        typer.Option(
+            "--until",
+            metavar="YYYY-MM-DD",
+            formats=_DAY,
+            help="Last day of the decisions (UTC).",
+            show_default=False,
+        ),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -124,7 +139,7 @@ def gold(
     scope = Scope(_day(since), _day(until), site, style)
     with opened(database) as store, open_output(out, exact=True) as stream:
         number = write_gold(store, BY, stream.write, scope)
-    tell(f"{number} {'note' if number == 1 else 'notes'} with labels")
+    _say(f"{number} {'note' if number == 1 else 'notes'} with labels")
 
 
 def _told(export: Export, again: bool, left: int) -> str:
@@ -133,6 +148,11 @@ def _told(export: Export, again: bool, left: int) -> str:
         return f"export {export.id} again: {notes}, as on {export.made_at:%Y-%m-%d}"
     more = "; more wait for the next export" if left > 0 else ""
     return f"export {export.id}: {notes}{more}; the same file again with --again {export.id}"
+
+
+def _say(text: str) -> None:
+    """On standard error: standard output may be the file."""
+    typer.echo(text, err=True)
 
 
 def _day(moment: datetime | None) -> date | None:
