@@ -24,6 +24,7 @@ from extractor.cli import (
     rules,
     tables,
     worklist,
+    worklist_out,
     worklist_serve,
     worklist_users,
 )
@@ -65,5 +66,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(worklist.app, name="worklist")
 worklist.app.add_typer(worklist_users.app, name="users")
+worklist.app.command()(worklist_out.export)
+worklist.app.command()(worklist_out.gold)
 worklist.app.command()(worklist_serve.serve)
 worklist.app.command()(worklist_serve.demo)

@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, joinedload, undefer
 
 from extractor.errors import NotFound, WorklistError
 from extractor.export import annotate, fhir
@@ -47,9 +47,10 @@ from extractor.worklist.models import (
     Lane,
     Revision,
     Role,
+    TrailRow,
     User,
 )
-from extractor.worklist.people import permit
+from extractor.worklist.people import name_of, permit
 from extractor.worklist.queue import Filters, conditions
 from extractor.worklist.trail import Happening, record
 
@@ -58,6 +59,9 @@ EXPORTERS = (Role.lead, Role.admin)
 
 MOST = 2_000
 """Decisions in one file; the rest is for the next one."""
+
+FETCHED = "export fetched"
+"""What the trail calls it when a file is had from the list."""
 
 COLUMNS = (
     "note_id", "service_date", "site", "line", "code", "units", "modifiers", "decision", "reason",
@@ -87,6 +91,27 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A decision that would leave now: what is claimed, by whom, and the exported one it stands in for."""
+
+    entry: Entry
+    decision: Decision
+    lines: tuple[Coded, ...]
+    by: str
+    checked: str
+    corrects: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How often a file was fetched, and the last time by whom and when."""
+
+    times: int
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """A form of file: what it is called, its type and the end of its name."""
 
@@ -101,12 +126,42 @@ def waiting(session: Session, filters: Filters | None = None) -> int:
     return len(session.execute(_unexported(filters)).all())
 
 
-def exports(session: Session, limit: int = 100) -> list[Export]:
-    """The last exports, the newest first."""
-    return list(session.scalars(select(Export).order_by(Export.id.desc()).limit(limit)))
+def preview(session: Session, filters: Filters | None = None, limit: int = 20) -> list[Leaving]:
+    """The first of the decisions that would leave now."""
+    items = [_item(session, entry) for entry in session.scalars(_entries(filters).limit(limit))]
+    return [
+        Leaving(item.entry, item.decision, item.lines, item.by, item.checked, item.corrects) for item in items
+    ]
 
 
-def make(store: Store, user: User, form: str, filters: Filters | None = None) -> tuple[Export, bytes]:
+def exported(session: Session) -> int:
+    """How many decisions have left, each of them once."""
+    return session.scalar(select(func.count()).select_from(Exported)) or 0
+
+
+def exports(session: Session, limit: int = 100, before: int | None = None) -> list[Export]:
+    """The last exports, the newest first; with ``before`` those that were made earlier than that one."""
+    found = select(Export).options(joinedload(Export.user)).order_by(Export.id.desc()).limit(limit)
+    return list(session.scalars(found if before is None else found.where(Export.id < before)))
+
+
+def fetched(session: Session, made: Iterable[Export]) -> dict[int, Fetched]:
+    """Which of these files were fetched from the list, how often, and by whom and when the last time."""
+    numbers = {f"export {export.id}": export.id for export in made}
+    rows = session.execute(
+        select(TrailRow.about, TrailRow.by, TrailRow.at)
+        .where(TrailRow.action == FETCHED, TrailRow.about.in_(numbers))
+        .order_by(TrailRow.id)
+    )
+    found: dict[int, Fetched] = {}
+    for about, by, at in rows:
+        number = numbers[about]
+        times = found[number].times if number in found else 0
+        found[number] = Fetched(times + 1, by, datetime.fromisoformat(at))
+    return found
+
+
+def make(store: Store, user: User | str, form: str, filters: Filters | None = None) -> tuple[Export, bytes]:
     """Export what is decided and was never exported.
 
     Parameters
@@ -114,7 +169,7 @@ def make(store: Store, user: User, form: str, filters: Filters | None = None) ->
     store
         The worklist.
     user
-        Who exports.
+        Who exports; a name alone is the command line's.
     form
         One of ``FORMS``.
     filters
@@ -142,7 +197,7 @@ def make(store: Store, user: User, form: str, filters: Filters | None = None) ->
         content = "".join(FORMS[form].write(items)).encode()
         export = Export(
             form=form,
-            user_id=user.id,
+            user_id=None if isinstance(user, str) else user.id,
             number=len(items),
             sha256=hashlib.sha256(content).hexdigest(),
             content=zlib.compress(content),
@@ -154,12 +209,12 @@ def make(store: Store, user: User, form: str, filters: Filters | None = None) ->
             session.add(Exported(export_id=export.id, position=position, decision_id=item.decision.id))
             item.entry.exported_at = item.entry.changed_at = now
             item.entry.version += 1
-        _tell(session, now, user, export, items)
+        _tell(session, now, name_of(user), export, items)
     return export, content
 
 
-def again(store: Store, user: User, export_id: int) -> tuple[Export, bytes]:
-    """The same file once more; that it was asked for is recorded too."""
+def again(store: Store, user: User | str, export_id: int) -> tuple[Export, bytes]:
+    """The file of an export, the same bytes every time; that it was fetched is recorded too."""
     permit(user, *EXPORTERS)
     with store.writing() as session:
         export = session.get(Export, export_id, options=[undefer(Export.content)])
@@ -168,8 +223,8 @@ def again(store: Store, user: User, export_id: int) -> tuple[Export, bytes]:
         content = _unpacked(export)
         happening = Happening(
             store.clock(),
-            user.name,
-            "export again",
+            name_of(user),
+            FETCHED,
             about=f"export {export_id}",
             after={"sha256": export.sha256},
         )
@@ -236,14 +291,14 @@ def _item(session: Session, entry: Entry) -> _Item:
     )
 
 
-def _tell(session: Session, now: datetime, user: User, export: Export, items: list[_Item]) -> None:
+def _tell(session: Session, now: datetime, by: str, export: Export, items: list[_Item]) -> None:
     about = f"export {export.id}"
     after = {"form": export.form, "number": export.number, "sha256": export.sha256}
     each = (
-        Happening(now, user.name, "exported", item.entry.id, about, after={"decision": item.decision.id})
+        Happening(now, by, "exported", item.entry.id, about, after={"decision": item.decision.id})
         for item in items
     )
-    record(session, Happening(now, user.name, "export", about=about, after=after), *each)
+    record(session, Happening(now, by, "export", about=about, after=after), *each)
 
 
 # -- forms -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
 from itertools import chain
 from statistics import median
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, select
 from sqlalchemy.orm import Session
@@ -583,7 +583,9 @@ def _day(text: str) -> date | None:
 # -- gold --------------------------------------------------------------------------
 
 
-def write_gold(store: Store, by: User | str, out: BinaryIO, scope: Scope | None = None) -> int:
+def write_gold(
+    store: Store, by: User | str, write: Callable[[str], object], scope: Scope | None = None
+) -> int:
     """Write decided notes as labels, a line of JSON each; the trail says who took them, and what file.
 
     Parameters
@@ -592,8 +594,8 @@ def write_gold(store: Store, by: User | str, out: BinaryIO, scope: Scope | None 
         The worklist.
     by
         A lead, or the command line.
-    out
-        Where to.
+    write
+        Takes the lines, one after the other.
     scope
         Which ones; all without it.
 
@@ -607,9 +609,9 @@ def write_gold(store: Store, by: User | str, out: BinaryIO, scope: Scope | None 
     number, written = 0, hashlib.sha256()
     with store.reading() as session:
         for one in gold(session, scope):
-            line = (json.dumps(one, ensure_ascii=False) + "\n").encode()
-            out.write(line)
-            written.update(line)
+            line = json.dumps(one, ensure_ascii=False) + "\n"
+            write(line)
+            written.update(line.encode())
             number += 1
     after = {"number": number, "sha256": written.hexdigest(), **scope.to_query()}
     with store.writing() as session:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from extractor.errors import Conflict, NotAllowed, NotFound, PvlError, WorklistError
 from extractor.worklist.database import Store
 from extractor.worklist.queue import Counts
-from extractor.worklist.web import entrance, note, people, queue, settings, trail
+from extractor.worklist.web import entrance, exports, learn, note, people, queue, settings, trail
 from extractor.worklist.web.security import PAGES, Place, Refused, Shield
 from extractor.worklist.web.visit import VISIT, ChangeFirst, House, Recent, SignInFirst, Visit, enter
 
@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-_ROUTERS = (entrance.router, queue.router, note.router, trail.router, people.router, settings.router)
+_ROUTERS = (
+    entrance.router,
+    queue.router,
+    note.router,
+    learn.router,
+    exports.router,
+    trail.router,
+    people.router,
+    settings.router,
+)
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _RECENT = 1.5  # seconds
 

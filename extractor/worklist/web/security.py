@@ -32,6 +32,7 @@ _ALL = frozenset(Role)
 _READS = frozenset({Role.coder, Role.lead, Role.auditor})
 _WORKS = frozenset({Role.coder, Role.lead})
 _LOOKS_BACK = frozenset({Role.lead, Role.auditor, Role.admin})
+_LEADS = frozenset({Role.lead})
 _SETS = frozenset({Role.lead, Role.admin})
 _ADMIN = frozenset({Role.admin})
 
@@ -60,6 +61,13 @@ PAGES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/queries/{query_id}"): _WORKS,
     ("GET", "/queries/{query_id}/text"): _READS,
     ("POST", "/decisions/{decision_id}/undo"): _WORKS,
+    # what came of it
+    ("GET", "/learn"): _ALL,
+    ("GET", "/learn/notes"): _ALL,
+    ("POST", "/learn/gold"): _LEADS,
+    ("GET", "/exports"): _LOOKS_BACK,
+    ("POST", "/exports"): _SETS,
+    ("POST", "/exports/{export_id}/file"): _SETS,
     # looking back
     ("GET", "/trail"): _LOOKS_BACK,
     ("GET", "/trail/verify"): _LOOKS_BACK,

@@ -64,6 +64,7 @@ VISIT = "pvl.visit"
 """Where a request keeps its visit."""
 
 _MOST_FIELDS = 2000
+_FIGURES = 60  # seconds that figures are remembered where no decision was made since
 _PATH = 2000  # characters of a way back
 
 SAID = {
@@ -76,6 +77,8 @@ SAID = {
     "user-enabled": "The user can sign in again.",
     "view-saved": "The view is saved.",
     "view-deleted": "The view is deleted.",
+    "exported": "The export is made. Fetch its file below.",
+    "nothing-to-export": "Nothing waits for export here: no file was made.",
     "undone": "The decision is taken back.",
     "put-off": "The note is put off.",
     "resumed": "The note is open again.",
@@ -145,6 +148,7 @@ class House:
     recent: Recent
     counts: Counts
     assets: dict[str, tuple[bytes, str, str]] = field(default_factory=dict)  # content, kind, version
+    figures: Recent = field(default_factory=lambda: Recent(_FIGURES))
 
 
 @dataclass
