@@ -24,11 +24,11 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from pathlib import Path
@@ -38,25 +38,36 @@ from urllib.parse import unquote, urlencode
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from sqlalchemy import create_engine, func, make_url, select, text  # noqa: E402
+from sqlalchemy import create_engine, func, insert, make_url, select, text  # noqa: E402
 
 from extractor import Coder  # noqa: E402
-from extractor.readers import Note, read  # noqa: E402
-from extractor.suggestion import Suggestion  # noqa: E402
+from extractor.readers import read  # noqa: E402
 from extractor.worklist import people  # noqa: E402
 from extractor.worklist.database import Store  # noqa: E402
 from extractor.worklist.decisions import decide  # noqa: E402
 from extractor.worklist.filing import Label, file_notes  # noqa: E402
-from extractor.worklist.models import Decision, Entry, Kind, Lane, Role, User  # noqa: E402
+from extractor.worklist.models import (  # noqa: E402
+    Base,
+    Decision,
+    Entry,
+    FiledSuggestion,
+    Kind,
+    Lane,
+    Revision,
+    Role,
+    Trait,
+    User,
+)
 from extractor.worklist.queue import Filters, next_note  # noqa: E402
-from extractor.worklist.trail import verify, verify_seals  # noqa: E402
+from extractor.worklist.trail import Happening, record, seal, verify, verify_seals  # noqa: E402
 
 PVL = [sys.executable, "-c", "from extractor.cli import app; app(prog_name='pvl')"]
 PASSWORD = "a leak, a wire and a plug"
 SITES = ("north", "south", "east", "west")
-CHUNK = 2_500  # notes of one site and style
+CHUNK = 5_000  # notes in one transaction
 DECIDED = 2_000  # notes that are decided before
 PROCESSES = 4
+IDLE = 4.0  # seconds after which a connection is not used again: the server closes it
 HELD = "/notes/"
 VIEWS = (
     Filters(),
@@ -80,54 +91,77 @@ def say(line: str) -> None:
 # -- the worklist ------------------------------------------------------------------
 
 
-class Ticking:
-    """A clock that goes on by a minute whenever somebody looks, and ends up at this day."""
-
-    def __init__(self, steps: int) -> None:
-        self.now = datetime.now(UTC) - timedelta(minutes=steps)
-
-    def __call__(self) -> datetime:
-        self.now = min(self.now + timedelta(minutes=1), datetime.now(UTC))
-        return self.now
-
-
-class Repeating:
-    """Says of each note what the engine said of the sample note whose text it has."""
-
-    def __init__(self, suggestions: dict[str, Suggestion]) -> None:
-        self._suggestions = suggestions
-
-    def pipe(self, notes: Iterable[Note], workers: int = 1) -> Iterator[Suggestion]:
-        """Suggestions for notes, in their order."""
-        for note in notes:
-            yield self._suggestions[note.text].model_copy(update={"note_id": note.note_id})
-
-
 def fill(url: str, notes: int) -> None:
-    """File sample notes over and over under ids of their own, and decide about some of them."""
+    """File sample notes, multiply them, and decide about some."""
     problems: list[object] = []
-    paths = sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))
-    texts = [note.text for path in paths for note in list(read([str(path)], problems.append))[:2]]
-    said = {
-        suggestion.note_id: suggestion
-        for suggestion in Coder().pipe(Note(str(number), one) for number, one in enumerate(texts))
-    }
-    told = {one: said[str(number)] for number, one in enumerate(texts) if said[str(number)].status != "none"}
-    texts = list(told)
-    chance = random.Random(1)
-    store = Store(url, Ticking(notes // 100 + 10 * DECIDED))
+    chance, coder = random.Random(1), Coder()
+    store = Store(url)
     try:
-        for start in range(0, notes, CHUNK):
-            found = (
-                Note(f"N{number:07}", chance.choice(texts))
-                for number in range(start, min(start + CHUNK, notes))
+        for number, path in enumerate(sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))):
+            label = Label(site=SITES[number % len(SITES)], style=f"style {number % 9}")
+            file_notes(
+                store, list(read([str(path)], problems.append))[:2], coder, by="load test", label=label
             )
-            label = Label(site=chance.choice(SITES), style=f"style {start // CHUNK % 9}")
-            file_notes(store, found, Repeating(told), by="load test", label=label)
-        _decide_some(store, min(DECIDED, notes // 10))
+        _multiply(store, notes, chance)
         store.look_over()
+        _decide_some(store, min(DECIDED, notes // 10))
     finally:
         store.close()
+
+
+def _multiply(store: Store, notes: int, chance: random.Random) -> None:
+    """Copy what was filed, each under an id of its own, as if each had been filed by itself."""
+    with store.reading() as session:
+        filed = [
+            (_values(entry), _values(revision), _values(suggestion), [_values(one) for one in entry.traits])
+            for entry, revision, suggestion in session.execute(
+                select(Entry, Revision, FiledSuggestion)
+                .join(Revision, Revision.id == Entry.revision_id)
+                .join(FiledSuggestion, FiledSuggestion.id == Entry.suggestion_id)
+            )
+        ]
+    # The numbers of all three go up together: each sample note has one text and one suggestion.
+    for start in range(len(filed) + 1, notes + 1, CHUNK):
+        _copy(store, range(start, min(start + CHUNK, notes + 1)), filed, chance, notes)
+    if store.engine.dialect.name == "postgresql":
+        with store.writing() as session:
+            for table in ("entries", "revisions", "suggestions"):
+                session.execute(text(f"SELECT setval('{table}_id_seq', {notes})"))
+
+
+def _copy(
+    store: Store, numbers: range, filed: list[tuple[Any, ...]], chance: random.Random, notes: int
+) -> None:
+    rows: dict[type[Base], list[dict[str, Any]]] = defaultdict(list)
+    happenings = []
+    for number in numbers:
+        entry, revision, suggestion, traits = chance.choice(filed)
+        at = store.clock() - timedelta(minutes=notes - number)
+        name, ids = f"N{number:07}", {"entry_id": number, "revision_id": number, "suggestion_id": number}
+        content = suggestion["content"].replace(f'"{entry["note_id"]}"', f'"{name}"', 1)
+        made = {
+            Entry: {**entry, **ids, "note_id": name, "created_at": at, "changed_at": at},
+            Revision: {**revision, **ids, "filed_at": at},
+            FiledSuggestion: {**suggestion, **ids, "content": content, "made_at": at},
+        }
+        for table, values in made.items():
+            columns = table.__table__.columns.keys()
+            rows[table].append({key: values[key] for key in columns if key != "id"} | {"id": number})
+        rows[Trait] += ({**trait, "entry_id": number} for trait in traits)
+        seals = {table: seal(table(**rows[table][-1])) for table in (Revision, FiledSuggestion)}
+        after = {
+            "seal": seals[Revision],
+            "with": {"suggestion": {"id": number, "seal": seals[FiledSuggestion]}},
+        }
+        happenings.append(Happening(at, "load test", "file", number, f"revision {number}", after=after))
+    with store.writing() as session:
+        for table, values in rows.items():
+            session.execute(insert(table), values)
+        record(session, *happenings)
+
+
+def _values(row: Base) -> dict[str, Any]:
+    return {key: getattr(row, key) for key in row.__table__.columns.keys()}  # noqa: SIM118
 
 
 def _decide_some(store: Store, number: int) -> None:
@@ -171,14 +205,11 @@ def postgresql(server: str, notes: int, keep: bool) -> Iterator[str]:
     def url(database: str) -> str:
         return address.set(database=database).render_as_string(hide_password=False)
 
-    there = run(f"SELECT 1 FROM pg_database WHERE datname = '{kept}'").first()
-    if not there:
-        run(f"CREATE DATABASE {kept}")
-        try:
-            fill(url(kept), notes)
-        except BaseException:
-            run(f"DROP DATABASE {kept} WITH (FORCE)")
-            raise
+    if not run(f"SELECT 1 FROM pg_database WHERE datname = '{kept}'").first():
+        run(f"DROP DATABASE IF EXISTS {kept}_half WITH (FORCE)")
+        run(f"CREATE DATABASE {kept}_half")
+        fill(url(f"{kept}_half"), notes)
+        run(f"ALTER DATABASE {kept}_half RENAME TO {kept}")
     try:
         run(f"CREATE DATABASE {name} TEMPLATE {kept} STRATEGY file_copy")
         yield url(name)
@@ -252,6 +283,7 @@ class Browser:
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
     _connection: HTTPConnection | None = None
+    _used: float = 0.0
 
     def get(self, path: str) -> tuple[int, str, str]:
         """Status, where it leads to, and the page."""
@@ -262,7 +294,7 @@ class Browser:
         return self._ask("POST", path, urlencode(fields))
 
     def _ask(self, method: str, path: str, body: str | None) -> tuple[int, str, str]:
-        if self._connection is None:
+        if self._connection is None or time.monotonic() - self._used > IDLE:
             self._connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
@@ -272,6 +304,7 @@ class Browser:
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
             page = answer.read().decode()
+            self._used = time.monotonic()
         except (OSError, HTTPException):
             self._connection.close()
             self._connection = None
