@@ -905,9 +905,8 @@ def test_demo_has_its_notes_in_the_wheel_too() -> None:
     from extractor.cli import worklist_demo
 
     root = Path(__file__).parent.parent
-    packed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
-        "wheel"
-    ]
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     for path in worklist_demo.samples():
         inside = path.relative_to(root)
         assert any(packed.get(str(one)) == f"extractor/{one}" for one in (inside, *inside.parents)), inside

@@ -290,7 +290,5 @@ def _why(one: _Sample, lines: Sequence[Coded], suggested: Sequence[Coded]) -> tu
     """The reason for a change, and a comment."""
     if one.name in _REASONS:
         return _REASONS[one.name]
-    fewer = sum(line.units for line in lines) < sum(line.units for line in suggested)
-    if {line.code for line in suggested[:1]} - {line.code for line in lines}:
-        return "wrong_valve", ""
-    return ("device_not_left" if fewer else "missed_device"), ""
+    more = sum(line.units for line in lines) - sum(line.units for line in suggested)
+    return ("missed_device" if more > 0 else "device_not_left" if more else "wrong_valve"), ""

@@ -110,6 +110,7 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         views=views,
         sorts=SORTS,
         lane_words=LANES,
+        short_words=LANES | {Lane.edits: "Claim edits"},
         more_set=any(getattr(filters, name) not in ("", None) for name in _MORE),
         filtered=replace(filters, lane=None, everything=False, sort="age", page=1, size=50) != Filters(),
         plain=address(Filters(lane=filters.lane, everything=filters.everything)),
