@@ -18,7 +18,7 @@ from extractor.tables import load_tables
 from extractor.worklist import asking, people, settings
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import Coded, decide, defer, reassign, same_lines, suggested_lines
-from extractor.worklist.exports import make
+from extractor.worklist.exports import again, make
 from extractor.worklist.filing import Label, file_notes
 from extractor.worklist.models import Entry, Kind, Lane, Role, User
 from extractor.worklist.opening import Opened, open_note
@@ -71,8 +71,8 @@ _REASONS = {
     "reg-005": ("modifier", "Both operators have dictated their part."),
 }
 _REVISED = {
-    "mul-001": "\n\nADDENDUM (next day): One device is missing above. A third plug, a 6 mm Amplatzer "
-    "Vascular Plug II, was deployed beside the second one at the posterior leak and released.\n"
+    "mul-001": "\n\nADDENDUM (next day): Correction: three plugs, not two, were implanted. A third plug, a "
+    "6 mm Amplatzer Vascular Plug II, was deployed beside the second one at the posterior leak and released.\n"
 }
 
 
@@ -185,7 +185,8 @@ class _Story:
                 self._file(one, datetime.combine(day, _FILED_AT, UTC))
             self._work(old[begin:end], datetime.combine(day, _WORK_FROM, UTC))
             if number == len(working) // 2:
-                make(self.store, self.users["lead"], "csv")
+                made, _ = make(self.store, self.users["lead"], "csv")
+                again(self.store, self.users["lead"], made.id)
         for number, one in enumerate(new):
             self._file(one, self.today - _NEW_SINCE * (1 - number / len(new)) - _LATEST)
             if one.name == _ASSIGNED and (entry := self._entry(one)) is not None:

@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from extractor.errors import Conflict, NotFound
@@ -426,8 +426,8 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpressi
     return Entry.created_at, Entry.id
 
 
-def _rank(entry: Entry | Row[Any], filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
-    """As ``_order``, of entries of several lanes."""
+def _rank(entry: Any, filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
+    """As ``_order``, of entries of several lanes, or of their columns."""
     age = (entry.created_at, entry.id)
     if filters.sort == "doubt":
         return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
