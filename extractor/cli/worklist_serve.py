@@ -184,7 +184,7 @@ def _socket(host: str, port: int) -> socket.socket:
     with reported():
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host.strip("[]"), port), family=family, backlog=256)
+            listening = socket.create_server((host.strip("[]"), port), family=family, backlog=256)
         except OSError as error:
             raise WorklistError(
                 "W012",
@@ -192,6 +192,9 @@ def _socket(host: str, port: int) -> socket.socket:
                 f"this address cannot be listened on ({error.strerror or type(error).__name__})",
                 "stop what uses it, or choose another one with --port or --host",
             ) from None
+    # Connections inherit it. Without, the end of a page waits until the browser acknowledged its begin: 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(host: str, listening: socket.socket) -> str:

@@ -366,9 +366,7 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if number == 0:
             yield Entry.id.in_(select(Trait.entry_id).where(is_it))
         else:
-            # Looked up for each entry: of several joins, a planner without figures makes loops in loops.
-            has = select(func.count()).where(is_it, Trait.entry_id == Entry.id)
-            yield has.correlate(Entry).scalar_subquery() == 1
+            yield exists().where(is_it, Trait.entry_id == Entry.id)
     for column, same in (
         (Entry.operator, filters.operator),
         (Entry.site, filters.site),
