@@ -57,6 +57,7 @@ _CONTEXT = 2  # lines around a difference
 _MOST_DIFFERENT = 400  # lines of a difference that are shown
 _DAYS = {1: "1 day", 3: "3 days", 7: "1 week", 14: "2 weeks", 30: "30 days"}
 _HISTORY = 60
+_QUOTED = 20  # characters that tell whether words were quoted already
 _NOTICE = "info"
 _MOST_LEFT = 50  # notes that were left as they are and do not come again at once
 
@@ -367,6 +368,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
     with visit.store.reading() as session:
         content = _stored(session, visit, opened, shown)
     lines = suggested_lines(shown)
+    beside = {code for one in shown.also_documented for code in one.codes}
+    edits = together(shown.edits)
+    notices = [one for one in edits if one[0].severity == _NOTICE]
     codes = known_codes(shown, settings)
     return visit.render(
         "note.html",
@@ -375,8 +379,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         entry=opened.entry,
         marks=_Marks(opened.revision.text, shown),
         given=shown,
-        edits=[one for one in together(shown.edits) if one[0].severity != _NOTICE],
-        notices=[one for one in together(shown.edits) if one[0].severity == _NOTICE],
+        edits=[one for one in edits if one[0].severity != _NOTICE],
+        notices=[one for one in notices if beside.isdisjoint(one[0].codes)],
+        beside=[one for one in notices if not beside.isdisjoint(one[0].codes)],
         lane_words=LANES,
         works=works,
         form=form,
@@ -624,6 +629,11 @@ class _Marks:
 
     def links(self, spans: Iterable[Span]) -> Markup:
         return Markup(self._paper.links(widest(spans)))
+
+    def links_beside(self, said: str, spans: Sequence[Span]) -> Markup:
+        """Links to words, without those that were quoted just before: for these "show" is enough."""
+        quoted = {span for span in widest(spans) if span.text[:_QUOTED] in said}
+        return Markup(self._paper.links(widest(spans), shown=quoted))
 
     def badge(self, number: int) -> Markup:
         return Markup(badge(number))
