@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+import httpx
 import pytest
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from extractor.cli import app as pvl
-from extractor.errors import WorklistError
+from extractor.errors import NotAllowed, WorklistError
 from extractor.readers import Note
 from extractor.worklist import people
 from extractor.worklist.database import Store
@@ -385,6 +388,41 @@ def test_entrance_locks_out_after_five_failures(store: Store, browser: Browser, 
     assert unknown.text.replace("nobody", "coder") == answers[0].text
     clock.go_on(minutes=16)
     assert browser.post("/sign-in", {"name": "coder", "password": once}).status_code == 303
+
+
+def test_entrance_many_passwords_at_once_hold_nobody_up(
+    store: Store, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password takes much memory, and anybody may send one."""
+    at_once, most, go_on = 0, 0, threading.Event()
+    lock = threading.Lock()
+
+    def slow(*_: object) -> str:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        go_on.wait(30)
+        with lock:
+            at_once -= 1
+        raise NotAllowed("W022", "sign-in", "wrong", "try again")
+
+    async def flood() -> tuple[int, set[int]]:
+        transport = httpx.ASGITransport(browser.app)
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=60) as client:
+            fields = {"name": "coder", "password": "wrong"}
+            posts = [client.post("/sign-in", data=fields, headers={"origin": ORIGIN}) for _ in range(60)]
+            waiting = asyncio.gather(*posts)
+            await asyncio.sleep(0.5)
+            try:
+                page = await asyncio.wait_for(client.get("/sign-in"), 10)
+            finally:
+                go_on.set()
+            return page.status_code, {answer.status_code for answer in await waiting}
+
+    monkeypatch.setattr(people, "sign_in", slow)
+    assert asyncio.run(flood()) == (200, {403})
+    assert 1 < most <= 8
 
 
 @pytest.mark.parametrize(
