@@ -148,13 +148,13 @@ def test_people_sessions_end_by_idling_by_age_and_by_signing_out(store: Store, c
     assert told(store)[-1] == ("ada", "sign out", "user ada")
 
 
-def test_people_a_new_password_ends_the_other_browsers(store: Store) -> None:
+def test_people_a_new_password_ends_every_sign_in(store: Store) -> None:
     user = grown(store, "ada")
     here, there = (people.sign_in(store, "ada", PASSWORD) for _ in range(2))
     with pytest.raises(NotAllowed):
         people.change_password(store, user, "wrong", "other words here")
-    people.change_password(store, user, PASSWORD, "other words here", keep=here)
-    assert people.signed_in(store, here) is not None
+    people.change_password(store, user, PASSWORD, "other words here")
+    assert people.signed_in(store, here) is None
     assert people.signed_in(store, there) is None
     with pytest.raises(NotAllowed):
         people.sign_in(store, "ada", PASSWORD)

@@ -361,8 +361,10 @@ def test_entrance_signs_in_and_out(store: Store, browser: Browser) -> None:
     assert "old password is wrong" in browser.post("/account", {**wrong, "old": "x", "again": PASSWORD}).text
     short = {"old": once, "new": "short", "again": "short"}
     assert "fewer than 12" in browser.post("/account", short).text
+    before = browser.client.cookies["pvl"]
     changed = browser.post("/account", {"old": once, "new": PASSWORD, "again": PASSWORD})
     assert changed.headers["location"] == "/account"
+    assert people.signed_in(store, before) is None  # whoever had this token is out
     assert "Your password is changed." in browser.get("/account").text
     assert "Your password is changed." not in browser.get("/account").text
     token = browser.client.cookies["pvl"]

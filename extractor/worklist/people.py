@@ -159,8 +159,8 @@ def users(session: Session) -> list[User]:
     return list(session.scalars(select(User).order_by(User.name)))
 
 
-def change_password(store: Store, user: User, old: str, new: str, keep: str = "") -> None:
-    """Change one's own password; every other sign-in ends.
+def change_password(store: Store, user: User, old: str, new: str) -> None:
+    """Change one's own password; every sign-in ends, that of this browser too: its token may be known.
 
     Parameters
     ----------
@@ -170,8 +170,6 @@ def change_password(store: Store, user: User, old: str, new: str, keep: str = ""
         Whose password it is.
     old, new
         The passwords.
-    keep
-        Token of the browser that stays signed in.
 
     Raises
     ------
@@ -189,7 +187,7 @@ def change_password(store: Store, user: User, old: str, new: str, keep: str = ""
     with store.writing() as session:
         changed = _named(session, user.name)
         changed.password_hash, changed.must_change = hashed, False
-        _sign_out_everywhere(session, changed, keep)
+        _sign_out_everywhere(session, changed)
         _tell(session, store.clock(), user, "password changed", changed)
 
 
@@ -389,8 +387,8 @@ def _not_the_last_admin(session: Session, user: User) -> None:
         raise NotAllowed("W024", f"user {user.name}", "this is the last admin", "make another one first")
 
 
-def _sign_out_everywhere(session: Session, user: User, keep: str = "") -> None:
-    session.execute(delete(SignIn).where(SignIn.user_id == user.id, SignIn.token_hash != _sha256(keep)))
+def _sign_out_everywhere(session: Session, user: User) -> None:
+    session.execute(delete(SignIn).where(SignIn.user_id == user.id))
 
 
 def _leave_work(session: Session, now: datetime, by: User | str, user: User) -> None:

@@ -97,11 +97,12 @@ def _change_password(visit: Visit) -> Response:
     if new != again:
         return _account(visit, "The two new passwords are not the same.")
     try:
-        people.change_password(visit.store, visit.user, old, new, visit.token)
+        people.change_password(visit.store, visit.user, old, new)
     except NotAllowed:
         return _account(visit, "The old password is wrong.")
     except WorklistError as error:
         return _account(visit, f"{error.where}: {error.problem}; {error.remedy}.")
+    visit.let_in(people.sign_in(visit.store, visit.user.name, new))
     return visit.go("/account", "password-changed")
 
 
