@@ -841,7 +841,7 @@ def test_trail_goes_back_page_by_page(store: Store, browser: Browser) -> None:
         numbers += re.findall(r'<td class="number">(\d+)</td>', page)
         further = re.search(r'href="(/trail\?before=\d+)"', page)
         way = further and further[1]
-    assert numbers == [str(n) for n in range(251, 0, -1)]
+    assert numbers == [str(n) for n in range(255, 0, -1)]
     assert Asked.from_query({"before": "5"}).to_query() == {"before": "5"}
 
 

@@ -112,7 +112,7 @@ def changes(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
     (('lane', 'ready', 'done'),)
     """
     old, new = _named(before), _named(after)
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name != "seal"]
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name != "seals"]
     return tuple((name, _told(old.get(name)), _told(new.get(name))) for name in names)
 
 
