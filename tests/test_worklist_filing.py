@@ -65,7 +65,7 @@ def revisions(store: Store) -> list[Revision]:
 
 
 def decide(store: Store, note_id: str, units: dict[str, int]) -> None:
-    user = add_user(store, f"coder of {note_id}")
+    user = add_user(store, f"coder.of.{note_id}")
     with store.writing() as session:
         entry = session.scalars(select(Entry).where(Entry.note_id == note_id)).one()
         decision = Decision(
@@ -332,7 +332,7 @@ def test_filing_other_rules_change_undecided_notes_and_tell_of_decided(store: St
     assert entry_of(store, "alike").version == alike.version
     assert resuggest(store, says, by="system").same == 2
     with store.reading() as session:
-        assert (trail.verify(session).wrong, session.query(TrailRow).count()) == (None, 5)
+        assert (trail.verify(session).wrong, session.query(TrailRow).count()) == (None, 6)
 
 
 def test_filing_other_rules_need_the_text_of_then(store: Store, says: ToldCoder) -> None:

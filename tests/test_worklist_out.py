@@ -162,7 +162,8 @@ def test_out_a_file_that_was_changed_is_not_handed_out(browser: Browser, bench: 
     answer = browser.post("/exports/1/file")
     assert answer.status_code == 400
     assert "W034" in answer.text
-    assert bench.trail(exports.FETCHED) == []
+    with bench.store.reading() as session:
+        assert exports.fetched(session, exports.exports(session)) == {}
 
 
 def test_out_long_lists_of_exports_go_on_on_another_page(browser: Browser, bench: Bench) -> None:

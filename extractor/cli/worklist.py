@@ -153,7 +153,10 @@ def verify(
     ] = None,
     database: Database = None,
 ) -> None:
-    """Check that nobody changed the trail, a note, a suggestion or a decision behind the worklist's back."""
+    """Check that nobody changed the trail, or what it tells of, behind the worklist's back.
+
+    That is notes, suggestions, decisions, queries, exports, users and settings.
+    """
     from extractor.errors import WorklistError
     from extractor.worklist.trail import holds, verify_seals
     from extractor.worklist.trail import verify as verify_trail

@@ -132,7 +132,7 @@ def _socket(host: str, port: int) -> socket.socket:
                 f"this address cannot be listened on ({error.strerror or type(error).__name__})",
                 "stop what uses it, or choose another one with --port or --host",
             ) from None
-    # Connections inherit it. Without, the end of a page waits until the browser acknowledged its begin: 40 ms.
+    # Connections inherit it. Without, the end of a page waits until the browser acknowledges its begin.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

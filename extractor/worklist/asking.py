@@ -23,7 +23,7 @@ from extractor.worklist.decisions import DECIDERS, open_entry, touch
 from extractor.worklist.filing import lane_of
 from extractor.worklist.models import Entry, FiledQuery, FiledSuggestion, Lane, QueryState, User
 from extractor.worklist.people import permit
-from extractor.worklist.trail import Happening, record
+from extractor.worklist.trail import Happening, record, sealed
 
 LONGEST = 20_000  # characters of a query or an answer
 OWN = "own"
@@ -87,7 +87,7 @@ def draft(store: Store, user: User, entry_id: int, expected: int, reason: str, t
         session.add(query)
         session.flush()
         _changed(entry, now)
-        _tell(session, now, user, "query drafted", query, None)
+        _tell(session, now, user, "query drafted", query, entry, None)
         return query
 
 
@@ -101,7 +101,7 @@ def save(store: Store, user: User, query_id: int, expected: int, text: str) -> F
         before = _shown(query)
         query.text, query.changed_at = text, now
         _changed(entry, now)
-        _tell(session, now, user, "query changed", query, before)
+        _tell(session, now, user, "query changed", query, entry, before)
         return query
 
 
@@ -138,7 +138,7 @@ def send(store: Store, user: User, query_id: int, expected: int, anyway: bool = 
         query.state, query.changed_at = QueryState.sent, now
         entry.lane = Lane.query
         touch(entry, now)
-        _tell(session, now, user, "query sent", query, before, "sent anyway" if found else "")
+        _tell(session, now, user, "query sent", query, entry, before, "sent anyway" if found else "")
         return query
 
 
@@ -155,7 +155,7 @@ def answer(store: Store, user: User, query_id: int, expected: int, text: str) ->
         query.state, query.answer, query.changed_at = QueryState.answered, text, now
         _back(session, entry, query)
         touch(entry, now)
-        _tell(session, now, user, "query answered", query, before)
+        _tell(session, now, user, "query answered", query, entry, before)
         return query
 
 
@@ -171,7 +171,7 @@ def withdraw(store: Store, user: User, query_id: int, expected: int) -> FiledQue
         if was_sent:
             _back(session, entry, query)
         touch(entry, now)
-        _tell(session, now, user, "query withdrawn", query, before)
+        _tell(session, now, user, "query withdrawn", query, entry, before)
         return query
 
 
@@ -236,9 +236,10 @@ def _tell(
     user: User,
     action: str,
     query: FiledQuery,
+    entry: Entry,
     before: dict[str, Any] | None,
     reason: str = "",
 ) -> None:
     about = f"query {query.id}"
-    after = {**_shown(query), "reason": query.reason}
+    after = {**_shown(query), "reason": query.reason, **sealed(query, entry)}
     record(session, Happening(now, user.name, action, query.entry_id, about, before, after, reason))

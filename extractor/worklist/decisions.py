@@ -35,7 +35,7 @@ from extractor.worklist.models import (
 )
 from extractor.worklist.people import permit
 from extractor.worklist.settings import Settings, read
-from extractor.worklist.trail import DECIDE, UNDO, Happening, record, seal
+from extractor.worklist.trail import DECIDE, UNDO, Happening, record, sealed
 
 DECIDERS = (Role.coder, Role.lead)
 """Who decides."""
@@ -487,10 +487,8 @@ def undo(store: Store, user: User, decision_id: int, expected: int) -> Entry:
         decision.undone_at = now
         _move_back(session, entry, decision)
         touch(entry, now)
-        happening = Happening(
-            now, user.name, UNDO, entry.id, f"decision {decision.id}", before, state_of(entry)
-        )
-        record(session, happening)
+        after = {**state_of(entry), **sealed(decision, entry)}
+        record(session, Happening(now, user.name, UNDO, entry.id, f"decision {decision.id}", before, after))
         return entry
 
 
@@ -627,7 +625,7 @@ def _record(
         "outcomes": decision.outcomes,
         "blind": decision.blind,
         "second_of": decision.second_of,
-        "seal": seal(decision),
+        **sealed(decision, entry),
     }
     about = f"decision {decision.id}"
     record(

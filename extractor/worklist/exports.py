@@ -52,7 +52,7 @@ from extractor.worklist.models import (
 )
 from extractor.worklist.people import name_of, permit
 from extractor.worklist.queue import Filters, conditions
-from extractor.worklist.trail import Happening, record
+from extractor.worklist.trail import Happening, record, sealed
 
 EXPORTERS = (Role.lead, Role.admin)
 """Who exports."""
@@ -205,11 +205,15 @@ def make(store: Store, user: User | str, form: str, filters: Filters | None = No
         )
         session.add(export)
         session.flush()
-        for position, item in enumerate(items):
-            session.add(Exported(export_id=export.id, position=position, decision_id=item.decision.id))
+        left = [
+            Exported(export_id=export.id, position=position, decision_id=item.decision.id)
+            for position, item in enumerate(items)
+        ]
+        session.add_all(left)
+        for item in items:
             item.entry.exported_at = item.entry.changed_at = now
             item.entry.version += 1
-        _tell(session, now, name_of(user), export, items)
+        _tell(session, now, name_of(user), export, items, left)
     return export, content
 
 
@@ -291,12 +295,16 @@ def _item(session: Session, entry: Entry) -> _Item:
     )
 
 
-def _tell(session: Session, now: datetime, by: str, export: Export, items: list[_Item]) -> None:
+def _tell(
+    session: Session, now: datetime, by: str, export: Export, items: list[_Item], left: list[Exported]
+) -> None:
     about = f"export {export.id}"
-    after = {"form": export.form, "number": export.number, "sha256": export.sha256}
+    after = {"form": export.form, "number": export.number, "sha256": export.sha256, **sealed(export)}
     each = (
-        Happening(now, by, "exported", item.entry.id, about, after={"decision": item.decision.id})
-        for item in items
+        Happening(
+            now, by, "exported", item.entry.id, about, after={"decision": one.decision_id, **sealed(one)}
+        )
+        for item, one in zip(items, left, strict=True)
     )
     record(session, Happening(now, by, "export", about=about, after=after), *each)
 

@@ -37,7 +37,7 @@ from extractor.worklist.models import (
     Revision,
     Trait,
 )
-from extractor.worklist.trail import Happening, record, seal
+from extractor.worklist.trail import Happening, record, sealed
 
 _BATCH = 200  # notes in one transaction
 _MANY = 1000  # new notes, after which the database has another idea of what it holds
@@ -557,7 +557,7 @@ def _suggested(
         entry.id,
         f"suggestion {filed.id}",
         before,
-        {"seal": seal(filed), **_state(entry)},
+        {**sealed(filed, entry), **_state(entry)},
         rules_version=now.rules_version,
     )
 
@@ -667,8 +667,7 @@ def _filing(one: _Work, at: datetime, by: str) -> Happening:
     assert one.revision is not None
     assert one.filed is not None
     after = {
-        "seal": seal(one.revision),
-        "with": {"suggestion": {"id": one.filed.id, "seal": seal(one.filed)}},
+        **sealed(one.revision, one.filed, one.entry),
         "number": one.revision.number,
         **_state(one.entry),
     }

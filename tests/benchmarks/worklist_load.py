@@ -59,7 +59,7 @@ from extractor.worklist.models import (  # noqa: E402
     User,
 )
 from extractor.worklist.queue import Filters, next_note  # noqa: E402
-from extractor.worklist.trail import Happening, record, seal, verify, verify_seals  # noqa: E402
+from extractor.worklist.trail import Happening, record, sealed, verify, verify_seals  # noqa: E402
 
 PVL = [sys.executable, "-c", "from extractor.cli import app; app(prog_name='pvl')"]
 PASSWORD = "a leak, a wire and a plug"
@@ -148,11 +148,7 @@ def _copy(
             columns = table.__table__.columns.keys()
             rows[table].append({key: values[key] for key in columns if key != "id"} | {"id": number})
         rows[Trait] += ({**trait, "entry_id": number} for trait in traits)
-        seals = {table: seal(table(**rows[table][-1])) for table in (Revision, FiledSuggestion)}
-        after = {
-            "seal": seals[Revision],
-            "with": {"suggestion": {"id": number, "seal": seals[FiledSuggestion]}},
-        }
+        after = sealed(*(table(**rows[table][-1]) for table in made))
         happenings.append(Happening(at, "load test", "file", number, f"revision {number}", after=after))
     with store.writing() as session:
         for table, values in rows.items():
