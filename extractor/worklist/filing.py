@@ -24,7 +24,7 @@ from itertools import islice
 from typing import Any, Literal, Protocol, cast
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, defer, selectinload
 
 from extractor.dates import service_date
 from extractor.errors import InputNotice, WorklistError
@@ -381,29 +381,24 @@ def _history(session: Session, names: set[str]) -> dict[str, _Known]:
     """The entries of these ids with their revisions; only the newest with its text."""
     wanted = select(Revision.entry_id).where(Revision.known_as.in_(names))
     rows = session.execute(
-        select(
-            Entry.note_id,
-            Entry.revision_id,
-            Revision.id,
-            Revision.known_as,
-            Revision.version,
-            Revision.sha256,
-            Revision.standing,
-            Revision.served,
-        )  # fmt: skip
+        select(Entry.note_id, Entry.revision_id, Revision)
         .join(Revision, Revision.entry_id == Entry.id)
         .where(Entry.id.in_(wanted))
         .order_by(Revision.entry_id, Revision.number)
+        .options(defer(Revision.text))
     ).all()
-    newest = [row[1] for row in rows if row[1] == row[2]]
+    newest = [revision.id for _, current, revision in rows if revision.id == current]
     kept = session.execute(select(Revision.id, Revision.text).where(Revision.id.in_(newest)))
     texts: dict[int, str | None] = dict(kept.all())
-    entries: dict[str, _Known] = {}
     found: dict[str, _Known] = {}
-    for note_id, _, number, known_as, *rest in rows:
+    entries: dict[str, _Known] = {}
+    for note_id, _, one in rows:
         known = entries.setdefault(note_id, _Known(note_id))
-        known.earlier.append(_Earlier(number, known_as, *rest, texts.get(number)))
-        found.setdefault(known_as, known)
+        text = texts.get(one.id)
+        known.earlier.append(
+            _Earlier(one.id, one.known_as, one.version, one.sha256, one.standing, one.served, text)
+        )
+        found.setdefault(one.known_as, known)
     return found
 
 
