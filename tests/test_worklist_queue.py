@@ -78,7 +78,13 @@ def change(store: Store, number: int, **values: Any) -> None:
 def decided_by(store: Store, number: int, user: User) -> None:
     with store.writing() as session:
         revision = Revision(
-            entry_id=number, number=1, source="", sha256="", standing="final", filed_at=store.clock()
+            entry_id=number,
+            number=1,
+            source="",
+            known_as=str(number),
+            sha256="",
+            standing="final",
+            filed_at=store.clock(),
         )
         session.add(revision)
         session.flush()

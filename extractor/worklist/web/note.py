@@ -305,7 +305,7 @@ def _opened_at(visit: Visit) -> datetime | None:
 
 def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
     """What is odd in an answer that could be kept; nothing of one coded blind: it would tell."""
-    if form.answer.blind or form.answer.kind is not Kind.change:
+    if form.answer.blind or form.answer.kind is Kind.reject:
         return ()
     with visit.store.reading() as session:
         found = _check(session, entry_id, form, visit)
@@ -315,9 +315,11 @@ def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
 def _check(session: Session, entry_id: int, form: _Form, visit: Visit) -> Check | None:
     entry = session.get(Entry, entry_id)
     filed = entry and session.get(FiledSuggestion, entry.suggestion_id)
-    if not filed:
+    if not entry or not filed:
         return None
-    return check(Suggestion.model_validate_json(filed.content), form.answer, visit.settings)
+    return check(
+        Suggestion.model_validate_json(filed.content), form.answer, visit.settings, entry.service_date
+    )
 
 
 # -- where to go on ----------------------------------------------------------------
