@@ -58,6 +58,30 @@ def _passed_over(case: Case) -> int:
     return sum(not any(_may_be(device, other) for other in known) for device in planned)
 
 
+def further_told(case: Case, count: int) -> int:
+    """How many devices above ``count`` the course tells, where one came on top of those told before.
+
+    As in "An 8 mm plug was put in. A further 8 mm plug was released.": who writes "a further"
+    counts what came before, so a list or total that has fewer settles no doubt of that.
+    """
+    today = case.main.today()
+    if not any(d.further and d.in_place and not (d.doubtful or d.unsure) for d in today):
+        return 0
+    spent = [
+        d
+        for source, timeline in case.timelines.items()
+        for d in timeline.devices
+        if source != case.narrator and (d.state in _OUT or d.target is not None)
+    ]
+    told = sum((1 + d.many) * (d.in_place or (_waits(d) and not _unknown([d], spent) == 0)) for d in today)
+    return max(0, told + sum(loose.extra for loose in case.main.loose) - count)
+
+
+def _waits(device: TrackedDevice) -> bool:
+    """Named by its size, and nothing says what became of it."""
+    return device.state in ("named", "loaded") and not device.tried and bool(device.size)
+
+
 def untold_losses(case: Case) -> int:
     """The most devices that one part says were taken out, and the course does not know."""
     told = sum(d.state in _OUT or d.tried for d in case.main.devices if d.standing == "today")

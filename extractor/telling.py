@@ -81,6 +81,7 @@ class Telling:
             valve=phrase.valve or self.site.valve,
             target=self.site.target or self._usual_target(phrase),
             ordinal=phrase.ordinal,
+            further=bool(phrase.words & {"another", "more"}),
             label=phrase.label if phrase.label is not None else self.next_label,
             quantity=phrase.quantity,
             counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
