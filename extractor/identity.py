@@ -55,7 +55,7 @@ def _passed_over(case: Case) -> int:
         for d in timeline.devices
         if d.standing != "today" and d.pending and d.target is None and d.size and d.product
     )
-    return sum(not any(_may_be(device, other) for other in known) for device in planned)
+    return sum(not _known(device, known) for device in planned)
 
 
 def further_told(case: Case, count: int) -> int:
@@ -65,7 +65,8 @@ def further_told(case: Case, count: int) -> int:
     counts what came before, so a list or total that has fewer settles no doubt of that.
     """
     today = case.main.today()
-    if not any(d.further and d.in_place and not (d.doubtful or d.unsure) for d in today):
+    left = [d for d in today if d.in_place and not d.withheld]
+    if not any(d.further and not (d.doubtful or d.unsure) for d in left):
         return 0
     spent = [
         d
@@ -73,8 +74,9 @@ def further_told(case: Case, count: int) -> int:
         for d in timeline.devices
         if source != case.narrator and (d.state in _OUT or d.target is not None)
     ]
-    told = sum((1 + d.many) * (d.in_place or (_waits(d) and not _unknown([d], spent) == 0)) for d in today)
-    return max(0, told + sum(loose.extra for loose in case.main.loose) - count)
+    told = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
+    told += sum(end.extra for end in case.main.loose if end.phrase is not None and end.phrase.quantity)
+    return max(0, told - count)
 
 
 def _waits(device: TrackedDevice) -> bool:
@@ -135,6 +137,10 @@ def _unknown(these: list[TrackedDevice], those: list[TrackedDevice]) -> int:
         return False
 
     return sum(not found(i, set()) for i in range(len(these)))
+
+
+def _known(device: TrackedDevice, those: list[TrackedDevice]) -> bool:
+    return any(_may_be(device, other) for other in those)
 
 
 def _may_be(one: TrackedDevice, other: TrackedDevice) -> bool:
