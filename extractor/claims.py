@@ -426,7 +426,7 @@ def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
 def _is_share(valve: str | None, count: int, timeline: Timeline) -> bool:
     """As in "Both mitral plugs": not the count of the session, where others lie elsewhere."""
     valves = [d.valve for d in timeline.today() if d.in_place]
-    return valve is not None and valves.count(valve) == count < len(valves)
+    return valve is not None and valves.count(valve) == count < len(valves) - valves.count(None)
 
 
 def _of_other_valve(statement: Statement, main: Timeline) -> bool:

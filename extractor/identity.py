@@ -59,14 +59,16 @@ def _passed_over(case: Case) -> int:
 
 
 def further_told(case: Case, count: int) -> int:
-    """How many devices above ``count`` the course tells, where one came on top of those told before.
+    """How many devices above ``count`` are told, where one came on top of those told before.
 
     As in "An 8 mm plug was put in. A further 8 mm plug was released.": who writes "a further"
     counts what came before, so a list or total that has fewer settles no doubt of that.
     """
     today = case.main.today()
+    told = [d for d in case.main.devices if d.standing == "today" and d.astray]
     left = [d for d in today if d.in_place and not d.withheld]
-    if not any(d.further and not (d.doubtful or d.unsure) for d in left):
+    beside = _told_beside(case, today)
+    if not (told or beside or any(_on_top(d) for d in left)):
         return 0
     spent = [
         d
@@ -74,9 +76,22 @@ def further_told(case: Case, count: int) -> int:
         for d in timeline.devices
         if source != case.narrator and (d.state in _OUT or d.target is not None)
     ]
-    told = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
-    told += sum(end.extra for end in case.main.loose if end.phrase is not None and end.phrase.quantity)
-    return max(0, told - count)
+    most = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
+    most += sum(end.extra for end in case.main.loose if end.phrase and (end.phrase.quantity or end.phrase.pronoun))
+    return max(0, most + len(told) + beside - count)
+
+
+def _told_beside(case: Case, today: list[TrackedDevice]) -> int:
+    """The devices that another part puts in on top, where the part that tells the course has none such."""
+    later = [d for d in today if d.further or (d.ordinal or 1) > 1]
+    others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
+    return max(
+        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others), default=0
+    )
+
+
+def _on_top(device: TrackedDevice) -> bool:
+    return device.further and device.in_place and not (device.doubtful or device.unsure or device.withheld)
 
 
 def _waits(device: TrackedDevice) -> bool:

@@ -74,6 +74,7 @@ class Telling:
         """A new device of the timeline, as a phrase describes it."""
         start, end = self.span(phrase.first, phrase.last)
         rule = phrase.head.rule if phrase.head else "count.reference"
+        further = bool(phrase.words & {"another", "more"})
         device = TrackedDevice(
             phrase.product,
             phrase.sizes[0] if phrase.sizes else None,
@@ -81,7 +82,8 @@ class Telling:
             valve=phrase.valve or self.site.valve,
             target=self.site.target or self._usual_target(phrase),
             ordinal=phrase.ordinal,
-            further=bool(phrase.words & {"another", "more"}),
+            further=further,
+            astray=further and self.site.target is not None and not self._target_told(),
             label=phrase.label if phrase.label is not None else self.next_label,
             quantity=phrase.quantity,
             counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
@@ -93,6 +95,10 @@ class Telling:
             self._type_told(device)
         self.timeline.devices.append(device)
         return device
+
+    def _target_told(self) -> bool:
+        """Whether this sentence itself speaks of another defect."""
+        return any(m.kind == "target" for m in self.parse.nouns)
 
     def _type_told(self, device: TrackedDevice) -> None:
         """A product named before by its type alone ("Leak closure, Occlutech PLD") is this one."""
