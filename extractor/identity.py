@@ -83,7 +83,8 @@ def further_told(case: Case, count: int) -> int:
 
 def _told_beside(case: Case, today: list[TrackedDevice]) -> int:
     """The devices that another part puts in on top, where the part that tells the course has none such."""
-    later = [d for d in today if d.further or (d.ordinal or 1) > 1]
+    listed = case.narrator not in _TELLERS  # a list does not say "another"
+    later = [d for k, d in enumerate(today) if d.further or (d.ordinal or 1) > 1 or (k and listed)]
     others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
     return max(
         (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others), default=0

@@ -132,6 +132,9 @@ class Telling:
         if state == "removed" and action.means.form == "noun":
             return  # "since the opening of the first plug": nothing new
         elsewhere = device.paragraph != self.parse.sentence.paragraph
+        if event in _TAKES_AWAY and elsewhere and self._to_stay(device, group):
+            device.in_doubt = True
+            return  # "he went home", "coming out we closed the groin": of what was put in to stay
         if not group and event == "open" and state == "removed" and elsewhere:
             return  # "the plane of the disc when open": of the valve, or nothing we know
         if not group and event == "withdraw" and state == "released":
@@ -158,6 +161,13 @@ class Telling:
                 True,
             )  # "pulled back twice, on the third try it was stable"
         self.log(device, event, action, group)
+
+    def _to_stay(self, device: TrackedDevice, group: list[DevicePhrase]) -> bool:
+        """Whether the last word of a device is that it was implanted, and running text names it no more."""
+        told = [e for e in device.events if e.event not in ("named", "check", "remain")]
+        unnamed = all(phrase.pronoun for phrase in group)
+        prose = self.parse.sentence.form == "prose"
+        return prose and unnamed and bool(told) and told[-1].final and device.state == "deployed"
 
     def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Write down an event of a device with the words that say so."""
