@@ -108,7 +108,7 @@ class Telling:
             if loose.phrase is None
             or loose.phrase.determiner != "bare"
             or loose.phrase.sizes
-            or not device.product
+            or not (device.product or "some" in loose.phrase.words)
             or loose.phrase.product != device.product
         ]
 
