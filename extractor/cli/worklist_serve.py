@@ -132,7 +132,7 @@ def _socket(host: str, port: int) -> socket.socket:
                 f"this address cannot be listened on ({error.strerror or type(error).__name__})",
                 "stop what uses it, or choose another one with --port or --host",
             ) from None
-    # Connections inherit it. Without, the end of a page waits until the browser acknowledges its begin.
+    # Connections inherit it. Without, the end of a page waits 40 ms for the browser to confirm its begin.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -158,7 +158,7 @@ def _run(store: Store, place: Place, listening: socket.socket, quiet: bool) -> N
         make_app(store, place),
         access_log=False,
         log_config=None,
-        lifespan="off",
+        lifespan="on",
         ws="none",
         proxy_headers=False,  # a proxy is trusted in one place only: the visit
         server_header=False,

@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from extractor.errors import NotAllowed, NotFound, WorklistError
 from extractor.worklist.database import Store
@@ -278,7 +278,7 @@ def signed_in(store: Store, token: str, idle: timedelta = timedelta(minutes=30))
     now = store.clock()
     key = _sha256(token)
     with store.reading() as session:
-        found = session.get(SignIn, key)
+        found = session.get(SignIn, key, options=[joinedload(SignIn.user)])
         if found is None:
             return None
         user, csrf, seen, since = found.user, found.csrf, found.seen_at, found.created_at

@@ -66,7 +66,7 @@ PASSWORD = "a leak, a wire and a plug"
 SITES = ("north", "south", "east", "west")
 CHUNK = 5_000  # notes in one transaction
 DECIDED = 2_000  # notes that are decided before
-PROCESSES = 4
+PROCESSES = 4  # in which the coders work
 IDLE = 4.0  # seconds after which a connection is not used again: the server closes it
 HELD = "/notes/"
 VIEWS = (
@@ -237,6 +237,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.used = 0.0  # seconds of processor time
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.process = self._start()
@@ -260,13 +261,17 @@ class Server:
     def kill(self) -> None:
         """``kill -9``, and start anew."""
         self.process.kill()
-        self.process.wait()
+        self._wait()
         self.process = self._start()
 
     def stop(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait()
+        self._wait()
+
+    def _wait(self) -> None:
+        _, self.process.returncode, usage = os.wait4(self.process.pid, 0)
+        self.used += usage.ru_utime + usage.ru_stime
 
 
 # -- the coders --------------------------------------------------------------------
@@ -450,7 +455,7 @@ def run(server: Server, names: list[str], think: float, seconds: float, kill: bo
             target=_some_coders,
             args=(names[number::PROCESSES], server.port, think, seconds, ready, begin, out),
         )
-        for number in range(PROCESSES)
+        for number in range(min(PROCESSES, len(names)))
     ]
     for process in processes:
         process.start()
@@ -567,6 +572,7 @@ def main() -> None:
         finally:
             server.stop()
         report(told, given.seconds)
+        say(f"processor time of the server: {server.used:.1f} s; load after: {os.getloadavg()[0]:.1f}")
         wrong = check(url, told)
     if wrong:
         raise SystemExit("\n".join(wrong))
