@@ -97,7 +97,9 @@ class Paper:
         if index is None:
             return f'<span title="{where}">“{quote}”</span>'
         if short:
-            return f'<a href="#e{index}" data-e="{index}" title="{where}" aria-label="show “{quote}”">show</a>'
+            return (
+                f'<a href="#e{index}" data-e="{index}" title="{where}" aria-label="show “{quote}”">show</a>'
+            )
         return f'<a href="#e{index}" data-e="{index}" title="{where}">“{quote}”</a>'
 
     def links(self, spans: Iterable[Span], shown: Collection[Span] = ()) -> str:

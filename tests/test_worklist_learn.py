@@ -57,7 +57,7 @@ def words(page: str) -> str:
 
 def row(page: str, table: str, value: str) -> str:
     """The row of a table, as words."""
-    section = page.partition(f'aria-labelledby="{table}"')[2].partition("</section>")[0]
+    section = page.replace("<wbr>", "").partition(f'aria-labelledby="{table}"')[2].partition("</section>")[0]
     (found,) = (one for one in section.split("<tr>") if f"<bdi>{value}</bdi>" in one)
     return words(found).strip()
 

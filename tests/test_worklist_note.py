@@ -109,7 +109,15 @@ def told(bench: Bench, note_id: str = "a") -> str:
             {
                 "table": "mue", "edition": "2024-07-01", "setting": "practitioner", "severity": "warning",
                 "codes": ["93592"], "message": "more than the table allows",
-            }
+            },
+            {
+                "table": "ptp", "edition": "2024-07-01", "setting": "practitioner", "severity": "info",
+                "codes": ["93590", "93355"], "message": "a modifier may bypass the pair",
+            },
+            {
+                "table": "all", "edition": "2024-07-01", "setting": "practitioner", "severity": "info",
+                "codes": ["93590"], "message": "the tables are older than the note",
+            },
         ],
         proof={
             "statement": "2 devices left in", "rule": "count.reconcile", "evidence": [],
@@ -134,6 +142,35 @@ def test_note_shows_all_of_a_suggestion_with_links_to_the_words(bench: Bench) ->
     targets = set(re.findall(r'id="([^"]+)"', page))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
     assert len(re.findall(r'\bid="([^"]+)"', page)) == len(targets)
+
+
+def test_note_shows_with_the_codes_only_the_edits_that_matter_for_them(bench: Bench) -> None:
+    told(bench)
+    page = Browser(bench, "ada").note()
+
+    def section(name: str) -> str:
+        return page.partition(f'aria-labelledby="{name}-title"')[2].partition("</section>")[0]
+
+    codes, beside = section("codes"), section("also")
+    assert "more than the table allows" in codes
+    assert "may bypass" not in codes
+    assert "<details><summary>Their claim edits (1)</summary>" in beside
+    assert "a modifier may bypass the pair" in beside
+    assert "older than the note" not in codes + beside
+    assert "older than the note" in page.partition('class="foot soft"')[2]
+
+
+def test_note_says_what_two_coders_say_where_they_differ(bench: Bench) -> None:
+    bench.set(second_check_share=1.0)
+    bench.file("a", text=WORDS)
+    Browser(bench, "ada").decide(kind="accept")
+    Browser(bench, "bo").decide(
+        kind="change", code0="93590", units0="1", reason="device_not_left", comment="", anyway="yes"
+    )
+    page = Browser(bench, "lea").note()
+    decide = page.partition('aria-labelledby="decide-title"')[2].partition("</section>")[0]
+    assert re.search(r"93590 ×1</p>\s*<p>Changed by <bdi>bo</bdi>", decide)
+    assert "The first, <bdi>ada</bdi>, says <b>93590 ×1 + 93592 ×1</b>, accepted" in decide
 
 
 def test_note_opening_is_in_the_trail_without_its_words(ada: Browser) -> None:

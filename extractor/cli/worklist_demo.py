@@ -18,7 +18,7 @@ from extractor.tables import load_tables
 from extractor.worklist import asking, people, settings
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import Coded, decide, defer, reassign, same_lines, suggested_lines
-from extractor.worklist.exports import make
+from extractor.worklist.exports import again, make
 from extractor.worklist.filing import Label, file_notes
 from extractor.worklist.models import Entry, Kind, Lane, Role, User
 from extractor.worklist.opening import Opened, open_note
@@ -70,10 +70,7 @@ _REASONS = {
     "lett-004": ("documentation_elsewhere", "The implant record lists three plugs by serial number."),
     "reg-005": ("modifier", "Both operators have dictated their part."),
 }
-_REVISED = {
-    "mul-001": "\n\nADDENDUM (next day): One device is missing above. A third plug, a 6 mm Amplatzer "
-    "Vascular Plug II, was deployed beside the second one at the posterior leak and released.\n"
-}
+_REVISED = {"mul-001": 3}  # the paragraph that its first text lacks
 
 
 def fill(store: Store) -> tuple[int, str]:
@@ -161,6 +158,13 @@ def _read_file(path: Path) -> Iterator[_Sample]:
         yield _Sample(note, STYLES[path.stem], path.stem, tuple(Coded(*one) for one in right.items()))
 
 
+def _first(one: _Sample) -> _Sample:
+    """The first text of a note, which lacks a paragraph; what was suggested for it is accepted."""
+    paragraphs = one.note.text.split("\n\n")
+    del paragraphs[_REVISED[one.name]]
+    return replace(one, note=replace(one.note, text="\n\n".join(paragraphs)), right=None)
+
+
 @dataclass(slots=True)
 class _Story:
     """What happened, day by day."""
@@ -177,6 +181,8 @@ class _Story:
         """Tell it; returns how many notes are on the worklist."""
         self._settle()
         old, new = _samples()
+        revised = [one for one in old if one.name in _REVISED]
+        old = [_first(one) if one in revised else one for one in old]
         days = [self.past.at.date() + timedelta(days=day) for day in range(1, _DAYS - 3)]
         working = [day for day in days if day.weekday() < 5]
         for number, day in enumerate(working):
@@ -185,15 +191,14 @@ class _Story:
                 self._file(one, datetime.combine(day, _FILED_AT, UTC))
             self._work(old[begin:end], datetime.combine(day, _WORK_FROM, UTC))
             if number == len(working) // 2:
-                make(self.store, self.users["lead"], "csv")
+                made, _ = make(self.store, self.users["lead"], "csv")
+                again(self.store, self.users["lead"], made.id)
         for number, one in enumerate(new):
             self._file(one, self.today - _NEW_SINCE * (1 - number / len(new)) - _LATEST)
             if one.name == _ASSIGNED and (entry := self._entry(one)) is not None:
                 reassign(self.store, self.users["lead"], entry.id, entry.version, self.users["coder"].id)
-        for one in old:
-            if one.name in _REVISED:
-                text = one.note.text.rstrip() + _REVISED[one.name]
-                self._file(replace(one, note=replace(one.note, text=text)), self.today - _LATEST / 2)
+        for one in revised:
+            self._file(one, self.today - _LATEST / 2)
         return self.filed
 
     def _settle(self) -> None:

@@ -427,7 +427,7 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpressi
 
 
 def _rank(entry: Any, filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
-    """As ``_order``, of entries of several lanes."""
+    """As ``_order``, of entries of several lanes by their columns."""
     age = (entry.created_at, entry.id)
     if filters.sort == "doubt":
         return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
