@@ -653,6 +653,7 @@ def test_security_a_database_that_fails_is_told_without_its_words(
     assert answer.status_code == 503
     assert "secret_words" not in answer.text
     assert "(W004)" in answer.text
+    assert browser.store.place not in answer.text
 
 
 # -- the queue ---------------------------------------------------------------------

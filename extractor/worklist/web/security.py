@@ -66,8 +66,8 @@ PAGES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/learn/notes"): _ALL,
     ("POST", "/learn/gold"): _LEADS,
     ("GET", "/exports"): _LOOKS_BACK,
-    ("POST", "/exports"): _SETS,
-    ("POST", "/exports/{export_id}/file"): _SETS,
+    ("POST", "/exports"): _LEADS,
+    ("POST", "/exports/{export_id}/file"): _LEADS,
     # looking back
     ("GET", "/trail"): _LOOKS_BACK,
     ("GET", "/trail/verify"): _LOOKS_BACK,
