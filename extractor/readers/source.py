@@ -59,8 +59,8 @@ def read(
     Parameters
     ----------
     paths
-        One source or several: files, folders (all files in them and below whose kind is known, sorted by path;
-        others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
+        One source or several: files, folders (all files in them and below whose kind is known, sorted
+        by path; others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
         with a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
