@@ -192,6 +192,7 @@ def test_out_command_exports_once_and_again_by_number(
     assert (result.exit_code, result.stdout) == (0, "")
     assert "export 1: 2 notes; the same file again with --again 1" in result.stderr
     assert note_ids(out.read_text(encoding="utf-8")) == {"a", "b"}
+    assert out.stat().st_mode & 0o077 == 0
     result = run(database_url, "--again", "1", "--out", str(same))
     assert result.exit_code == 0
     assert same.read_bytes() == out.read_bytes()
