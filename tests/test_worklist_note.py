@@ -144,6 +144,12 @@ def test_note_opening_is_in_the_trail_without_its_words(ada: Browser) -> None:
     assert not any(WORDS in row.after + row.before + row.reason for row in rows)
 
 
+def test_note_shown_by_a_form_that_does_not_do_is_in_the_trail_too(ada: Browser) -> None:
+    answer = ada.send("/notes/1/decide", kind="nonsense")
+    assert WORDS in unescape(answer.text)
+    assert [(row.by, row.entry_id) for row in ada.bench.trail("open")] == [("ada", 1)]
+
+
 def test_note_is_held_by_who_opened_it_first(ada: Browser) -> None:
     ada.note()
     bo = Browser(ada.bench, "bo")

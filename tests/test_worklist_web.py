@@ -627,6 +627,21 @@ def test_security_what_fails_tells_nothing_of_a_note(
     assert all(record.exc_info is None for record in caplog.records if record.name == "pvl.worklist")
 
 
+def test_security_a_browser_that_goes_away_is_no_failure(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def nobody(message: Any) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"host", HOST.encode()), (b"origin", ORIGIN.encode())]
+    asked = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "headers": headers}
+    asyncio.run(browser.app(asked, gone, nobody))
+    assert caplog.records == []
+
+
 def test_security_a_log_names_pages_and_not_what_they_show(
     browser: Browser, caplog: pytest.LogCaptureFixture, notes: list[str]
 ) -> None:

@@ -67,7 +67,6 @@ def open_note(
     entry_id: int,
     settings: Settings,
     *,
-    again: bool = False,
     lease: timedelta = LEASE,
 ) -> Opened:
     """Open a note for a user: it is recorded, and held where the user may work on it.
@@ -82,8 +81,6 @@ def open_note(
         The entry.
     settings
         Those of the site: whether it is coded blind.
-    again
-        The user has it before the eyes already, for example with a form that could not be kept.
     lease
         How long it is held.
 
@@ -101,9 +98,8 @@ def open_note(
         if not hindrance:
             entry.holder_id, entry.held_until = user.id, now + lease
         blind = must_code_blind(session, user, entry, settings)
-        if not again:
-            after = {"revision": entry.revision_id, "suggestion": None if blind else entry.suggestion_id}
-            record(session, Happening(now, user.name, OPEN, entry.id, f"entry {entry.id}", after=after))
+        after = {"revision": entry.revision_id, "suggestion": None if blind else entry.suggestion_id}
+        record(session, Happening(now, user.name, OPEN, entry.id, f"entry {entry.id}", after=after))
         return Opened(
             entry,
             session.get_one(Revision, entry.revision_id),

@@ -357,7 +357,6 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         visit.user,
         entry_id,
         settings,
-        again=form is not None,
         lease=timedelta(minutes=settings.lease_minutes),
     )
     suggestion = opened.suggestion
