@@ -484,3 +484,18 @@ def test_note_decided_by_somebody_else_is_undone_by_a_lead_alone(ada: Browser) -
     assert lea.send(path, version=ada.bench.entry().version).status_code == 303
     assert ada.bench.entry().lane is Lane.ready
     assert isinstance(lea.user, User)
+
+
+def test_note_with_an_open_count_is_accepted_only_when_asked_twice(bench: Bench) -> None:
+    lines = [
+        {"code": "93590", "units": 1, "low": 1, "high": 1, "role": "first"},
+        {"code": "93592", "units": 1, "low": 1, "high": 3, "role": "more"},
+    ]
+    bench.file("a", status="review", lines=lines)
+    ada = Browser(bench, "ada")
+    asked = ada.decide(kind="accept")
+    assert asked.status_code == 422
+    assert "the note leaves 93592 open, 1 to 3: 1 would be claimed" in asked.text
+    assert "all the same" in asked.text
+    assert bench.trail("decide") == []
+    assert ada.decide(kind="accept", anyway="yes").status_code == 303

@@ -282,7 +282,7 @@ def test_settings_are_read_as_written_and_every_change_is_in_the_trail(store: St
     assert kept == settings.Settings(blind_share=0.25, more_codes=("93799",))
     assert changes(row.before, row.after) == (
         ("blind_share", "0.0", "0.25"),
-        ("more_codes", "[]", '["93799"]'),
+        ("more_codes", "", '["93799"]'),
     )
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from extractor.worklist.database import Store
 from extractor.worklist.filing import Label, file_notes
 from extractor.worklist.history import Asked, changes
 from extractor.worklist.models import Entry, Role, TrailRow, User
+from extractor.worklist.trail import verify, verify_seals
 from extractor.worklist.web import queue as queue_pages
 from extractor.worklist.web.app import make_app, pages_of
 from extractor.worklist.web.security import LARGEST, PAGES, PUBLIC, Place, Proxy
@@ -928,17 +930,41 @@ def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
     assert database.stat().st_mode & 0o077 == 0
 
 
-def test_demo_files_notes_and_signs_people_up(
+def test_demo_shows_every_lane_and_what_was_decided(
     tmp_path: Path, coder: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extractor.cli import worklist_serve
+    from extractor.cli import worklist_demo
 
     monkeypatch.setattr("extractor.cli.suggesting.make_coder", lambda: coder)
     store = Store(f"sqlite:///{tmp_path / 'worklist.db'}")
-    assert worklist_serve.fill(store) > 30
-    password = worklist_serve.sign_up(store)
+    number, password = worklist_demo.fill(store)
+    assert number > 60
     browser = Browser(store)
-    assert browser.post("/sign-in", {"name": "coder", "password": password}).headers["location"] == "/"
+    assert browser.post("/sign-in", {"name": "lead", "password": password}).headers["location"] == "/"
     said = text_of(browser.get("/queue"))
-    assert re.search(r"Ready [1-9]\d* Ready with claim edits [1-9]\d* Review [1-9]", said)
+    lanes = ("Ready", "Ready with claim edits", "Review", "Query open", "Done")
+    assert all(re.search(rf"{lane} [1-9]\d*\b", said) for lane in lanes)
+    for word in ("reopened", "two coders differ", "put off", "Counts that differ"):
+        assert word in said
+    learned = text_of(browser.get("/learn"))
+    for reason in ("missed device", "documentation elsewhere", "wrong valve", "modifier"):
+        assert reason in learned
+    exports = text_of(browser.get("/exports"))
+    assert re.search(r"Waiting for export [1-9]\d* decided notes", exports)
+    assert "SHA-256" in exports
+    with store.reading() as session:
+        assert verify(session).wrong is None
+        assert [*verify_seals(session)] == []
+        assert all(entry.created_at <= store.clock() for entry in session.scalars(select(Entry)))
     store.close()
+
+
+def test_demo_has_its_notes_in_the_wheel_too() -> None:
+    from extractor.cli import worklist_demo
+
+    root = Path(__file__).parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    for path in worklist_demo.samples():
+        inside = path.relative_to(root)
+        assert any(packed.get(str(one)) == f"extractor/{one}" for one in (inside, *inside.parents)), inside

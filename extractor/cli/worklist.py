@@ -68,6 +68,12 @@ def import_notes(
     keep_none: Annotated[
         bool, typer.Option("--keep-none", help="Also file notes that concern no closure.")
     ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore", help="A text that was superseded supersedes in its turn, instead of being old."
+        ),
+    ] = False,
     workers: Workers = 1,
     database: Database = None,
     options: Options,
@@ -75,27 +81,32 @@ def import_notes(
 ) -> None:
     """Code notes and put them on the worklist; one that is there and says the same changes nothing."""
     from extractor.readers import dated, read
+    from extractor.worklist import settings
     from extractor.worklist.filing import Label, file_notes
     from extractor.worklist.trail import SYSTEM
 
     errors = Errors()
     day = service_day(service_date)
     with opened(database) as store:
+        with store.reading() as session:
+            keeps = settings.read(session).keep_text
         filed = file_notes(
             store,
             dated(read(paths, errors, options), day),
             _Engine(),
             by=SYSTEM,
-            keep_text=not no_text,
+            keep_text=keeps and not no_text,
             keep_none=keep_none,
             label=Label(site, style),
             workers=workers,
+            restore=restore,
         )
-    for refused in filed.refused:
-        errors(refused)
+    for one in (*filed.refused, *filed.notices):
+        errors(one)
     tell(
         f"{filed.new} new, {filed.revised} revised (of them {filed.reopened} open again), "
-        f"{filed.same} as before, {filed.skipped} without a closure left out, {errors.count} failed"
+        f"{filed.same} as before, {filed.older} older than what is there left out, "
+        f"{filed.skipped} without a closure left out, {errors.count} failed"
     )
     if errors.count:
         raise typer.Exit(FAILED)

@@ -20,7 +20,7 @@ from extractor.errors import Conflict, NotFound, WorklistError
 from extractor.suggestion import Suggestion
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import DECIDERS, open_entry, touch
-from extractor.worklist.filing import lane_of
+from extractor.worklist.filing import lane_for
 from extractor.worklist.models import Entry, FiledQuery, FiledSuggestion, Lane, QueryState, User
 from extractor.worklist.people import permit
 from extractor.worklist.trail import Happening, record, sealed
@@ -200,11 +200,8 @@ def _back(session: Session, entry: Entry, query: FiledQuery) -> None:
     )
     if entry.lane is not Lane.query or session.scalar(others.limit(1)) is not None:
         return
-    if entry.disputed:
-        entry.lane = Lane.review
-        return
     filed = session.get_one(FiledSuggestion, entry.suggestion_id)
-    entry.lane = lane_of(Suggestion.model_validate_json(filed.content))
+    entry.lane = lane_for(entry, Suggestion.model_validate_json(filed.content))
 
 
 def _changed(entry: Entry, now: datetime) -> None:
@@ -216,6 +213,8 @@ def _changed(entry: Entry, now: datetime) -> None:
 def _check_length(text: str, where: str) -> None:
     if len(text) > LONGEST:
         raise _refused(where, f"more than {LONGEST:,} characters", "make it shorter")
+    if "\0" in text:
+        raise _refused(where, "it holds a NUL character", "type it anew")
 
 
 def _refused(where: str, problem: str, remedy: str) -> WorklistError:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from extractor.errors import NotFound
 from extractor.suggestion import Suggestion
 from extractor.worklist.database import Store
-from extractor.worklist.decisions import DECIDERS, must_code_blind
+from extractor.worklist.decisions import DECIDERS, must_code_blind, not_for
 from extractor.worklist.filing import Difference as TextLine
 from extractor.worklist.filing import difference
 from extractor.worklist.models import Decision, Entry, FiledQuery, FiledSuggestion, Lane, Revision, Role, User
@@ -122,11 +122,8 @@ def _hindrance(session: Session, user: User, entry: Entry, now: datetime) -> str
     if entry.holder_id not in (None, user.id) and entry.held_until is not None and entry.held_until > now:
         holder = session.get_one(User, entry.holder_id)
         return f"{holder.name} works on this note until {entry.held_until:%H:%M} UTC."
-    if entry.disputed and user.role is not Role.lead:
-        return "Two coders differ about it: a lead decides."
-    if entry.second_check and not entry.disputed and _decided_by(session, entry) == user.id:
-        return "You decided about it; it waits for a second coder."
-    return ""
+    hindrance = not_for(session, user, entry)
+    return hindrance and f"{hindrance[0].upper()}{hindrance[1:]}."
 
 
 def _decided_by(session: Session, entry: Entry) -> int | None:

@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from extractor.errors import Conflict, NotFound
@@ -26,6 +26,9 @@ LEASE = timedelta(minutes=15)
 
 WORKED = (Lane.ready, Lane.edits, Lane.review)
 """Lanes whose notes are handed out."""
+
+WAITING = (*WORKED, Lane.query)
+"""Lanes with work in them."""
 
 NOBODY = "-"
 """As an assignee: none."""
@@ -45,7 +48,9 @@ class Filters:
     Attributes
     ----------
     lane
-        The lane; all of them without one.
+        The lane; without one, all that still have work in them.
+    everything
+        Without a lane: also what is done or has nothing to code.
     reason, code, valve
         A reason, code or valve of the suggestion.
     operator, site, style
@@ -73,6 +78,7 @@ class Filters:
     """
 
     lane: Lane | None = None
+    everything: bool = False
     reason: str = ""
     code: str = ""
     operator: str = ""
@@ -103,7 +109,8 @@ class Filters:
         """As an address says it, without what is as usual; ``from_query`` gives the same filters."""
         plain = Filters()
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: str(value) for name, value in values.items() if value != getattr(plain, name)}
+        said = {name: value for name, value in values.items() if value != getattr(plain, name)}
+        return {name: "yes" if value is True else str(value) for name, value in said.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class QueueRow:
     deferred_until: datetime | None
     reopened: bool
     second_check: bool
+    disputed: bool
     exported: bool
     created_at: datetime
 
@@ -155,14 +163,7 @@ class Choices:
 def rows(session: Session, filters: Filters, now: datetime) -> Rows:
     """A page of the queue."""
     assignee, holder = aliased(User), aliased(User)
-    page = (
-        select(Entry.id)
-        .where(*conditions(filters), *_in_lane(filters.lane))
-        .order_by(*_order(filters))
-        .limit(filters.size + 1)
-        .offset((filters.page - 1) * filters.size)
-    )
-    numbers = list(session.scalars(page))
+    numbers = _page(session, filters)
     shown = numbers[: filters.size]
     found = {
         entry.id: (entry, assigned, held)
@@ -177,6 +178,30 @@ def rows(session: Session, filters: Filters, now: datetime) -> Rows:
     result = Rows(_row(*found[number], traits, now) for number in shown)
     result.more = len(numbers) > filters.size
     return result
+
+
+def _page(session: Session, filters: Filters) -> list[int]:
+    """The entries of a page in order, and one more if another page follows."""
+    begin, end = (filters.page - 1) * filters.size, filters.page * filters.size + 1
+    if filters.lane is not None or filters.everything:
+        lanes = [] if filters.lane is None else [Entry.lane == filters.lane]
+        page = select(Entry.id).where(*conditions(filters), *lanes).order_by(*_order(filters))
+        return list(session.scalars(page.offset(begin).limit(end - begin)))
+    # What is not done may be little of what there is: one lane at a time is what an index has in order.
+    columns = (Entry.id, Entry.doubt, Entry.service_date, Entry.created_at)
+    found = [
+        row
+        for lane in WAITING
+        for row in session.execute(
+            select(*columns)
+            .where(*conditions(filters), Entry.lane == lane)
+            .order_by(*_order(filters))
+            .limit(end)
+        )
+    ]
+    postgres = session.get_bind().dialect.name == "postgresql"  # has what has no date last
+    undated = date.max if postgres else date.min
+    return [row.id for row in sorted(found, key=lambda row: _rank(row, filters, undated))[begin:end]]
 
 
 def lane_counts(session: Session, filters: Filters, now: datetime) -> dict[Lane, int]:
@@ -366,9 +391,7 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if number == 0:
             yield Entry.id.in_(select(Trait.entry_id).where(is_it))
         else:
-            # Looked up for each entry: of several joins, a planner without figures makes loops in loops.
-            has = select(func.count()).where(is_it, Trait.entry_id == Entry.id)
-            yield has.correlate(Entry).scalar_subquery() == 1
+            yield exists().where(is_it, Trait.entry_id == Entry.id)
     for column, same in (
         (Entry.operator, filters.operator),
         (Entry.site, filters.site),
@@ -392,11 +415,6 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Entry.note_id.icontains(filters.search, autoescape=True)
 
 
-def _in_lane(lane: Lane | None) -> Iterator[ColumnElement[bool]]:
-    if lane is not None:
-        yield Entry.lane == lane
-
-
 def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpression[Any], ...]:
     """As the indexes have it, so that no page sorts the whole lane."""
     if filters.sort == "doubt":
@@ -406,13 +424,13 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpressi
     return Entry.created_at, Entry.id
 
 
-def _rank(entry: Entry, filters: Filters) -> tuple[Any, ...]:
+def _rank(entry: Entry | Row[Any], filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
     """As ``_order``, of entries of several lanes."""
     age = (entry.created_at, entry.id)
     if filters.sort == "doubt":
         return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
     if filters.sort == "date":
-        return (entry.service_date or date.min, *age)
+        return (entry.service_date or undated, *age)
     return age
 
 
@@ -445,6 +463,7 @@ def _row(
         deferred_until=deferred,
         reopened=entry.reopened,
         second_check=entry.second_check,
+        disputed=entry.disputed,
         exported=entry.exported_at is not None,
         created_at=entry.created_at,
     )
@@ -476,6 +495,8 @@ def _read(name: str, value: str) -> Any:
         return None
     if name == "lane":
         return next((lane for lane in Lane if lane.value == value), None)
+    if name == "everything":
+        return True
     if name == "sort":
         return value if value in _SORTS else None
     if name in ("since", "until"):

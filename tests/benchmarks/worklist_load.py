@@ -141,7 +141,7 @@ def _copy(
         content = suggestion["content"].replace(f'"{entry["note_id"]}"', f'"{name}"', 1)
         made = {
             Entry: {**entry, **ids, "note_id": name, "created_at": at, "changed_at": at},
-            Revision: {**revision, **ids, "filed_at": at},
+            Revision: {**revision, **ids, "known_as": name, "filed_at": at},
             FiledSuggestion: {**suggestion, **ids, "content": content, "made_at": at},
         }
         for table, values in made.items():

@@ -59,6 +59,7 @@ _CONTEXT = 2  # lines around a difference
 _MOST_DIFFERENT = 400  # lines of a difference that are shown
 _DAYS = {1: "1 day", 3: "3 days", 7: "1 week", 14: "2 weeks", 30: "30 days"}
 _HISTORY = 60
+_QUOTED = 20  # characters that tell whether words were quoted already
 _NOTICE = "info"
 _MOST_LEFT = 50  # notes that were left as they are and do not come again at once
 
@@ -303,7 +304,7 @@ def _opened_at(visit: Visit) -> datetime | None:
 
 def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
     """What is odd in an answer that could be kept; nothing of one coded blind: it would tell."""
-    if form.answer.blind or form.answer.kind is not Kind.change:
+    if form.answer.blind or form.answer.kind is Kind.reject:
         return ()
     with visit.store.reading() as session:
         found = _check(session, entry_id, form, visit)
@@ -314,8 +315,8 @@ def _check(session: Session, entry_id: int, form: _Form, visit: Visit) -> Check 
     entry = session.get(Entry, entry_id)
     if entry is None or must_code_blind(session, visit.user, entry, visit.settings):
         return None
-    filed = session.get_one(FiledSuggestion, entry.suggestion_id)
-    return check(Suggestion.model_validate_json(filed.content), form.answer, visit.settings)
+    suggestion = Suggestion.model_validate_json(session.get_one(FiledSuggestion, entry.suggestion_id).content)
+    return check(suggestion, form.answer, visit.settings, entry.service_date)
 
 
 # -- where to go on ----------------------------------------------------------------
@@ -365,6 +366,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
     with visit.store.reading() as session:
         content = _stored(session, visit, opened, shown)
     lines = suggested_lines(shown)
+    beside = {code for one in shown.also_documented for code in one.codes}
+    edits = together(shown.edits)
+    notices = [one for one in edits if one[0].severity == _NOTICE]
     codes = known_codes(shown, settings)
     return visit.render(
         "note.html",
@@ -373,8 +377,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         entry=opened.entry,
         marks=_Marks(opened.revision.text, shown),
         given=shown,
-        edits=[one for one in together(shown.edits) if one[0].severity != _NOTICE],
-        notices=[one for one in together(shown.edits) if one[0].severity == _NOTICE],
+        edits=[one for one in edits if one[0].severity != _NOTICE],
+        notices=[one for one in notices if beside.isdisjoint(one[0].codes)],
+        beside=[one for one in notices if not beside.isdisjoint(one[0].codes)],
         lane_words=LANES,
         works=works,
         form=form,
@@ -622,6 +627,11 @@ class _Marks:
 
     def links(self, spans: Iterable[Span]) -> Markup:
         return Markup(self._paper.links(widest(spans)))
+
+    def links_beside(self, said: str, spans: Sequence[Span]) -> Markup:
+        """Links to words, without those that were quoted just before: for these "show" is enough."""
+        quoted = {span for span in widest(spans) if span.text[:_QUOTED] in said}
+        return Markup(self._paper.links(widest(spans), shown=quoted))
 
     def badge(self, number: int) -> Markup:
         return Markup(badge(number))
