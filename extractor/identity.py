@@ -77,7 +77,9 @@ def further_told(case: Case, count: int) -> int:
         if source != case.narrator and (d.state in _OUT or d.target is not None)
     ]
     most = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
-    most += sum(end.extra for end in case.main.loose if end.phrase and (end.phrase.quantity or end.phrase.pronoun))
+    most += sum(
+        end.extra for end in case.main.loose if end.phrase and (end.phrase.quantity or end.phrase.pronoun)
+    )
     return max(0, most + len(told) + beside - count)
 
 
@@ -87,7 +89,8 @@ def _told_beside(case: Case, today: list[TrackedDevice]) -> int:
     later = [d for k, d in enumerate(today) if d.further or (d.ordinal or 1) > 1 or (k and listed)]
     others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
     return max(
-        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others), default=0
+        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others),
+        default=0,
     )
 
 

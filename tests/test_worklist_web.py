@@ -629,6 +629,21 @@ def test_security_what_fails_tells_nothing_of_a_note(
     assert all(record.exc_info is None for record in caplog.records if record.name == "pvl.worklist")
 
 
+def test_security_a_browser_that_goes_away_is_no_failure(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def nobody(message: Any) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"host", HOST.encode()), (b"origin", ORIGIN.encode())]
+    asked = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "headers": headers}
+    asyncio.run(browser.app(asked, gone, nobody))
+    assert caplog.records == []
+
+
 def test_security_a_log_names_pages_and_not_what_they_show(
     browser: Browser, caplog: pytest.LogCaptureFixture, notes: list[str]
 ) -> None:
@@ -655,6 +670,7 @@ def test_security_a_database_that_fails_is_told_without_its_words(
     assert answer.status_code == 503
     assert "secret_words" not in answer.text
     assert "(W004)" in answer.text
+    assert browser.store.place not in answer.text
 
 
 # -- the queue ---------------------------------------------------------------------
@@ -885,6 +901,8 @@ def test_serve_refuses_what_is_not_safe(tmp_path: Path) -> None:
 
 def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
     database = tmp_path / "worklist.db"
+    # uvicorn prefers this library where it is installed; it takes headers of any length.
+    (tmp_path / "httptools.py").write_text("")
     code = "import sys; from extractor.cli import app; app(sys.argv[1:])"
     command = [sys.executable, "-u", "-c", code, "worklist", "serve", "--port", "0"]
     process = subprocess.Popen(
@@ -892,7 +910,7 @@ def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent.parent}{os.pathsep}{tmp_path}"},
     )
     try:
         assert process.stdout is not None

@@ -26,7 +26,8 @@ Database = Annotated[
         "--database",
         metavar="URL",
         envvar="PVL_DATABASE_URL",
-        help="sqlite:///FILE or postgresql://USER@HOST/DATABASE; without, a file in the user's data folder.",
+        help="sqlite:///FILE or postgresql://USER@HOST/DATABASE (a password only by the variable: others see "
+        "what a command is called with); without, a file in the user's data folder.",
         show_default=False,
         show_envvar=True,
     ),

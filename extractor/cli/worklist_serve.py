@@ -156,6 +156,7 @@ def _run(store: Store, place: Place, listening: socket.socket, quiet: bool) -> N
     logging.getLogger("pvl.worklist").setLevel(logging.ERROR if quiet else logging.INFO)
     config = uvicorn.Config(
         make_app(store, place),
+        http="h11",  # the one that bounds the length of headers
         access_log=False,
         log_config=None,
         lifespan="on",

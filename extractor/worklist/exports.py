@@ -54,8 +54,8 @@ from extractor.worklist.people import name_of, permit
 from extractor.worklist.queue import Filters, conditions
 from extractor.worklist.trail import Happening, record, sealed
 
-EXPORTERS = (Role.lead, Role.admin)
-"""Who exports."""
+EXPORTERS = (Role.lead,)
+"""Who exports: the files quote the notes, which an admin does not read."""
 
 MOST = 2_000
 """Decisions in one file; the rest is for the next one."""

@@ -201,7 +201,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, Refused):
         return error.status, error.problem, error.remedy
     if isinstance(error, PvlError):
-        return status_of(error), f"{error.where}: {error.problem} ({error.code})", error.remedy
+        where = "the worklist" if error.code == "W004" else error.where  # not where its database is
+        return status_of(error), f"{where}: {error.problem} ({error.code})", error.remedy
     missing = isinstance(error, RequestValidationError) or getattr(error, "status_code", 0) == 404
     if missing:
         return 404, "There is no such page.", "Go back to the start page."
