@@ -32,6 +32,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Select, func, select
@@ -42,7 +43,7 @@ from extractor.export import Annotated, annotate, fhir
 from extractor.marking import evidence
 from extractor.output import codes_text, csv_line
 from extractor.rules import load_rules
-from extractor.suggestion import Suggestion
+from extractor.suggestion import Line, Suggestion
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import Coded, lines_of, same_lines
 from extractor.worklist.models import (
@@ -76,14 +77,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Item:
     """A decision that leaves, with all that is told of it."""
 
     entry: Entry
     decision: Decision
     revision: Revision
-    suggestion: Suggestion
+    filed: FiledSuggestion
     by: str
     checked: str
     before: _Item | None  # the decision about the same note that left last
@@ -95,6 +96,10 @@ class _Item:
     @property
     def corrects(self) -> int | None:
         return None if self.before is None else self.before.decision.id
+
+    @cached_property
+    def suggestion(self) -> Suggestion:
+        return Suggestion.model_validate_json(self.filed.content)
 
     @property
     def at(self) -> str:
@@ -200,28 +205,36 @@ def make(store: Store, user: User | str, form: str, filters: Filters | None = No
     if form not in FORMS:
         raise WorklistError("W035", "export", "this form is unknown", f"choose one of {', '.join(FORMS)}")
     now = store.clock()
+    with store.reading() as session:  # nobody has to wait until the file is written
+        planned, content = _written(session, session.scalars(_entries(filters).limit(MOST)).all(), form)
     with store.writing() as session:
         entries = _taken(session, filters)
         if not entries:
             raise WorklistError("W033", "export", "nothing is decided that was not exported", "decide first")
-        items = _items(session, entries, text=form == "fhir")
-        content = "".join(FORMS[form].write(items)).encode()
+        if [(entry.id, entry.version) for entry in entries] != planned:
+            _, content = _written(session, entries, form)
         export = Export(
             form=form,
             user_id=None if isinstance(user, str) else user.id,
-            number=len(items),
+            number=len(entries),
             sha256=hashlib.sha256(content).hexdigest(),
             content=zlib.compress(content),
             made_at=now,
         )
         session.add(export)
         session.flush()
-        for position, item in enumerate(items):
-            session.add(Exported(export_id=export.id, position=position, decision_id=item.decision.id))
-            item.entry.exported_at = item.entry.changed_at = now
-            item.entry.version += 1
-        _tell(session, now, name_of(user), export, items)
+        for position, entry in enumerate(entries):
+            session.add(Exported(export_id=export.id, position=position, decision_id=entry.decision_id))
+            entry.exported_at = entry.changed_at = now
+            entry.version += 1
+        _tell(session, now, name_of(user), export, entries)
     return export, content
+
+
+def _written(session: Session, entries: Sequence[Entry], form: str) -> tuple[list[tuple[int, int]], bytes]:
+    """The file of these entries, and each of them with the version that it holds."""
+    items = _items(session, entries, text=form == "fhir")
+    return [(entry.id, entry.version) for entry in entries], "".join(FORMS[form].write(items)).encode()
 
 
 def again(store: Store, user: User | str, export_id: int) -> tuple[Export, bytes]:
@@ -308,7 +321,7 @@ def _items(session: Session, entries: Sequence[Entry], text: bool) -> list[_Item
             entry,
             decision,
             revisions[decision.revision_id],
-            Suggestion.model_validate_json(filed[decision.suggestion_id].content),
+            filed[decision.suggestion_id],
             by=first.user.name if first is not None and agreed else decision.user.name,
             checked=decision.user.name if agreed else "",
             before=None if earlier is None else item(entry, earlier, None),
@@ -336,12 +349,12 @@ def _by_id(
     return {row.id: row for row in rows}
 
 
-def _tell(session: Session, now: datetime, by: str, export: Export, items: list[_Item]) -> None:
+def _tell(session: Session, now: datetime, by: str, export: Export, entries: list[Entry]) -> None:
     about = f"export {export.id}"
     after = {"form": export.form, "number": export.number, "sha256": export.sha256}
     each = (
-        Happening(now, by, "exported", item.entry.id, about, after={"decision": item.decision.id})
-        for item in items
+        Happening(now, by, "exported", entry.id, about, after={"decision": entry.decision_id})
+        for entry in entries
     )
     record(session, Happening(now, by, "export", about=about, after=after), *each)
 
@@ -355,7 +368,7 @@ def _csv(items: Iterable[_Item]) -> Iterator[str]:
         head = [item.entry.note_id, _day(item), item.entry.site]
         tail = [
             item.decision.kind, item.decision.reason, item.by, item.at, item.checked,
-            codes_text(item.suggestion.lines), item.suggestion.rules_version, str(item.decision.id),
+            _suggested(item), item.filed.rules_version, str(item.decision.id),
             "" if item.corrects is None else str(item.corrects),
         ]  # fmt: skip
         for number, line in enumerate(item.lines, 1):
@@ -363,6 +376,11 @@ def _csv(items: Iterable[_Item]) -> Iterator[str]:
             yield csv_line([*head, *cells, *tail])
         if not item.lines:
             yield csv_line([*head, "", "", "0", "", *tail])
+
+
+def _suggested(item: _Item) -> str:
+    """The suggested lines; the rest of a suggestion is long, and takes its time to be checked."""
+    return codes_text(Line.model_validate(line) for line in json.loads(item.filed.content)["lines"])
 
 
 def _jsonl(items: Iterable[_Item]) -> Iterator[str]:
@@ -387,7 +405,7 @@ def _jsonl(items: Iterable[_Item]) -> Iterator[str]:
                 "at": item.at,
                 "corrects": item.corrects,
             },
-            "suggestion": item.suggestion.model_dump(mode="json"),
+            "suggestion": json.loads(item.filed.content),
         }
         yield json.dumps(content, ensure_ascii=False) + "\n"
 
