@@ -32,7 +32,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, cast
 
 from sqlalchemy import Select, func, select
@@ -434,11 +434,16 @@ def _ruling(item: _Item) -> fhir.Ruling:
 
 def _claimed(item: _Item) -> Iterator[fhir.Claimed]:
     """The decided lines with the devices of the suggested line of the same code."""
-    roles = {rule.code: rule.role for rule in load_rules().coding.values()}
+    roles = _roles()
     devices = {line.code: line.devices for line in item.suggestion.lines}
     for line in item.lines:
         role = roles.get(line.code, "added by a person")
         yield fhir.Claimed(line.code, role, line.units, line.modifiers, devices.get(line.code, ()))
+
+
+@cache
+def _roles() -> dict[str, str]:
+    return {rule.code: rule.role for rule in load_rules().coding.values()}
 
 
 def _traces(suggestion: Suggestion) -> str:
