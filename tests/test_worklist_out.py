@@ -197,7 +197,7 @@ def test_out_command_exports_once_and_again_by_number(
     assert result.exit_code == 0
     assert same.read_bytes() == out.read_bytes()
     result = run(database_url, "--format", "x12")
-    assert result.stdout.startswith("LX*1~\nSV1*HC:93590**UN*1~\n")
+    assert result.stdout.startswith("CLM*c.4****:B:1~\nLX*1~\nSV1*HC:93590**UN*1~\n")
     result = run(database_url, "--out", str(tmp_path / "none.csv"))
     assert (result.exit_code, (tmp_path / "none.csv").exists()) == (0, False)
     assert "nothing is decided that was not exported" in result.stderr

@@ -49,7 +49,7 @@ def export(
         typer.Option(
             "--format",
             help="csv: a row a line, safe to open in a spreadsheet; jsonl: a note a line with the whole "
-            "decision; fhir: an R4 Bundle a line; x12: service lines of an 837P claim.",
+            "decision; fhir: an R4 Bundle a line; x12: claims and service lines of an 837P.",
         ),
     ] = Form.csv,
     out: Out = None,
