@@ -469,7 +469,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
                 device.doubtful = True
             return made
     if match:
-        return _in_focus(telling, match)
+        return telling.name_again(phrase, _in_focus(telling, match))
     gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
     told_again = act.event in ("withdraw", "waste", "unused", "capture", "embolize")
     if told_again and matching(telling, phrase, gone):

@@ -491,6 +491,9 @@ class TimelineBuilder:
                 return
             if event == "check" and group and _new_to(self._telling, group[0]):
                 return  # "an 8 mm plug, which sat well without touching the trunk"
+            if event == "check" and group:
+                known = matching(self._telling, group[0], self._telling.active())
+                self._telling.name_again(group[0], known[-1:])
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
         any_kind = group and _of_any_kind(group[0]) and not self._telling.is_done(group[0])
