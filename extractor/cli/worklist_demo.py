@@ -63,10 +63,12 @@ _ASSIGNED = "exc-010"  # to the coder
 _PUT_OFF = {"exc-004": "waiting_for_document"}
 _DISPUTED = ("brff-006",)  # the second coder says something else
 _OTHERWISE = {  # other documents say something else
+    "surg-002": (),
     "lett-004": (Coded("93590", 1), Coded("93592", 2)),
     "reg-005": (Coded("93590", 1, ("62",)), Coded("93591", 1), Coded("93592", 1), Coded("93462", 1)),
 }
 _REASONS = {
+    "surg-002": ("payer_rule", "Included in the valve that was implanted in the same session."),
     "lett-004": ("documentation_elsewhere", "The implant record lists three plugs by serial number."),
     "reg-005": ("modifier", "Both operators have dictated their part."),
 }
@@ -246,7 +248,7 @@ class _Story:
         lines = _claimed(one, suggested, second=opened.entry.second_check)
         same = same_lines(lines, suggested)
         reason, comment = ("", "") if same or opened.blind else _why(one, lines, suggested)
-        kind = Kind.accept if same and not opened.blind else Kind.change
+        kind = Kind.accept if same and not opened.blind else Kind.change if lines else Kind.reject
         version = self._version(entry)
         decide(self.store, user, entry.id, version, kind, lines, None, reason, comment, opened.blind, at)
         return self._entry(one)
