@@ -538,6 +538,11 @@ def test_proxy_who_is_named_now_counts(store: Store) -> None:
     assert browser.get("/account", **{HEADER: "ben"}).status_code == 403
 
 
+def test_proxy_user_needs_no_new_password(store: Store) -> None:
+    people.add(store, "test", "ada", Role.coder)  # with a one-time password
+    assert by_proxy(store, "10.1.0.7").get("/queue", **{HEADER: "ada"}).status_code == 200
+
+
 def test_proxy_two_names_are_refused(store: Store) -> None:
     browser = by_proxy(store, "10.1.0.7")
     answer = browser.client.get("/queue", headers=[(HEADER, "ada"), (HEADER, "admin")])
