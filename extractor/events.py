@@ -51,6 +51,8 @@ class TrackedDevice:
     target: str | None = None
     ordinal: int | None = None
     label: int | None = None
+    further: bool = False  # brought in on top of those told before: "another", "a further"
+    astray: bool = False  # one more, of which only an earlier sentence says that it went elsewhere
     pending: bool = False  # only intended so far
     at_leak: bool = False  # a sentence ties it to the leak
     tried: bool = False
@@ -59,6 +61,7 @@ class TrackedDevice:
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
+    renamed: int = -1  # the paragraph that names it again by product and size, without an article
     quantity: int | None = 1
     counted: bool = False  # introduced with a number or a size
     listed: bool = False  # in a title, a summary or a list of what was placed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -181,6 +182,15 @@ class FakeCoder:
         return FakeExplanation(
             explanation.suggestion.model_copy(update={"note_id": note_id}), explanation.mentions
         )
+
+
+@pytest.fixture(autouse=True)
+def _thaw() -> Iterator[None]:
+    """A command keeps the engine it loads until its process ends; here many run in one process."""
+    yield
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        gc.collect()
 
 
 @pytest.fixture

@@ -78,7 +78,13 @@ def change(store: Store, number: int, **values: Any) -> None:
 def decided_by(store: Store, number: int, user: User) -> None:
     with store.writing() as session:
         revision = Revision(
-            entry_id=number, number=1, source="", sha256="", standing="final", filed_at=store.clock()
+            entry_id=number,
+            number=1,
+            source="",
+            known_as=str(number),
+            sha256="",
+            standing="final",
+            filed_at=store.clock(),
         )
         session.add(revision)
         session.flush()
@@ -352,7 +358,7 @@ def test_queue_hold_and_release(store: Store, clock: Clock) -> None:
 
 
 def test_queue_two_coders_at_once_never_get_the_same_note(store: Store) -> None:
-    coders = [add_user(store, f"coder {i}") for i in range(8)]
+    coders = [add_user(store, f"coder.{i}") for i in range(8)]
     put(store, *({"lane": (Lane.ready, Lane.review)[i % 2]} for i in range(80)))
     got: dict[int, list[int]] = {coder.id: [] for coder in coders}
     start = threading.Barrier(len(coders))
@@ -373,7 +379,7 @@ def test_queue_two_coders_at_once_never_get_the_same_note(store: Store) -> None:
 
 
 def test_queue_coders_who_keep_their_notes_have_different_ones(store: Store) -> None:
-    coders = [add_user(store, f"coder {i}") for i in range(12)]
+    coders = [add_user(store, f"coder.{i}") for i in range(12)]
     put(store, *({} for _ in range(12)))
     got: list[int | None] = []
     start = threading.Barrier(len(coders))

@@ -14,7 +14,7 @@ from extractor.worklist.models import Entry, TrailRow
 
 _PAGE = 100  # rows
 _LONGEST = 300  # characters of a value that is shown
-_SEALS = ("seal", "with")  # what is recorded for `verify` alone
+_SEALS = ("seal", "seals", "with")  # what is recorded for `verify` alone
 _LARGEST = 2**31
 
 

@@ -39,6 +39,7 @@ _LONGEST = 200  # characters of a filter
 _LARGEST_PAGE = 500
 _CHOICES = 300  # values offered for a filter
 _KEPT = 200  # filters of which counts are kept
+_AHEAD = 20  # notes of a lane that are looked at, to take one: as many coders may ask at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,8 @@ class Counts:
         if asked - at >= self._seconds:
             if len(self._kept) > _KEPT:
                 self._kept.clear()
+            if counts:
+                self._kept[key] = asked, counts  # whoever asks meanwhile does not count too
             counts = lane_counts(session, filters, now)
             self._kept[key] = asked, counts
         return dict(counts)
@@ -282,44 +285,42 @@ def next_note(
     wanted = [*conditions(filters), *_fit_for(user, now)]
     if left := list(skip):
         wanted.append(Entry.id.not_in(left))
-    with store.writing() as session:
-        mine = select(Entry).where(
-            Entry.holder_id == user.id, Entry.held_until > now, Entry.lane.in_(lanes), *wanted
-        )
-        entry = session.scalars(mine.order_by(Entry.held_until, Entry.id).limit(1).with_for_update()).first()
-        # Those that another coder takes at this moment are passed over, unless there are no others.
-        for skip_locked in (True, False):
-            if entry is None:
-                entry = _first_free(session, filters, lanes, wanted, now, skip_locked)
-        if entry is None:
-            return None
-        entry.holder_id, entry.held_until = user.id, now + lease
-        return entry.id
+    free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
+    mine = and_(Entry.holder_id == user.id, Entry.held_until > now)
+    # What may take long is read first: while this coder looks, others write. Only then one is taken.
+    while ahead := _ahead(store, filters, lanes, wanted, mine, free):
+        still = select(Entry).where(Entry.id.in_(ahead), Entry.lane.in_(lanes), or_(free, mine), *wanted)
+        first = still.order_by(*_order(filters)).limit(1)
+        with store.writing() as session:
+            # Those that another coder takes at this moment are passed over, unless there are no others.
+            for skip_locked in (True, False):
+                entry = session.scalars(first.with_for_update(skip_locked=skip_locked)).first()
+                if entry is not None:
+                    entry.holder_id, entry.held_until = user.id, now + lease
+                    return entry.id
+    return None
 
 
-def _first_free(
-    session: Session,
+def _ahead(
+    store: Store,
     filters: Filters,
     lanes: Iterable[Lane],
     wanted: list[ColumnElement[bool]],
-    now: datetime,
-    skip_locked: bool,
-) -> Entry | None:
-    """The first note that nobody holds: that of each lane, and of these the first.
+    mine: ColumnElement[bool],
+    free: ColumnElement[bool],
+) -> list[int]:
+    """The note that a coder holds already, else the first ones of each lane that nobody holds.
 
     One lane at a time is what an index has in order.
     """
-    free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
-    first = [
-        select(Entry)
-        .where(Entry.lane == lane, free, *wanted)
-        .order_by(*_order(filters))
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked)
-        for lane in lanes
-    ]
-    found = [entry for one in first for entry in session.scalars(one)]
-    return min(found, key=lambda entry: _rank(entry, filters), default=None)
+    with store.reading() as session:
+        held = select(Entry.id).where(mine, Entry.lane.in_(lanes), *wanted)
+        if found := list(session.scalars(held.order_by(Entry.held_until, Entry.id).limit(1))):
+            return found
+        for lane in lanes:
+            waiting = select(Entry.id).where(Entry.lane == lane, free, *wanted)
+            found += session.scalars(waiting.order_by(*_order(filters)).limit(_AHEAD))
+        return found
 
 
 def hold(store: Store, user: User, entry_id: int, *, lease: timedelta = LEASE) -> datetime:
@@ -391,9 +392,7 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if number == 0:
             yield Entry.id.in_(select(Trait.entry_id).where(is_it))
         else:
-            # Looked up for each entry: of several joins, a planner without figures makes loops in loops.
-            has = select(func.count()).where(is_it, Trait.entry_id == Entry.id)
-            yield has.correlate(Entry).scalar_subquery() == 1
+            yield exists().where(is_it, Trait.entry_id == Entry.id)
     for column, same in (
         (Entry.operator, filters.operator),
         (Entry.site, filters.site),
@@ -414,7 +413,8 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     elif filters.assignee:
         yield Entry.assignee_id.in_(select(User.id).where(User.name == filters.assignee))
     if filters.search:
-        yield Entry.note_id.icontains(filters.search, autoescape=True)
+        named = aliased(Entry)  # an index holds all that is looked through
+        yield Entry.id.in_(select(named.id).where(named.note_id.icontains(filters.search, autoescape=True)))
 
 
 def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpression[Any], ...]:
@@ -427,7 +427,7 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpressi
 
 
 def _rank(entry: Any, filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
-    """As ``_order``, of entries of several lanes, or of their columns."""
+    """As ``_order``, of entries of several lanes by their columns."""
     age = (entry.created_at, entry.id)
     if filters.sort == "doubt":
         return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
