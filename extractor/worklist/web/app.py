@@ -135,6 +135,7 @@ def _templates(assets: dict[str, tuple[bytes, str, str]]) -> Environment:
         loader=PackageLoader("extractor.worklist.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
