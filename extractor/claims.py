@@ -406,7 +406,8 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         now = {s.low for s in timeline.statements if s.now}
         claims = [c for c in claims if c.best is None or (c.best != left_in + prior and c.best not in now)]
     final = sum(d.in_place for d in timeline.today())
-    known = _Known(source, final, prior, others, left_in, narrates, corrects)
+    on_top = tuple(d.events[0].start for d in timeline.today() if narrates and d.further and d.in_place)
+    known = _Known(source, final, prior, others, left_in, narrates, corrects, on_top)
     for statement in timeline.statements:
         told_of = statement.told_valve if statement.kind == "total" else statement.valve
         share = _is_share(told_of, statement.low, case.main) or _is_share(
@@ -426,7 +427,7 @@ def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
 def _is_share(valve: str | None, count: int, timeline: Timeline) -> bool:
     """As in "Both mitral plugs": not the count of the session, where others lie elsewhere."""
     valves = [d.valve for d in timeline.today() if d.in_place]
-    return valve is not None and valves.count(valve) == count < len(valves)
+    return valve is not None and valves.count(valve) == count < len(valves) - valves.count(None)
 
 
 def _of_other_valve(statement: Statement, main: Timeline) -> bool:
@@ -492,6 +493,7 @@ class _Known:
     left_in: int  # devices that the course of events leaves in
     narrates: bool  # whether the source tells the course of events
     corrects: bool
+    on_top: tuple[int, ...] = ()  # where the course brings in "a further" device that stays
 
 
 def _stated(known: _Known, statement: Statement) -> list[Claim]:
@@ -503,7 +505,8 @@ def _stated(known: _Known, statement: Statement) -> list[Claim]:
         return []  # said of some of the devices, or before the next one
     later = known.final - statement.at if known.narrates and not position else 0
     more = position and known.narrates and known.final > statement.low  # told after it was said
-    low = statement.low + later
+    on_top = sum(start > statement.start for start in known.on_top) if position else 0
+    low = statement.low + later + on_top
     # Where something was taken out after the count was said, either may hold.
     high = None if statement.high is None or position else statement.high + max(0, later)
     return [
@@ -517,7 +520,7 @@ def _stated(known: _Known, statement: Statement) -> list[Claim]:
             statement.section,
             statement.rule,
             known.corrects,
-            best=low if statement.low == statement.high and not more else None,
+            best=low if statement.low == statement.high and not (more or on_top) else None,
             stated=True,
         )
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from extractor.claims import Case, Claim, bounds
 from extractor.doubts import taken_back, unsettled
-from extractor.identity import strangers, untold_losses
+from extractor.identity import further_told, strangers, untold_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def reconcile(case: Case) -> Count:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
         open_low, open_high = _unsettled(case, low)
-        high += max(strangers(case, low), open_high if low else 0)
+        high += max(strangers(case, low), further_told(case, low), open_high if low else 0)
         low -= min(low, max(0, untold_losses(case), open_low))
     return Count(low, high, doubt=None if low == high else detailed[0])
 

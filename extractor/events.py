@@ -51,6 +51,8 @@ class TrackedDevice:
     target: str | None = None
     ordinal: int | None = None
     label: int | None = None
+    further: bool = False  # brought in on top of those told before: "another", "a further"
+    astray: bool = False  # one more, of which only an earlier sentence says that it went elsewhere
     pending: bool = False  # only intended so far
     at_leak: bool = False  # a sentence ties it to the leak
     tried: bool = False

@@ -55,7 +55,49 @@ def _passed_over(case: Case) -> int:
         for d in timeline.devices
         if d.standing != "today" and d.pending and d.target is None and d.size and d.product
     )
-    return sum(not any(_may_be(device, other) for other in known) for device in planned)
+    return sum(not _known(device, known) for device in planned)
+
+
+def further_told(case: Case, count: int) -> int:
+    """How many devices above ``count`` are told, where one came on top of those told before.
+
+    As in "An 8 mm plug was put in. A further 8 mm plug was released.": who writes "a further"
+    counts what came before, so a list or total that has fewer settles no doubt of that.
+    """
+    today = case.main.today()
+    told = [d for d in case.main.devices if d.standing == "today" and d.astray]
+    left = [d for d in today if d.in_place and not d.withheld]
+    beside = _told_beside(case, today)
+    if not (told or beside or any(_on_top(d) for d in left)):
+        return 0
+    spent = [
+        d
+        for source, timeline in case.timelines.items()
+        for d in timeline.devices
+        if source != case.narrator and (d.state in _OUT or d.target is not None)
+    ]
+    most = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
+    most += sum(end.extra for end in case.main.loose if end.phrase and (end.phrase.quantity or end.phrase.pronoun))
+    return max(0, most + len(told) + beside - count)
+
+
+def _told_beside(case: Case, today: list[TrackedDevice]) -> int:
+    """The devices that another part puts in on top, where the part that tells the course has none such."""
+    listed = case.narrator not in _TELLERS  # a list does not say "another"
+    later = [d for k, d in enumerate(today) if d.further or (d.ordinal or 1) > 1 or (k and listed)]
+    others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
+    return max(
+        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others), default=0
+    )
+
+
+def _on_top(device: TrackedDevice) -> bool:
+    return device.further and device.in_place and not (device.doubtful or device.unsure or device.withheld)
+
+
+def _waits(device: TrackedDevice) -> bool:
+    """Named by its size, and nothing says what became of it."""
+    return device.state in ("named", "loaded") and not device.tried and bool(device.size)
 
 
 def untold_losses(case: Case) -> int:
@@ -111,6 +153,10 @@ def _unknown(these: list[TrackedDevice], those: list[TrackedDevice]) -> int:
         return False
 
     return sum(not found(i, set()) for i in range(len(these)))
+
+
+def _known(device: TrackedDevice, those: list[TrackedDevice]) -> bool:
+    return any(_may_be(device, other) for other in those)
 
 
 def _may_be(one: TrackedDevice, other: TrackedDevice) -> bool:

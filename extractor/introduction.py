@@ -102,7 +102,7 @@ def _waiting(telling: Telling, phrase: DevicePhrase, taken: Sequence[TrackedDevi
         and same_product(d.product, phrase.product)
         and (phrase.ordinal is None or d.ordinal in (None, phrase.ordinal))
         and (phrase.label is None or phrase.label in (d.label, d.ordinal))
-        and (not further or (d.pending and None in (d.size, size)))
+        and (not further or (d.pending and None in (d.size, size) and not (d.further and size)))
         and d not in named_here
     ]
 

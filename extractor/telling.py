@@ -74,6 +74,7 @@ class Telling:
         """A new device of the timeline, as a phrase describes it."""
         start, end = self.span(phrase.first, phrase.last)
         rule = phrase.head.rule if phrase.head else "count.reference"
+        further = bool(phrase.words & {"another", "more"})
         device = TrackedDevice(
             phrase.product,
             phrase.sizes[0] if phrase.sizes else None,
@@ -81,6 +82,8 @@ class Telling:
             valve=phrase.valve or self.site.valve,
             target=self.site.target or self._usual_target(phrase),
             ordinal=phrase.ordinal,
+            further=further,
+            astray=further and self.site.target is not None and not self._target_told(),
             label=phrase.label if phrase.label is not None else self.next_label,
             quantity=phrase.quantity,
             counted=phrase.number is not None or (bool(phrase.sizes) and phrase.determiner != "definite"),
@@ -92,6 +95,10 @@ class Telling:
             self._type_told(device)
         self.timeline.devices.append(device)
         return device
+
+    def _target_told(self) -> bool:
+        """Whether this sentence itself speaks of another defect."""
+        return any(m.kind == "target" for m in self.parse.nouns)
 
     def _type_told(self, device: TrackedDevice) -> None:
         """A product named before by its type alone ("Leak closure, Occlutech PLD") is this one."""
@@ -125,6 +132,9 @@ class Telling:
         if state == "removed" and action.means.form == "noun":
             return  # "since the opening of the first plug": nothing new
         elsewhere = device.paragraph != self.parse.sentence.paragraph
+        if event in _TAKES_AWAY and elsewhere and self._to_stay(device, group):
+            device.in_doubt = True
+            return  # "he went home", "coming out we closed the groin": of what was put in to stay
         if not group and event == "open" and state == "removed" and elsewhere:
             return  # "the plane of the disc when open": of the valve, or nothing we know
         if not group and event == "withdraw" and state == "released":
@@ -151,6 +161,13 @@ class Telling:
                 True,
             )  # "pulled back twice, on the third try it was stable"
         self.log(device, event, action, group)
+
+    def _to_stay(self, device: TrackedDevice, group: list[DevicePhrase]) -> bool:
+        """Whether the last word of a device is that it was implanted, and running text names it no more."""
+        told = [e for e in device.events if e.event not in ("named", "check", "remain")]
+        unnamed = all(phrase.pronoun for phrase in group)
+        prose = self.parse.sentence.form == "prose"
+        return prose and unnamed and bool(told) and told[-1].final and device.state == "deployed"
 
     def log(self, device: TrackedDevice, event: str, action: Mention, group: list[DevicePhrase]) -> None:
         """Write down an event of a device with the words that say so."""
