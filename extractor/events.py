@@ -61,6 +61,7 @@ class TrackedDevice:
     doubtful: bool = False  # its introduction may repeat an earlier device
     many: bool = False  # "multiple plugs": stands for two or more
     paragraph: int = 0
+    renamed: int = -1  # the paragraph that names it again by product and size, without an article
     quantity: int | None = 1
     counted: bool = False  # introduced with a number or a size
     listed: bool = False  # in a title, a summary or a list of what was placed

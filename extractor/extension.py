@@ -51,9 +51,19 @@ def device_phrase(tags: Tags, head: Mention) -> DevicePhrase:
     if head.value is not None:
         phrase.sizes.append(f"{head.value} mm")  # an order number tells the size
     _Leftward(tags, phrase).extend()
+    _take_bracket(tags, phrase)
     _Rightward(tags, phrase).extend()
     determine(phrase)
     return phrase
+
+
+def _take_bracket(tags: Tags, phrase: DevicePhrase) -> None:
+    """As in "plug(s)": one or more, which counts none."""
+    behind = tags.words.words[phrase.last : min(tags.last, phrase.last + 3)]
+    if behind == ["(", "s", ")"]:
+        phrase.last += 3
+    if behind == ["(", "s", ")"] or tags.words.words[phrase.last - 3 : phrase.last] == ["(", "s", ")"]:
+        phrase.words.add("some")
 
 
 # -- to the left ------------------------------------------------------------------
@@ -396,6 +406,7 @@ class _Rightward:
         elif not (
             word in _BETWEEN
             or role in ("of", "adjective")
+            or self._with_size(role)
             or (role == "conjunction" and self.phrase.sizes and not self.sized)
         ):
             return False
@@ -403,6 +414,15 @@ class _Rightward:
             return False
         self.i += 1
         return True
+
+    def _with_size(self, role: str | None) -> bool:
+        """As in "a Plug 4 with 7 mm: opened", not "with 7 mm of overlap": the size right behind a product."""
+        size = self.tags.item.get(self.i + 1)
+        if role != "with" or self.i != self.phrase.last or size is None or size.kind != "size":
+            return False
+        behind = self.tags.words.words[size.last] if size.last < self.tags.last else "."
+        adverb = self.tags.role.get(size.last) in ("adverb", "be")
+        return bool(self.phrase.product) and not self.sized and (not behind.isalpha() or adverb)
 
     def _commit(self, mention: Mention) -> bool:
         self.i = mention.last

@@ -65,29 +65,26 @@ def further_told(case: Case, count: int) -> int:
     counts what came before, so a list or total that has fewer settles no doubt of that.
     """
     today = case.main.today()
-    told = [d for d in case.main.devices if d.standing == "today" and d.astray]
     left = [d for d in today if d.in_place and not d.withheld]
+    astray = sum(d.astray and d.standing == "today" for d in case.main.devices)
     beside = _told_beside(case, today)
-    if not (told or beside or any(_on_top(d) for d in left)):
+    if not (astray or beside or any(_on_top(d) for d in left)):
         return 0
-    spent = [
-        d
-        for source, timeline in case.timelines.items()
-        for d in timeline.devices
-        if source != case.narrator and (d.state in _OUT or d.target is not None)
-    ]
-    most = sum(1 + d.many for d in left) + sum(_waits(d) and not _known(d, spent) for d in today)
-    most += sum(end.extra for end in case.main.loose if end.phrase and (end.phrase.quantity or end.phrase.pronoun))
-    return max(0, most + len(told) + beside - count)
+    others = [t for source, t in case.timelines.items() if source != case.narrator]
+    spent = [d for t in others for d in t.devices if d.state in _OUT or d.target is not None]
+    waiting = sum(_waits(d) and not _known(d, spent) for d in today)
+    numbered = [e for e in case.main.loose if e.phrase and (e.phrase.quantity or e.phrase.pronoun)]
+    told = sum(1 + d.many for d in left) + waiting + sum(end.extra for end in numbered)
+    return max(0, told + astray + beside - count)
 
 
 def _told_beside(case: Case, today: list[TrackedDevice]) -> int:
     """The devices that another part puts in on top, where the part that tells the course has none such."""
     listed = case.narrator not in _TELLERS  # a list does not say "another"
     later = [d for k, d in enumerate(today) if d.further or (d.ordinal or 1) > 1 or (k and listed)]
-    others = (case.timelines[s] for s in _ADDS if s in case.timelines and s != case.narrator)
+    others = (case.timelines[s].today() for s in _ADDS if s in case.timelines and s != case.narrator)
     return max(
-        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t.today()) for t in others), default=0
+        (sum(_on_top(d) and _put_in(d) and not _known(d, later) for d in t) for t in others), default=0
     )
 
 

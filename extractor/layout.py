@@ -388,6 +388,8 @@ class LayoutReader:
             role = self._role(line.text[word.start() : end]) if end else ""
             if end and framed and role == "letterhead":
                 return line.end, "other", line.text[word.start() : end]  # "ENTRY 17:05 Operator"
+            if end and role == "findings" and framed is None and word.start() and line.text[end:].strip():
+                return None  # "Diagnostic catheterisation and TOE under sedation": what was done
             if end and role not in ("letterhead", "other"):
                 return (line.end, role, line.text[word.start() : end]) if role in _PART_ROLES else None
         return None

@@ -241,6 +241,7 @@ def _named_again(telling: Telling, phrase: DevicePhrase) -> bool:
             # "a bigger device used, AVP III 8 x 4": what one breath adds belongs to it
             device.size = device.size or (phrase.sizes[0] if phrase.sizes else None)
             device.product = device.product or phrase.product
+        telling.name_again(phrase, [device])
         phrase.explanation = f"device {telling.timeline.devices.index(device) + 1}"
     return bool(match)
 

@@ -87,9 +87,18 @@ def _denoted(telling: Telling, phrase: DevicePhrase, act: Act) -> list[TrackedDe
         return _definite(telling, phrase, act, live)
     if _is_loss(telling, phrase, act, live):
         return []
+    if "some" in phrase.words and phrase.quantity == 1 and not phrase.sizes:
+        return _some(telling, phrase)
     if phrase.determiner == "bare":
         return _bare(telling, phrase, act, live)
     return _indefinite(telling, phrase, act, live)
+
+
+def _some(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:
+    """As in "treated with vascular plug(s)": a form of words, of devices told elsewhere."""
+    if not telling.active():
+        telling.loosen(phrase, 1)
+    return []
 
 
 def _is_loss(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDevice]) -> bool:
@@ -460,7 +469,7 @@ def _bare(telling: Telling, phrase: DevicePhrase, act: Act, live: list[TrackedDe
                 device.doubtful = True
             return made
     if match:
-        return _in_focus(telling, match)
+        return telling.name_again(phrase, _in_focus(telling, match))
     gone = [d for d in live if d.state == "removed"] if phrase.sizes else []
     told_again = act.event in ("withdraw", "waste", "unused", "capture", "embolize")
     if told_again and matching(telling, phrase, gone):

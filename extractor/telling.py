@@ -108,7 +108,7 @@ class Telling:
             if loose.phrase is None
             or loose.phrase.determiner != "bare"
             or loose.phrase.sizes
-            or not device.product
+            or not (device.product or "some" in loose.phrase.words)
             or loose.phrase.product != device.product
         ]
 
@@ -151,6 +151,9 @@ class Telling:
             device.unsure = False
         elif event == "pull":
             device.unsure = device.in_place
+        named = device.renamed == self.parse.sentence.paragraph
+        if event == "release" and state == "released" and elsewhere and named:
+            self._released_again(action)
         device.state = next_state(state, event, named=bool(group))
         here = self.span(self.parse.first, self.parse.last)[0]
         # "set on the table, where it stayed"
@@ -161,6 +164,11 @@ class Telling:
                 True,
             )  # "pulled back twice, on the third try it was stable"
         self.log(device, event, action, group)
+
+    def _released_again(self, action: Mention) -> None:
+        """As in "AVP II 8 mm, stable. Released.", told of one released before: it may be the next one."""
+        start, end = self.span(action.first, action.last)
+        self.timeline.loose.append(Loose(None, start, end, self.parse.sentence.section.role, 1))
 
     def _to_stay(self, device: TrackedDevice, group: list[DevicePhrase]) -> bool:
         """Whether the last word of a device is that it was implanted, and running text names it no more."""
@@ -191,6 +199,13 @@ class Telling:
             phrase.explanation = "device " + ", ".join(numbers)
         elif not phrase.explanation:
             phrase.explanation = "no device"
+
+    def name_again(self, phrase: DevicePhrase, devices: list[TrackedDevice]) -> list[TrackedDevice]:
+        """Note that a phrase, by product and size and without an article, is taken for known devices."""
+        if phrase.determiner == "bare" and phrase.sizes and phrase.product:
+            for device in devices:
+                device.renamed = self.parse.sentence.paragraph
+        return devices
 
     def is_done(self, phrase: DevicePhrase) -> bool:
         """Whether a phrase has been taken up by an action of this sentence."""

@@ -310,12 +310,20 @@ class TimelineBuilder:
         group = self._patients.patient(action)
         if group is None and self._awaited(action):
             return []  # "observed for half an hour prior to detachment"
+        if event == "embolize" and not group and self._of_wire(action):
+            return None
         told = action.means.sure or self._parse.words.words[action.first - 1] == ":"
         if group is None and event == "withdraw" and told and self._in_hand(action):
             return []  # "the disc stuck, recaptured": only a device is; "it slipped: taken back"
         if group is None and event == "release" and none_of_them(self._parse, action):
             return []  # "None was released"
         return group
+
+    def _of_wire(self, action: Mention) -> bool:
+        """As in "crossed with a Terumo, and this was snared in the descending aorta": no device is named."""
+        wires = [m for m in self._parse.nouns if m.kind == "other_device" and m.means.role == "wire"]
+        named = [p for p in self._parse.phrases if not p.pronoun]
+        return bool(wires) and wires[0].first < action.first and not named
 
     def _happen(self, action: Mention, group: list[DevicePhrase], event: str) -> None:
         """Apply an event to the devices of a group; what is only intended leaves them waiting."""
@@ -483,6 +491,9 @@ class TimelineBuilder:
                 return
             if event == "check" and group and _new_to(self._telling, group[0]):
                 return  # "an 8 mm plug, which sat well without touching the trunk"
+            if event == "check" and group:
+                known = matching(self._telling, group[0], self._telling.active())
+                self._telling.name_again(group[0], known[-1:])
             _explain(group, "not done" if event in ("withdraw", "embolize", "capture") else "described")
             return
         any_kind = group and _of_any_kind(group[0]) and not self._telling.is_done(group[0])

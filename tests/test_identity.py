@@ -67,3 +67,53 @@ def test_identity_of_a_device_that_only_the_list_knows_as_unused(coder: Coder) -
     suggestion = coder.suggest(CASE.format(told="A 12 mm AVP II was released.", listed=listed))
     assert suggestion.units == {"93591": 1}
     assert [(d.size, d.outcome) for d in suggestion.devices] == [("12 mm", "implanted"), ("8 mm", "removed")]
+
+
+FURTHER = [
+    ("A 12 mm AVP II and an 8 mm AVP II were released.", "ready", "the list has both"),
+    (
+        "A 12 mm AVP II was deployed and released. A further 8 mm AVP II was then deployed and released.",
+        "ready",
+        "two told, two listed",
+    ),
+    (
+        "A 12 mm AVP II was released. Through the other sheath an 8 mm AVP II. "
+        "A further 8 mm AVP II was then deployed and released.",
+        "review",
+        "what was named before a further one counts, and the list has one fewer",
+    ),
+    (
+        "Three AVP II in place. A further 8 mm AVP II was then deployed and released.",
+        "review",
+        "a count said before a further one",
+    ),
+    (
+        "A 12 mm AVP II and an 8 mm AVP II were released. "
+        "The septum was closed with a 20 mm septal occluder. Another 8 mm AVP II was deployed and released.",
+        "review",
+        "only the sentence before speaks of the septum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "status", "why"), FURTHER)
+def test_identity_of_a_further_device_that_the_list_does_not_have(
+    coder: Coder, told: str, status: str, why: str
+) -> None:
+    assert coder.suggest(CASE.format(told=told, listed="AVP II 12 mm\nAVP II 8 mm")).status == status, why
+
+
+@pytest.mark.parametrize(
+    ("second", "status", "why"),
+    [
+        ("a second 8 mm AVP II", "ready", "the course has it too"),
+        ("an 8 mm AVP II", "review", "the course tells of none on top"),
+    ],
+)
+def test_identity_of_a_further_device_told_among_the_findings(
+    coder: Coder, second: str, status: str, why: str
+) -> None:
+    told = f"A 12 mm AVP II was released and {second} was deployed and released."
+    note = f"Closure of an aortic paravalvular leak.\n\nDESCRIPTION: {told}\n\n"
+    note += "HEMODYNAMICS: Aortic pressure 120/60. A further vascular plug was deployed and released."
+    assert coder.suggest(note).status == status, why

@@ -295,3 +295,11 @@ def test_layout_of_nothing_is_one_empty_body() -> None:
     layout = READER.read("")
     assert [section.role for section in layout.sections] == ["body"]
     assert layout.sentences == ()
+
+
+def test_layout_title_that_names_the_echo_is_no_header_of_findings() -> None:
+    letterhead = "RIVERSIDE HOSPITAL\nDate of service: 03/04/2024\n\n"
+    layout = READER.read(
+        f"{letterhead}Diagnostic catheterisation and TOE under sedation\nThe leak was seen.\n"
+    )
+    assert "findings" not in {section.role for section in layout.sections}

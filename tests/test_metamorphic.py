@@ -37,15 +37,9 @@ from tests.metamorphic import (
 
 # The share of the notes that must hold, 0.99 but for what is listed; it may only go up.
 TARGET = 0.99
-LOWEST = {"further_plug": 0.97}
+LOWEST: dict[str, float] = {}
 # Called ready with other lines than labelled, and not before the change. These lists may only grow shorter.
-KNOWN_HARM = {
-    "hanging_72": "hemo-009",
-    "letterhead_added": "stry-016",
-    "further_plug": "cmus-009 cnt-004 comh-003 cycle-043 dict-012 ehr-008 ehmx-003 ehmx-011 euhc-004 "
-    "jrn-012 ltin-009 narr-013 rgnl-008 stry-002 surx-012 surg-010 tcus-002 ukc-005 vetr-003 vetr-005 "
-    "vmix-004 vmix-007",
-}
+KNOWN_HARM = {"further_plug": "ehmx-011 ltin-009 stry-002 vmix-007"}
 # Each change is tried on one note in so many, each on others; METAMORPHIC_EVERY=1 tries all on every note.
 EVERY = int(os.environ.get("METAMORPHIC_EVERY", "5"))
 NOTE = "A 12 mm AVP II was opened in the leak and released.\n\nImplants: one AVP II."

@@ -559,3 +559,29 @@ def test_timeline_told_plainly(coder: Coder, text: str, expected: list[tuple[str
 )
 def test_timeline_what_may_be_one_more_or_fewer_is_asked(coder: Coder, text: str, why: str) -> None:
     assert coder.suggest(LEAK + text).status == "review", why
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "count", "why"),
+    [
+        ("The leak was treated with vascular plug(s).", "ready", 1, "a form of words counts nothing"),
+        ("The same plug was opened again 3 mm further out. Released.", "ready", 1, "outward, and not out"),
+        (
+            "The next leak was crossed with a Terumo wire, and this was snared in the descending aorta.",
+            "ready",
+            1,
+            "the wire",
+        ),
+        ("\n\nNext leak. AVP II 8 mm, stable. Released.", "review", 1, "perhaps the next one of that size"),
+        ("One more AVP II 10 mm was implanted.\n\nHe went home on Friday.", "review", 2, "the patient"),
+    ],
+)
+def test_timeline_what_follows_a_release(coder: Coder, text: str, status: str, count: int, why: str) -> None:
+    suggestion = coder.suggest(f"{LEAK}An 8 mm AVP II was deployed and released. {text}")
+    left = sum(device.outcome == "implanted" for device in suggestion.devices)
+    assert (suggestion.status, left) == (status, count), why
+
+
+def test_timeline_size_behind_with(coder: Coder) -> None:
+    assert outcomes(coder, f"{LEAK}Plug 4 with 7 mm: opened and released.") == [("7 mm", "implanted")]
+    assert outcomes(coder, f"{LEAK}An AVP II with 3 mm overhang was released.") == [(None, "implanted")]
