@@ -397,7 +397,7 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     left_in = sum(d.in_place for d in case.main.today())
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
-    claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    claims = _of_devices(source, timeline, narrates, corrects and _numbered(timeline), case.listed)
     if not narrates and source != "implants" and _all_of_one_valve(timeline, case.main):
         claims = []
     acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)
@@ -416,6 +416,16 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         if not (share or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims
+
+
+def _numbered(timeline: Timeline) -> bool:
+    """As in "three plugs, not two, were implanted": a part that counts, and does not only name one."""
+    return any(
+        phrase.number is not None
+        and phrase.ordinal is None
+        and not (phrase.pronoun or phrase.words & {"another", "more", "part"})
+        for phrase, _ in timeline.explained
+    )
 
 
 def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:
