@@ -121,6 +121,10 @@ class TimelineBuilder:
             self._telling.state(group, 0, 0, "total")
         for phrase in group:
             phrase.explanation = why
+        if why == NONE and standing == "today" and self._says_none_opened(first):
+            for device in self.timeline.today():
+                if device.state == "named" and not device.tried:
+                    device.state = "unused"
         if first.pronoun or first.none or first.determiner == "definite":
             return
         if why == "history" and (standing == "today" or first.number is not None):
@@ -151,6 +155,13 @@ class TimelineBuilder:
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
+        )
+
+    def _says_none_opened(self, first: DevicePhrase) -> bool:
+        """As in "AVP II was available in the room. No plug was opened.": what was named stayed in its box."""
+        words = {"another", "more", "none_more", "remaining"}
+        return not (first.sizes or first.ordinal or first.words & words) and any(
+            a.means.event in ("open", "unused") and negated(self._parse, a) for a in self._parse.actions
         )
 
     def _subject(self, phrase: DevicePhrase) -> None:
