@@ -161,7 +161,10 @@ class TimelineBuilder:
         """As in "AVP II was available in the room. No plug was opened.": what was named stayed in its box."""
         words = {"another", "more", "none_more", "remaining"}
         return not (first.sizes or first.ordinal or first.words & words) and any(
-            a.means.event in ("open", "unused") and negated(self._parse, a) for a in self._parse.actions
+            a.means.event in ("open", "unused")
+            and negated(self._parse, a)
+            and not "".join(self._parse.between(a.last, a.last + 1)).isalpha()  # "put in the septum"
+            for a in self._parse.actions
         )
 
     def _subject(self, phrase: DevicePhrase) -> None:
