@@ -534,6 +534,9 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
+    hangs = row.parse.roles.get(phrase.first - 1) in ("with", "preposition")
+    if hangs and phrase.ordinal is not None and not (phrase.product or phrase.sizes or row.fates()):
+        return "reference"  # "Leaflet impingement: with first device"
     if _bare_noun(phrase) and not row.fates() and not any(row.answer(cell) for cell in row.cells):
         return "heading"
     behind = [cell for cell in row.cells if cell.first >= phrase.last][:1]

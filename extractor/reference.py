@@ -69,7 +69,10 @@ def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]
         waiting = [d for d in telling.active() if d.state in closed]
         if len(waiting) > 1:
             return waiting  # "One plug over each wire. Opened together."
-    if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
+    away = all(d.state in ("unused", "removed") for d in focus)
+    if event == "release" and by_verb and away and len(focus) > 1 and not telling.active():
+        return []  # "Both were retrieved. With 8 mm there was no contact. Released.": of one not told
+    if event in ("release", "remain") and away:
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
 

@@ -18,7 +18,7 @@ from extractor.introduction import distributed, introduce_group
 from extractor.leftover import announces, explain_left_over
 from extractor.mentions import Mention
 from extractor.patient import Patients, passive
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.reference import is_landmark, matching, resolve
 from extractor.status import NONE, acted_away, cued, left_in, negated, none_of_them, why_not_today
 from extractor.telling import Telling
@@ -132,7 +132,7 @@ class TimelineBuilder:
             device.pending = standing == "today" and not first.prior and self._may_be_new(first)
         elif why == "plan":
             device = self._telling.add(first, "planned")
-            device.pending = standing == "today" and not self._says_unused()
+            device.pending = standing == "today" and not (self._says_unused() or self._turned_to(group))
 
     def _may_be_new(self, first: DevicePhrase) -> bool:
         """As in "past the old scar an 8 mm plug was released": put in, and no date or time says when."""
@@ -145,6 +145,14 @@ class TimelineBuilder:
         """As in "A third plug was discussed, its package was not opened."."""
         return "negation" in self._parse.cue_kinds() or any(
             a.means.event == "unused" for a in self._parse.actions
+        )
+
+    def _turned_to(self, group: list[DevicePhrase]) -> bool:
+        """As in "an AVP 4 of 7 mm was considered, but the neck was too wide, so the 10 mm came"."""
+        sizes = {size_key(size) for phrase in group for size in phrase.sizes}
+        turns = [c.first for c in self._parse.cues if c.means.cue == "turn" and c.first >= group[-1].last]
+        return bool(turns) and any(
+            p.first > turns[0] and p.sizes and size_key(p.sizes[0]) not in sizes for p in self._parse.phrases
         )
 
     def _says_none_left(self, first: DevicePhrase) -> bool:
