@@ -657,8 +657,9 @@ def _bare(parse: Parse, count: Mention) -> bool:
     if count.means.word is not None or count.means.ordinal is not None:
         return False
     behind = count.last
-    if count.first == parse.first and parse.words.words[behind : behind + 1] in (["."], [")"]):
-        return False  # the number of a list entry
+    entry = count.first == parse.first or (count.value is not None and behind + 1 < parse.last)
+    if entry and parse.words.words[behind : behind + 1] in (["."], [")"]):
+        return False  # the number of a list entry, also in a row of them: "1. Mitral 2. Aortic"
     if behind >= parse.last:
         return True
     item = parse.items.get(behind)
