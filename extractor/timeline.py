@@ -241,6 +241,9 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
+        beside = [d for d in self._telling.active() if not _may_be(d, group[0])]
+        if beside and all(p.number is None for p in group) and len(group) == 1:
+            return  # "Final: closure with an 8 mm plug": names one, and counts none
         # "Both mitral plugs in place at the end", "a jet between the two medial plugs": of some, not of all
         in_place = sum(d.in_place for d in self.timeline.today())
         of_some = group[0].determiner == "definite" and (any(p.valve for p in group) or low < in_place)
@@ -619,6 +622,11 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _may_be(device: TrackedDevice, phrase: DevicePhrase) -> bool:
+    """Whether a device may be the one a phrase names by its first size."""
+    return not (phrase.sizes and device.size) or size_key(device.size) == size_key(phrase.sizes[0])
 
 
 def _gerund(parse: Parse, action: Mention, group: list[DevicePhrase]) -> bool:
