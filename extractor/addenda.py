@@ -28,9 +28,16 @@ def _most(case: Case, timeline: Timeline) -> int:
     known = sum(d.in_place for d in case.main.today())
     most = 0
     for phrase, explanation in timeline.explained:
-        if explanation.startswith(_SAYS_NOTHING) or phrase.prior or phrase.none or _gone(timeline, explanation):
+        if (
+            explanation.startswith(_SAYS_NOTHING)
+            or phrase.prior
+            or phrase.none
+            or _gone(timeline, explanation)
+        ):
             continue
-        most = max(most, phrase.ordinal or 0, phrase.quantity or 0, (phrase.number or 0) if phrase.head else 0)
+        most = max(
+            most, phrase.ordinal or 0, phrase.quantity or 0, (phrase.number or 0) if phrase.head else 0
+        )
         if _further(phrase) or (phrase.sizes and not _heard_of(case, phrase)):
             most = max(most, known + (phrase.quantity or 1))
     return most

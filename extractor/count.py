@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from extractor.addenda import added_later
 from extractor.claims import Case, Claim, bounds
 from extractor.doubts import taken_back, unsettled
-from extractor.identity import further_told, strangers, untold_losses
+from extractor.identity import further_told, listed_though_lost, strangers, untold_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def reconcile(case: Case) -> Count:
         open_low, open_high = _unsettled(case, low)
         more, fewer = added_later(case, low)
         high += max(strangers(case, low), further_told(case, low), open_high if low else 0, more)
-        low -= min(low, max(0, untold_losses(case), open_low, fewer))
+        low -= min(low, max(0, untold_losses(case), listed_though_lost(case), open_low, fewer))
     return Count(low, high, doubt=None if low == high else detailed[0])
 
 

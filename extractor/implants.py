@@ -534,7 +534,11 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
-    if _hangs(row, phrase) and phrase.ordinal is not None and not (phrase.product or phrase.sizes or row.fates()):
+    if (
+        _hangs(row, phrase)
+        and phrase.ordinal is not None
+        and not (phrase.product or phrase.sizes or row.fates())
+    ):
         return "reference"  # "Leaflet impingement: with first device"
     if _bare_noun(phrase) and not row.fates() and not any(row.answer(cell) for cell in row.cells):
         return "heading"

@@ -203,9 +203,7 @@ def _told_elsewhere(case: Case, talk: dict[int, str], out: Treated) -> tuple[Men
     return None
 
 
-def _replaced_elsewhere(
-    titled: Named, leaking: Named, prostheses: Named
-) -> tuple[Mention, Mention] | None:
+def _replaced_elsewhere(titled: Named, leaking: Named, prostheses: Named) -> tuple[Mention, Mention] | None:
     """As in "Aortic paravalvular leak closure" of a patient with a mitral prosthesis and no other."""
     if len(titled) != 1 or len(prostheses) != 1 or set(titled) & {*leaking, *prostheses}:
         return None
