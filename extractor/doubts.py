@@ -39,7 +39,7 @@ def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
 
 
 def _doubt_counted_again(telling: Telling, before: list[TrackedDevice]) -> None:
-    """As in "two plugs were implanted: the 8 mm as described and a 6 mm": the count includes one told before."""
+    """As in "two plugs were implanted: the 8 mm as described and a 6 mm": one was told before."""
     words = telling.parse.words.words
     for phrase in telling.parse.phrases:
         new = [d for d in telling.known.get(id(phrase), []) if d not in before and d.in_place]
@@ -47,7 +47,8 @@ def _doubt_counted_again(telling: Telling, before: list[TrackedDevice]) -> None:
             continue
         listed = [
             p for p in telling.parse.phrases
-            if p.first >= phrase.last and ":" in words[phrase.last : p.first] and p.determiner == "definite" and p.sizes
+            if p.first >= phrase.last and ":" in words[phrase.last : p.first]
+            and p.determiner == "definite" and p.sizes
             and any(size_key(d.size) == size_key(p.sizes[0]) for d in before)
         ]  # fmt: skip
         for device in new[-len(listed) :] if listed else []:

@@ -59,9 +59,11 @@ _HEADER_LEAD = re.compile(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[
 _HEADER_END = re.compile(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*")
 _MORE_OF_HEADER = re.compile(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)")
 # Behind the header of a part added later: who signed it and when ("4 July 2024, [NAME]:").
+_DAY = r"\d{1,2}[-/.]\d{1,2}|\d{1,2}(?:st|nd|rd|th)? [^\W\d]{3,9}|[^\W\d]{3,9} \d{1,2}|\d{4}"
+_SIGNATURE = r"[ \w,.#/()'\[\]-]"
 _SIGNED = re.compile(
-    r"(?=[^\n]{0,40}?(?:\b\d{1,2}[-/.]\d{1,2}\b|\b\d{1,2}(?:st|nd|rd|th)? [^\W\d]{3,9}\b|\b[^\W\d]{3,9} \d{1,2}\b"
-    r"|\b\d{4}\b|\[\w+\]))[ \w,.#/()'\[\]-]{1,60}?(?:\d:\d\d[ \w,.#/()'\[\]-]{0,40}?)?(?::(?!\d)|\)\.|[ \t]+[-–—][ \t]|$)"
+    rf"(?=[^\n]{{0,40}}?(?:\b(?:{_DAY})\b|\[\w+\]))"
+    rf"{_SIGNATURE}{{1,60}}?(?:\d:\d\d{_SIGNATURE}{{0,40}}?)?(?::(?!\d)|\)\.|[ \t]+[-–—][ \t]|$)"
 )
 _MOST_LOWER = 2  # words of a signature that are not written large
 _VALUE = re.compile(r":\s*\S")  # a field with its value is no heading

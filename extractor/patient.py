@@ -491,7 +491,7 @@ class Patients:
         return None
 
     def _acted_on(self, group: Group, gap: range) -> bool:
-        """As in "a discussion of plug closure: AVP II was in the room": behind a colon with a verb of its own."""
+        """As in "plug closure discussed: AVP II was in the room": behind a colon, a verb of its own."""
         parse = self.parse
         return any(parse.words.words[i] == ":" for i in gap) and any(
             a.first >= group[-1].last
