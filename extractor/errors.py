@@ -89,6 +89,7 @@ CODES = {
     "N021": "the same text once more",
     "N022": "a table is read as Windows-1252",
     "N023": "a date of service is no day; the note is read without it",
+    "N024": "the same text under another id",
     "N031": "a transaction of X12 that holds no claims",
     "N032": "a claim that comes twice",
     "N033": "a claim that takes back another one, which is not there",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,8 @@ CSV_COLUMNS = (
 
 _STATUS_STYLES = {"ready": "bold green", "review": "bold yellow", "none": "dim"}
 
+# What a formula begins with, also in the wide letters of East Asia, where a cell or a part of it begins.
+_FORMULA = re.compile(r"(^|[;|\t\r\n]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _TITLES = ("Note", "Status", "Codes", "Devices", "Approach", "93462")
 _NARROWEST = 8
 _INDENT = "    "
@@ -103,10 +106,12 @@ def csv_lines(suggestions: Iterable[Suggestion]) -> Iterator[str]:
 def csv_line(cells: Iterable[str]) -> str:
     r"""One row for a spreadsheet: no cell of it is taken for a formula.
 
+    Nor is a part of a cell, where a spreadsheet divides at semicolons or tabs instead of commas.
+
     Examples
     --------
-    >>> csv_line(["a", "=1+1"])
-    "a,'=1+1\r\n"
+    >>> csv_line(["a", "=1+1", "b;@c"])
+    "a,'=1+1,b;'@c\r\n"
     """
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow([_cell(cell) for cell in cells])
@@ -114,7 +119,7 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return "'" + text if text[:1].isspace() else _FORMULA.sub(r"\1'", text)
 
 
 def print_table(suggestions: Iterable[Suggestion], console: Console) -> None:

@@ -8,7 +8,7 @@ character; control characters become pictures.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -88,19 +88,23 @@ class Paper:
         """The same, of evidence."""
         return self.refs((span.start, span.end) for span in spans)
 
-    def link(self, span: Span) -> str:
-        """The words of a span, as a link to where they stand."""
+    def link(self, span: Span, short: bool = False) -> str:
+        """The words of a span, as a link to where they stand; short where they were just quoted."""
         words = " ".join(printable(span.text, keep="\n\r\t").split())
         quote = escape(words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 2] + " …")
         index = self.ids.get((span.start, span.end))
         where = f"{text(span.section)}, characters {span.start} to {span.end}, rule {text(span.rule)}"
         if index is None:
             return f'<span title="{where}">“{quote}”</span>'
+        if short:
+            return (
+                f'<a href="#e{index}" data-e="{index}" title="{where}" aria-label="show “{quote}”">show</a>'
+            )
         return f'<a href="#e{index}" data-e="{index}" title="{where}">“{quote}”</a>'
 
-    def links(self, spans: Iterable[Span]) -> str:
-        """Links to several."""
-        return " · ".join(self.link(span) for span in spans)
+    def links(self, spans: Iterable[Span], shown: Collection[Span] = ()) -> str:
+        """Links to several; those whose words are ``shown`` beside are short."""
+        return " · ".join(self.link(span, span in shown) for span in spans)
 
     def words(self) -> str:
         """The whole note."""
@@ -135,7 +139,7 @@ class Paper:
     def _node(self, proof: Proof, depth: int) -> str:
         refs = self.refs_of(_all_evidence(proof))
         statement = f"{text(proof.statement)} <code>{text(proof.rule)}</code>"
-        words = f'<span class="words">{self.links(proof.evidence)}</span>' if proof.evidence else ""
+        words = f'<span class="words">{self.links(widest(proof.evidence))}</span>' if proof.evidence else ""
         if not proof.children:
             return f'<li><div class="leaf"{refs}>{statement}{words}</div></li>'
         children = "".join(self._node(child, depth + 1) for child in proof.children)

@@ -115,5 +115,6 @@ def test_identity_of_a_further_device_told_among_the_findings(
 ) -> None:
     told = f"A 12 mm AVP II was released and {second} was deployed and released."
     note = f"Closure of an aortic paravalvular leak.\n\nDESCRIPTION: {told}\n\n"
-    note += "HEMODYNAMICS: Aortic pressure 120/60. A further vascular plug was deployed and released."
+    note += "FINDINGS\nThe leak was crescentic. A further vascular plug was deployed and released.\n\n"
+    note += "CONCLUSION\nGood result."
     assert coder.suggest(note).status == status, why

@@ -303,6 +303,25 @@ def test_readers_folder_without_rights_costs_only_itself(
     assert [(error.code, error.where) for error in errors] == [("I002", str(tmp_path / "shut"))]
 
 
+@pytest.mark.parametrize("name", ["b.txt", "b"])
+def test_readers_folder_with_a_link_in_circles_costs_only_itself(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("leak")
+    (tmp_path / name).symlink_to(tmp_path / name)
+    (tmp_path / "c.txt").write_text("leak")
+    notes, errors = collect(tmp_path)
+    assert [note.note_id for note in notes] == ["a", "c"]
+    assert [(error.code, error.where) for error in errors] == [("I002", str(tmp_path / name))]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_readers_take_a_single_source_as_it_is(tmp_path: Path, kind: type[str | Path]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("leak")
+    errors: list[InputError] = []
+    assert [note.note_id for note in read(kind(path), errors.append)] == ["a"]
+    assert errors == []
+
+
 def test_readers_folder_with_one_id_in_two_kinds_is_no_version(tmp_path: Path) -> None:
     """Neither text goes without an error: nothing says that the id means the same note."""
     message = (

@@ -135,7 +135,7 @@ def test_asking_refuses_stale_pages_other_roles_and_unknown_queries(bench: Bench
         asking.save(bench.store, bench.users["eye"], query.id, version, "What?")
     with pytest.raises(Conflict):
         asking.answer(bench.store, ada, query.id, version, "an answer to a draft")
-    for text, reason in (("x" * 20_001, asking.OWN), ("What?", "valve_conflict")):
+    for text, reason in (("x" * 20_001, asking.OWN), ("a\0b", asking.OWN), ("What?", "valve_conflict")):
         with pytest.raises(WorklistError) as error:
             draft(bench, text, reason=reason)
         assert error.value.code == "W031"

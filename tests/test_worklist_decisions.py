@@ -16,6 +16,7 @@ from extractor.worklist import exports, queue, settings
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import (
     Answer,
+    Check,
     Coded,
     check,
     decide,
@@ -25,7 +26,7 @@ from extractor.worklist.decisions import (
     reassign,
     undo,
 )
-from extractor.worklist.models import Decision, Entry, Kind, Lane, Role
+from extractor.worklist.models import Decision, Entry, Kind, Lane, Role, User
 from extractor.worklist.trail import verify_seals
 from tests.conftest import suggest
 from tests.worklist_bench import ONE_LINE, TWO, TWO_LINES, Bench
@@ -103,7 +104,13 @@ def device(number: int, valve: str, outcome: str = "implanted") -> Device:
         (ONE_LINE, {"2": {"outcome": "removed", "valve": "mitral"}}, ""),
         (ONE_LINE, {}, "would give 93590 x1 + 93592 x1, the lines say 93590 x1"),
         ([Coded("93591", 1)], {"1": {"outcome": "removed"}}, "would give 93590 x1, the lines say 93591 x1"),
-        ([*TWO_LINES, Coded("93591", 1)], {"7": {"outcome": "implanted", "valve": "aortic"}}, ""),
+        (
+            [*TWO_LINES, Coded("93591", 1)],
+            {"7": {"outcome": "implanted", "valve": "aortic"}},
+            "93590 is paid and 93591 is not",
+        ),
+        ([Coded("93590", 1), Coded("93592", 5)], {}, "the limit is 2"),
+        ([Coded("93462", 1)], {}, "93462 is an add-on code"),
         ([Coded("93590", 1, ("62",)), Coded("93592", 1, ("59",))], {}, "no place on the add-on code"),
         ([Coded("93590", 2)], {}, "for the first device alone"),
     ],
@@ -407,3 +414,100 @@ def test_decisions_reassign_follows_the_role(bench: Bench) -> None:
             give("lea", nobody)
     assert [json.loads(row.after)["to"] for row in bench.trail("reassign")] == ["ada", None, "bo"]
     bench.decide("bo")
+
+
+# -- second checks and disputes, over time -------------------------------------------
+
+
+def dispute(bench: Bench, *who: str) -> None:
+    bench.set(second_check_share=1.0)
+    bench.decide(who[0])
+    bench.decide(who[1], kind=Kind.change, lines=ONE_LINE, reason="device_not_left")
+    assert bench.entry().disputed
+
+
+def test_decisions_a_lead_who_differs_leaves_it_to_another_lead(bench: Bench) -> None:
+    dispute(bench, "ada", "lea")
+    entry = bench.entry()
+    assert queue.next_note(bench.store, bench.users["lea"], queue.Filters()) is None
+    with pytest.raises(NotAllowed, match="another lead") as error:
+        bench.decide("lea")
+    assert error.value.code == "W028"
+    with pytest.raises(NotAllowed):
+        reassign(bench.store, bench.users["lea"], entry.id, entry.version, bench.users["lea"].id)
+    assert queue.next_note(bench.store, bench.users["lin"], queue.Filters()) == entry.id
+    bench.undo(bench.decide("lin"), "lin")
+    assert (bench.entry().disputed, bench.entry().second_check) == (True, True)
+
+
+def test_decisions_a_lead_settles_an_own_difference_where_there_is_no_other_lead(bench: Bench) -> None:
+    with bench.store.writing() as session:
+        session.get_one(User, bench.users["lin"].id).active = False
+    dispute(bench, "lea", "ada")
+    entry = bench.entry()
+    assert queue.next_note(bench.store, bench.users["bo"], queue.Filters()) is None
+    assert queue.next_note(bench.store, bench.users["lea"], queue.Filters()) == entry.id
+    final = bench.decide("lea")
+    assert bench.entry().lane is Lane.done
+    bench.undo(final, "lea")
+    assert queue.next_note(bench.store, bench.users["lea"], queue.Filters()) == entry.id
+
+
+def test_decisions_are_not_given_to_who_may_not_make_them(bench: Bench) -> None:
+    bench.set(second_check_share=1.0)
+    bench.decide("ada")
+
+    def give(who: str, to: str) -> Entry:
+        entry = bench.entry()
+        return reassign(bench.store, bench.users[who], entry.id, entry.version, bench.users[to].id)
+
+    for who in ("ada", "lea"):
+        with pytest.raises(NotAllowed) as error:
+            give(who, "ada")
+        assert error.value.code == "W028"
+    give("lea", "bo")
+    bench.decide("bo", kind=Kind.change, lines=ONE_LINE, reason="device_not_left")
+    for nobody in ("ada", "bo"):
+        with pytest.raises(NotAllowed):
+            give("lea", nobody)
+    assert give("lea", "lin").assignee_id == bench.users["lin"].id
+
+
+def test_decisions_of_notes_without_a_closure_are_checked_too(bench: Bench) -> None:
+    bench.set(second_check_share=1.0)
+    bench.file("n", status="none", units={})
+    bench.decide("ada", "n", Kind.change, ONE_LINE, reason="missed_device")
+    assert bench.entry("n").lane is Lane.review  # where notes are handed out
+    assert queue.next_note(bench.store, bench.users["bo"], queue.Filters(search="n")) == bench.entry("n").id
+
+
+def test_decisions_undone_after_a_new_text_leave_the_note_reopened(bench: Bench) -> None:
+    bench.decide()
+    exports.make(bench.store, bench.users["lea"], "csv")
+    bench.file("a", text="a later one", status="none", units={})
+    again = bench.decide("bo", kind=Kind.change, lines=ONE_LINE, reason="missed_device")
+    entry = bench.undo(again, "bo")
+    assert (entry.reopened, entry.lane) == (True, Lane.review)
+    first = bench.decide("bo", kind=Kind.change, lines=ONE_LINE, reason="missed_device")
+    assert not bench.entry().reopened
+    bench.undo(first, "bo")
+    bench.file("b")
+    assert not bench.undo(bench.decide(note_id="b"), note_id="b").reopened
+
+
+def test_decisions_check_asks_before_an_open_count_is_accepted() -> None:
+    line = {"code": "93592", "units": 1, "low": 1, "high": 3, "role": "device"}
+    first = {"code": "93590", "units": 1, "low": 1, "high": 1, "role": "device"}
+    found = check(suggest("a", "review", lines=[first, line]), said(Kind.accept), settings.Settings())
+    assert found == Check((), ("the note leaves 93592 open, 1 to 3: 1 would be claimed",))
+
+
+def test_decisions_refuse_what_a_database_cannot_keep(bench: Bench) -> None:
+    with pytest.raises(WorklistError) as error:
+        bench.decide(kind=Kind.change, lines=ONE_LINE, reason="other", comment="a\0b")
+    assert error.value.code == "W026"
+    with pytest.raises(WorklistError):
+        bench.decide(
+            kind=Kind.change, lines=ONE_LINE, reason="modifier", outcomes={"1\u0662": {"outcome": "removed"}}
+        )
+    assert bench.entry().version == 1

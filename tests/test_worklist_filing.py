@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +16,9 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from extractor.cli import app
-from extractor.readers import Note
-from extractor.worklist import trail
+from extractor.errors import InputError
+from extractor.readers import Note, read
+from extractor.worklist import settings, trail
 from extractor.worklist.database import Store
 from extractor.worklist.filing import (
     Filed,
@@ -65,7 +69,7 @@ def revisions(store: Store) -> list[Revision]:
 
 
 def decide(store: Store, note_id: str, units: dict[str, int]) -> None:
-    user = add_user(store, f"coder of {note_id}")
+    user = add_user(store, f"coder.of.{note_id}")
     with store.writing() as session:
         entry = session.scalars(select(Entry).where(Entry.note_id == note_id)).one()
         decision = Decision(
@@ -101,13 +105,13 @@ def test_filing_a_note_twice_changes_nothing(store: Store, says: ToldCoder, cloc
 @pytest.mark.parametrize(
     "other",
     [
-        Note("a", TWO),
-        Note("a", ONE, standing="preliminary"),
-        Note("a", ONE, served=date(2024, 7, 2)),
+        Note("a", TWO, standing="preliminary"),
+        Note("a", ONE),
+        Note("a", ONE, standing="preliminary", served=date(2024, 7, 2)),
     ],
 )
 def test_filing_another_text_standing_or_date_supersedes(store: Store, says: ToldCoder, other: Note) -> None:
-    import_(store, says, Note("a", ONE))
+    import_(store, says, Note("a", ONE, standing="preliminary"))
     first = entry_of(store)
     assert import_(store, says, other) == Filed(revised=1)
     second = entry_of(store)
@@ -332,7 +336,7 @@ def test_filing_other_rules_change_undecided_notes_and_tell_of_decided(store: St
     assert entry_of(store, "alike").version == alike.version
     assert resuggest(store, says, by="system").same == 2
     with store.reading() as session:
-        assert (trail.verify(session).wrong, session.query(TrailRow).count()) == (None, 5)
+        assert (trail.verify(session).wrong, session.query(TrailRow).count()) == (None, 6)
 
 
 def test_filing_other_rules_need_the_text_of_then(store: Store, says: ToldCoder) -> None:
@@ -358,9 +362,12 @@ def test_filing_real_notes(store: Store, coder: Any) -> None:
     assert import_(store, coder, note).new == 1
     entry = entry_of(store)
     assert (entry.lane, entry.units, entry.operator) == (Lane.ready, 1, "Dr A. One")
-    assert import_(store, coder, replace(note, standing="preliminary")).revised == 1
-    assert entry_of(store).lane is Lane.review
-    assert resuggest(store, coder, by="system").same == 1
+    draft = replace(note, note_id="b", standing="preliminary")
+    assert import_(store, coder, draft).new == 1
+    assert entry_of(store, "b").lane is Lane.review
+    assert import_(store, coder, replace(draft, standing="final")).revised == 1
+    assert entry_of(store, "b").lane is Lane.ready
+    assert resuggest(store, coder, by="system").same == 2
 
 
 def test_cli_worklist_import_resuggest_verify(database_url: str, tmp_path: Any, fake_coder: Any) -> None:
@@ -399,3 +406,227 @@ def test_cli_worklist_without_a_database_is_one_line() -> None:
     assert result.exit_code == 1
     assert result.output.startswith("pvl: [W002] postgresql://127.0.0.1:1/x: ")
     assert "word@" not in result.output
+
+
+# -- versions, addenda and replacements ------------------------------------------------
+
+
+def told(filed: Filed) -> list[str]:
+    return [one.code for one in (*filed.refused, *filed.notices)]
+
+
+def test_filing_an_older_text_that_comes_again_changes_nothing(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE), Note("a", TWO))
+    decide(store, "a", {"93590": 1, "93592": 1})
+    before = entry_of(store)
+    # A folder with both versions, imported every night.
+    for _ in range(2):
+        assert import_(store, says, Note("a", ONE), Note("a", TWO)) == Filed(same=1, older=1)
+    assert (entry_of(store).version, entry_of(store).lane) == (before.version, Lane.done)
+    assert import_(store, says, Note("a", ONE), restore=True) == Filed(revised=1, reopened=1)
+    assert entry_of(store).units == 1
+
+
+def test_filing_follows_the_order_of_versions_that_the_source_tells(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", TWO, revision="20240105"))
+    late = import_(store, says, Note("a", ONE, "x.hl7", 3, revision="20240104"))
+    assert (late.older, told(late)) == (1, ["N001"])
+    assert "x.hl7:3, note a" in str(late.notices[0])
+    assert entry_of(store).units == 2
+    assert import_(store, says, Note("a", ONE, revision="20240106")).revised == 1
+    assert import_(store, says, Note("a", TWO, revision="20240107")).revised == 1  # back again, and meant so
+    assert import_(store, says, Note("a", ONE, revision="7")).older == 1  # of another kind: tells nothing
+
+
+def test_filing_a_draft_does_not_supersede_what_is_signed(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE, revision="1"))
+    late = import_(store, says, Note("a", TWO, standing="preliminary", revision="2"))
+    assert (late.older, told(late), entry_of(store).units) == (1, ["N001"], 1)
+    import_(store, says, Note("b", ONE, standing="preliminary", revision="2"))
+    assert import_(store, says, Note("b", TWO, revision="1")).revised == 1
+
+
+def test_filing_a_source_that_tells_no_date_takes_none_away(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE, served=date(2024, 7, 1)))
+    assert import_(store, says, Note("a", ONE)) == Filed(same=1)
+    import_(store, says, Note("a", TWO))
+    assert entry_of(store).service_date == date(2024, 7, 1)
+
+
+def test_filing_a_reopened_note_that_then_says_nothing_is_not_lost(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE))
+    decide(store, "a", {"93590": 1})  # and exported
+    import_(store, says, Note("a", TWO))
+    import_(store, says, Note("a", "Nothing at all."))
+    assert (entry_of(store).lane, entry_of(store).reopened) == (Lane.review, True)
+    says.tell("Nothing at all.", "none", approaches=["transseptal"])
+    assert resuggest(store, says, by="system").changed == 1
+    assert entry_of(store).lane is Lane.review
+
+
+def test_filing_a_replacement_takes_the_place_of_its_note(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE))
+    decide(store, "a", {"93590": 1})
+    assert import_(store, says, Note("b", TWO, replaces=("a",))) == Filed(revised=1, reopened=1)
+    assert entry_of(store).units == 2
+    with store.reading() as session:
+        assert session.query(Entry).count() == 1
+    # The first one again, even changed, is replaced; the second one may be revised by its own id.
+    assert import_(store, says, Note("a", ONE), Note("b", TWO, replaces=("a",))) == Filed(same=1, older=1)
+    assert import_(store, says, Note("a", "Another.")).older == 1
+    assert import_(store, says, Note("b", "Nothing.")).revised == 1
+
+
+def test_filing_an_addendum_with_an_id_of_its_own_joins_the_note_it_names(
+    store: Store, says: ToldCoder
+) -> None:
+    addendum = Note("a-2", "Correction: two plugs.", standing="addendum", parent="a")
+    whole = says.tell(f"{ONE}\n\nADDENDUM:\nCorrection: two plugs.", "review", {"93590": 1, "93592": 1})
+    # Also where it comes first.
+    assert import_(store, says, addendum, Note("a", ONE)) == Filed(new=1, revised=1)
+    assert revisions(store)[1].text == whole
+    assert import_(store, says, addendum) == Filed(same=1)
+    import_(store, says, Note("b", TWO))
+    assert told(import_(store, says, replace(addendum, parent="b", standing="preliminary"))) == ["N001"]
+    assert import_(store, says, replace(addendum, parent="b")) == Filed(revised=1)
+    assert import_(store, says, replace(addendum, parent="gone")) == Filed(skipped=1)
+
+
+def test_filing_three_versions_far_apart_keep_their_order(store: Store, says: ToldCoder) -> None:
+    third = says.tell("Three plugs.", units={"93590": 3})
+    others = [Note(f"n{i}", f"{i}") for i in range(450)]
+    import_(store, says, Note("a", ONE), Note("a", TWO), *others, Note("a", third))
+    assert [one.text for one in revisions(store) if one.entry_id == entry_of(store).id] == [ONE, TWO, third]
+
+
+def test_filing_an_addendum_joins_the_text_of_now(store: Store, says: ToldCoder) -> None:
+    class Slow(ToldCoder):
+        def pipe(self, notes: Any, workers: int = 1) -> Any:
+            found = list(super().pipe(notes))
+            if len(self.seen) == 1:
+                import_(store, says, Note("a", TWO))  # a revision, between reading and filing
+            yield from found
+
+    import_(store, says, Note("a", ONE))
+    import_(store, Slow(says._suggest), Note("a", "More.", standing="addendum"))
+    assert [one.text for one in revisions(store)] == [ONE, TWO, f"{TWO}\n\nADDENDUM:\nMore."]
+
+
+def test_filing_an_addendum_without_the_text_of_its_note_leaves_its_letterhead(
+    store: Store, says: ToldCoder
+) -> None:
+    first = says.tell("Operator: Dr A. One\nDate of procedure: 01/05/2024\nOne plug.", units={"93590": 1})
+    import_(store, says, Note("a", first), keep_text=False)
+    before = entry_of(store)
+    assert (before.operator, before.service_date) == ("Dr A. One", date(2024, 1, 5))
+    import_(store, says, Note("a", "Date of procedure: 02/02/2024", standing="addendum"), keep_text=False)
+    after = entry_of(store)
+    assert (after.operator, after.service_date) == ("Dr A. One", date(2024, 1, 5))
+
+
+def test_filing_an_id_that_cannot_be_kept_costs_that_note_only(store: Store, says: ToldCoder) -> None:
+    filed = import_(store, says, Note("a\0b", ONE), Note("stdin", ONE, "-"), Note("b", ONE))
+    assert (filed.new, told(filed)) == (1, ["W009", "W009"])
+
+
+def test_filing_tells_of_the_same_text_under_another_id(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE))
+    filed = import_(store, says, Note("b", ONE, "x.jsonl", 1), Note("c", TWO), Note("d", TWO))
+    assert (filed.new, told(filed)) == (3, ["N024", "N024"])
+    assert "x.jsonl:1, note b: the worklist has the same text as note a" in str(filed.notices[0])
+
+
+def test_filing_by_two_imports_at_once_makes_one_entry_of_a_note(store: Store, says: ToldCoder) -> None:
+    notes = [Note(f"n{number}", f"{ONE} {number}") for number in range(300)]
+
+    def run(_: int) -> Filed:
+        coder = ToldCoder(says._suggest)
+        return file_notes(store, notes, coder, by="system", keep_none=True)
+
+    with ThreadPoolExecutor(3) as pool:
+        filed = list(pool.map(run, range(3)))
+    assert (sum(one.new for one in filed), sum(one.same for one in filed)) == (300, 600)
+    with store.reading() as session:
+        assert trail.verify(session).rows == 300
+
+
+def test_filing_other_rules_tell_of_companions_too(store: Store, says: ToldCoder) -> None:
+    import_(store, says, Note("a", ONE))
+    decide(store, "a", {"93590": 1})
+    says.tell(ONE, units={"93590": 1}, companions=[{"code": "93462", "units": 1, "message": "m"}])
+    (found,) = resuggest(store, says, by="system").decided
+    assert (found.suggested, found.now) == ({"93590": 1}, {"93590": 1, "93462": 1})
+
+
+def mdm(event: str, minute: int, words: str, number: str = "D1", parent: str = "") -> str:
+    header = f"MSH|^~\\&|A|H|PVL|H|2024010510{minute:02}||MDM^{event}|c{minute}|P|2.5.1"
+    document = f"TXA|1|OP||20240105||||||||{number}|{parent}||||AU"
+    return "\r".join([header, document, f"OBX|1|TX|||{words}||||||F", ""])
+
+
+def document(number: str, words: str, minute: int, relation: str = "", target: str = "") -> str:
+    data = base64.b64encode(words.encode()).decode()
+    resource: dict[str, Any] = {
+        "resourceType": "DocumentReference",
+        "id": number,
+        "status": "current",
+        "date": f"2024-01-05T10:{minute:02}:00Z",
+        "content": [{"attachment": {"contentType": "text/plain", "data": data}}],
+    }
+    if relation:
+        resource["relatesTo"] = [{"code": relation, "target": {"reference": f"DocumentReference/{target}"}}]
+    return json.dumps(resource)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "said"),
+    [
+        (
+            "hl7",
+            [
+                mdm("T02", 1, ONE),
+                mdm("T06", 2, "Two.", "D1a", "D1"),
+                mdm("T06", 3, "Three."),
+                mdm("T10", 4, TWO, "D2", "D1"),
+                mdm("T02", 1, ONE),
+            ],
+        ),
+        (
+            "json",
+            [
+                document("D1", ONE, 1),
+                document("D1a", "Two.", 2, "appends", "D1"),
+                document("D1b", "Three.", 3, "appends", "D1"),
+                document("D2", TWO, 4, "replaces", "D1"),
+                document("D1", ONE, 1),
+            ],
+        ),
+    ],
+)
+def test_filing_a_feed_bit_by_bit_ends_as_at_once(
+    store: Store, says: ToldCoder, tmp_path: Path, suffix: str, said: list[str]
+) -> None:
+    for number, message in enumerate(said):
+        file = tmp_path / f"{number}.{suffix}"
+        file.write_text(message)
+        errors: list[InputError] = []
+        filed = import_(store, says, *read([str(file)], errors.append), keep_none=True)
+        assert (filed.new, filed.revised, filed.older, errors) == (
+            number == 0,
+            0 < number < 4,
+            number == 4,
+            [],
+        )
+    added = f"{ONE}\n\nADDENDUM:\nTwo."
+    assert [one.text for one in revisions(store)] == [ONE, added, f"{added}\n\nADDENDUM:\nThree.", TWO]
+
+
+def test_cli_worklist_import_keeps_no_text_where_the_site_says_so(
+    store: Store, database_url: str, tmp_path: Path, fake_coder: Any
+) -> None:
+    settings.write(store, "command line", keep_text=False)
+    (tmp_path / "a.txt").write_text(ONE)
+    result = CliRunner().invoke(
+        app, ["worklist", "import", str(tmp_path / "a.txt"), "--keep-none", "--database", database_url]
+    )
+    assert (result.exit_code, [one.text for one in revisions(store)]) == (0, [None])

@@ -230,3 +230,57 @@ def test_learning_gold_is_read_by_evaluate(
     assert score["overall"]["notes"] == len(records)
     assert [one["note_id"] for one in score["wrong"]] == [wrong] * len(score["wrong"])
     assert score["overall"]["exact_lines"]["right"] == len(records) - 1
+
+
+def test_learning_counts_what_happened_over_months(bench: Bench) -> None:
+    bench.file(*"abcdef")
+    bench.decide(note_id="a")  # agrees
+    bench.undo(bench.decide("bo", "b", Kind.reject, (), reason="not_this_session"), "bo", "b")
+    bench.decide("bo", "b")  # agrees; the first one was taken back
+    bench.decide(note_id="c")  # agrees, with the text of then
+    bench.file("c", text="a later text", units={"93590": 1})
+    bench.decide("bo", "c", Kind.change, TWO_LINES, reason="missed_device")  # one unit too few
+    bench.set(second_check_share=1.0)
+    bench.decide(note_id="d")  # agrees
+    bench.decide("bo", "d", Kind.change, ONE_LINE, reason="device_not_left")  # a check that differs
+    bench.decide("lea", "d", Kind.change, ONE_LINE, reason="device_not_left")  # settled: no check
+    bench.set(second_check_share=0.0)
+    bench.decide(note_id="e", kind=Kind.reject, lines=(), reason="not_this_session")  # two too many
+    bench.set(blind_share=1.0)
+    bench.decide(note_id="f", lines=ONE_LINE, blind=True)  # one too many
+    found = told(bench)
+    assert (found.agreed.right, found.agreed.of, found.over, found.under) == (4, 7, 3, 1)
+    assert found.kinds == {"accept": 4, "change": 2, "reject": 1}
+    assert (found.second.right, found.second.of, found.taken_back) == (0, 1, 1)
+    assert (found.blind.right, found.blind.of) == (0, 1)
+    # Of the first answers of coders to what they saw, that of bo to b was no.
+    assert (found.sighted.right, found.sighted.of) == (3, 6)
+    assert shares(found.by["code"]) == {"93590": (6, 7, 1, 0), "93592": (4, 7, 2, 1)}
+    assert sum(one.decided for one in found.work) == 9
+
+
+def test_learning_times_are_never_less_than_none(bench: Bench) -> None:
+    bench.file("a")
+    bench.clock.go_on(hours=-1)
+    bench.decide()
+    assert told(bench).hours == 0
+
+
+def test_learning_gold_of_a_text_that_answers_the_query_is_compared(bench: Bench) -> None:
+    bench.file("a", status="review", reasons=[REASON])
+    ada, entry = bench.users["ada"], bench.entry()
+    query = asking.draft(bench.store, ada, entry.id, entry.version, "valve_conflict", "Which valve?")
+    asking.send(bench.store, ada, query.id, bench.entry().version)
+    asking.answer(bench.store, ada, query.id, bench.entry().version, "The mitral one.")
+    bench.file("a", text="with the answer as an addendum")
+    bench.decide()
+    label = labels(bench)["a"]
+    assert (label["status"], label["lines"]) == ("ready", {"93590": 1, "93592": 1})
+
+
+def test_learning_gold_heeds_why_either_coder_decided(bench: Bench) -> None:
+    bench.set(second_check_share=1.0)
+    bench.file("a")
+    bench.decide(kind=Kind.change, lines=ONE_LINE, reason="documentation_elsewhere")
+    bench.decide("bo", kind=Kind.change, lines=ONE_LINE, reason="device_not_left")
+    assert labels(bench)["a"]["lines"] is None

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from extractor.worklist import people
 from extractor.worklist.database import Store
-from extractor.worklist.models import Kind, Lane, User
+from extractor.worklist.models import Decision, Kind, Lane, User
 from extractor.worklist.web.app import make_app
 from tests.worklist_bench import ONE_LINE, TWO_LINES, Bench
 from tests.worklist_store import Clock, ToldCoder
@@ -109,7 +109,15 @@ def told(bench: Bench, note_id: str = "a") -> str:
             {
                 "table": "mue", "edition": "2024-07-01", "setting": "practitioner", "severity": "warning",
                 "codes": ["93592"], "message": "more than the table allows",
-            }
+            },
+            {
+                "table": "ptp", "edition": "2024-07-01", "setting": "practitioner", "severity": "info",
+                "codes": ["93590", "93355"], "message": "a modifier may bypass the pair",
+            },
+            {
+                "table": "all", "edition": "2024-07-01", "setting": "practitioner", "severity": "info",
+                "codes": ["93590"], "message": "the tables are older than the note",
+            },
         ],
         proof={
             "statement": "2 devices left in", "rule": "count.reconcile", "evidence": [],
@@ -136,12 +144,47 @@ def test_note_shows_all_of_a_suggestion_with_links_to_the_words(bench: Bench) ->
     assert len(re.findall(r'\bid="([^"]+)"', page)) == len(targets)
 
 
+def test_note_shows_with_the_codes_only_the_edits_that_matter_for_them(bench: Bench) -> None:
+    told(bench)
+    page = Browser(bench, "ada").note()
+
+    def section(name: str) -> str:
+        return page.partition(f'aria-labelledby="{name}-title"')[2].partition("</section>")[0]
+
+    codes, beside = section("codes"), section("also")
+    assert "more than the table allows" in codes
+    assert "may bypass" not in codes
+    assert "<details><summary>Their claim edits (1)</summary>" in beside
+    assert "a modifier may bypass the pair" in beside
+    assert "older than the note" not in codes + beside
+    assert "older than the note" in page.partition('class="foot soft"')[2]
+
+
+def test_note_says_what_two_coders_say_where_they_differ(bench: Bench) -> None:
+    bench.set(second_check_share=1.0)
+    bench.file("a", text=WORDS)
+    Browser(bench, "ada").decide(kind="accept")
+    Browser(bench, "bo").decide(
+        kind="change", code0="93590", units0="1", reason="device_not_left", comment="", anyway="yes"
+    )
+    page = Browser(bench, "lea").note()
+    decide = page.partition('aria-labelledby="decide-title"')[2].partition("</section>")[0]
+    assert re.search(r"93590 ×1</p>\s*<p>Changed by <bdi>bo</bdi>", decide)
+    assert "The first, <bdi>ada</bdi>, says <b>93590 ×1 + 93592 ×1</b>, accepted" in decide
+
+
 def test_note_opening_is_in_the_trail_without_its_words(ada: Browser) -> None:
     ada.note()
     Browser(ada.bench, "eye").note()
     rows = ada.bench.trail("open")
     assert [(row.by, row.entry_id) for row in rows] == [("ada", 1), ("eye", 1)]
     assert not any(WORDS in row.after + row.before + row.reason for row in rows)
+
+
+def test_note_shown_by_a_form_that_does_not_do_is_in_the_trail_too(ada: Browser) -> None:
+    answer = ada.send("/notes/1/decide", kind="nonsense")
+    assert WORDS in unescape(answer.text)
+    assert [(row.by, row.entry_id) for row in ada.bench.trail("open")] == [("ada", 1)]
 
 
 def test_note_is_held_by_who_opened_it_first(ada: Browser) -> None:
@@ -278,6 +321,10 @@ def test_note_blind_cannot_be_accepted_by_a_forged_form(bench: Bench) -> None:
     answer = ada.decide(kind="accept")
     assert answer.status_code == 409
     assert "<mark" not in answer.text
+    # Nor does the form of one who sees the suggestion tell what its devices would give.
+    answer = ada.decide(kind="change", reason="missed_device", code0="93591", units0="7")
+    assert answer.status_code == 409
+    assert "would give" not in answer.text
     assert bench.entry().lane is Lane.review
 
 
@@ -334,6 +381,37 @@ def test_note_query_from_draft_to_answer(bench: Bench) -> None:
     ada.send("/queries/1", version=version_of(page), answer="Two <b>plugs</b>.", do="answer")
     assert bench.entry().lane is Lane.review
     assert "Two &lt;b&gt;plugs" in ada.note()
+
+
+def test_note_words_of_a_query_are_recorded_and_not_for_the_second_coder(ada: Browser) -> None:
+    ada.bench.set(second_check_share=1.0)
+    words = "How many devices remained?"
+    ada.send("/notes/1/queries", version=version_of(ada.note()), reason="own", text=words, do="save")
+    ada.bench.decide("ada", "a", Kind.change, ONE_LINE, reason="device_not_left")
+    assert ada.client.get("/queries/1/text").text == words
+    assert Browser(ada.bench, "eye").client.get("/queries/1/text").text == words
+    assert Browser(ada.bench, "bo").client.get("/queries/1/text").status_code == 404
+    rows = ada.bench.trail("query fetched")
+    assert [(row.by, row.about, row.entry_id) for row in rows] == [
+        ("ada", "query 1", 1),
+        ("eye", "query 1", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("opened", "seconds"),
+    [
+        ("2024-09-02T07:59:00+00:00", 60),
+        ("0001-01-01T00:00:00+00:00", None),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("2999-01-01T00:00:00Z", None),
+        ("soon", None),
+    ],
+)
+def test_note_time_that_cannot_be_is_not_counted(ada: Browser, opened: str, seconds: int | None) -> None:
+    assert ada.decide(kind="reject", reason="missed_device", opened=opened).status_code == 303
+    with ada.bench.store.reading() as session:
+        assert [one.seconds for one in session.query(Decision)] == [seconds]
 
 
 def test_note_put_off_left_and_assigned(ada: Browser) -> None:
@@ -443,3 +521,18 @@ def test_note_decided_by_somebody_else_is_undone_by_a_lead_alone(ada: Browser) -
     assert lea.send(path, version=ada.bench.entry().version).status_code == 303
     assert ada.bench.entry().lane is Lane.ready
     assert isinstance(lea.user, User)
+
+
+def test_note_with_an_open_count_is_accepted_only_when_asked_twice(bench: Bench) -> None:
+    lines = [
+        {"code": "93590", "units": 1, "low": 1, "high": 1, "role": "first"},
+        {"code": "93592", "units": 1, "low": 1, "high": 3, "role": "more"},
+    ]
+    bench.file("a", status="review", lines=lines)
+    ada = Browser(bench, "ada")
+    asked = ada.decide(kind="accept")
+    assert asked.status_code == 422
+    assert "the note leaves 93592 open, 1 to 3: 1 would be claimed" in asked.text
+    assert "all the same" in asked.text
+    assert bench.trail("decide") == []
+    assert ada.decide(kind="accept", anyway="yes").status_code == 303

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+import httpx
 import pytest
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from extractor.cli import app as pvl
-from extractor.errors import WorklistError
+from extractor.errors import NotAllowed, WorklistError
 from extractor.readers import Note
 from extractor.worklist import people
 from extractor.worklist.database import Store
 from extractor.worklist.filing import Label, file_notes
 from extractor.worklist.history import Asked, changes
 from extractor.worklist.models import Entry, Role, TrailRow, User
+from extractor.worklist.trail import verify, verify_seals
 from extractor.worklist.web import queue as queue_pages
 from extractor.worklist.web.app import make_app, pages_of
 from extractor.worklist.web.security import LARGEST, PAGES, PUBLIC, Place, Proxy
@@ -358,8 +363,10 @@ def test_entrance_signs_in_and_out(store: Store, browser: Browser) -> None:
     assert "old password is wrong" in browser.post("/account", {**wrong, "old": "x", "again": PASSWORD}).text
     short = {"old": once, "new": "short", "again": "short"}
     assert "fewer than 12" in browser.post("/account", short).text
+    before = browser.client.cookies["pvl"]
     changed = browser.post("/account", {"old": once, "new": PASSWORD, "again": PASSWORD})
     assert changed.headers["location"] == "/account"
+    assert people.signed_in(store, before) is None  # whoever had this token is out
     assert "Your password is changed." in browser.get("/account").text
     assert "Your password is changed." not in browser.get("/account").text
     token = browser.client.cookies["pvl"]
@@ -385,6 +392,41 @@ def test_entrance_locks_out_after_five_failures(store: Store, browser: Browser, 
     assert unknown.text.replace("nobody", "coder") == answers[0].text
     clock.go_on(minutes=16)
     assert browser.post("/sign-in", {"name": "coder", "password": once}).status_code == 303
+
+
+def test_entrance_many_passwords_at_once_hold_nobody_up(
+    store: Store, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password takes much memory, and anybody may send one."""
+    at_once, most, go_on = 0, 0, threading.Event()
+    lock = threading.Lock()
+
+    def slow(*_: object) -> str:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        go_on.wait(30)
+        with lock:
+            at_once -= 1
+        raise NotAllowed("W022", "sign-in", "wrong", "try again")
+
+    async def flood() -> tuple[int, set[int]]:
+        transport = httpx.ASGITransport(browser.app)
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=60) as client:
+            fields = {"name": "coder", "password": "wrong"}
+            posts = [client.post("/sign-in", data=fields, headers={"origin": ORIGIN}) for _ in range(60)]
+            waiting = asyncio.gather(*posts)
+            await asyncio.sleep(0.5)
+            try:
+                page = await asyncio.wait_for(client.get("/sign-in"), 10)
+            finally:
+                go_on.set()
+            return page.status_code, {answer.status_code for answer in await waiting}
+
+    monkeypatch.setattr(people, "sign_in", slow)
+    assert asyncio.run(flood()) == (200, {403})
+    assert 1 < most <= 8
 
 
 @pytest.mark.parametrize(
@@ -496,6 +538,11 @@ def test_proxy_who_is_named_now_counts(store: Store) -> None:
     assert browser.get("/account", **{HEADER: "ben"}).status_code == 403
 
 
+def test_proxy_user_needs_no_new_password(store: Store) -> None:
+    people.add(store, "test", "ada", Role.coder)  # with a one-time password
+    assert by_proxy(store, "10.1.0.7").get("/queue", **{HEADER: "ada"}).status_code == 200
+
+
 def test_proxy_two_names_are_refused(store: Store) -> None:
     browser = by_proxy(store, "10.1.0.7")
     answer = browser.client.get("/queue", headers=[(HEADER, "ada"), (HEADER, "admin")])
@@ -587,6 +634,21 @@ def test_security_what_fails_tells_nothing_of_a_note(
     assert all(record.exc_info is None for record in caplog.records if record.name == "pvl.worklist")
 
 
+def test_security_a_browser_that_goes_away_is_no_failure(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def nobody(message: Any) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"host", HOST.encode()), (b"origin", ORIGIN.encode())]
+    asked = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "headers": headers}
+    asyncio.run(browser.app(asked, gone, nobody))
+    assert caplog.records == []
+
+
 def test_security_a_log_names_pages_and_not_what_they_show(
     browser: Browser, caplog: pytest.LogCaptureFixture, notes: list[str]
 ) -> None:
@@ -613,6 +675,7 @@ def test_security_a_database_that_fails_is_told_without_its_words(
     assert answer.status_code == 503
     assert "secret_words" not in answer.text
     assert "(W004)" in answer.text
+    assert browser.store.place not in answer.text
 
 
 # -- the queue ---------------------------------------------------------------------
@@ -801,7 +864,7 @@ def test_trail_goes_back_page_by_page(store: Store, browser: Browser) -> None:
         numbers += re.findall(r'<td class="number">(\d+)</td>', page)
         further = re.search(r'href="(/trail\?before=\d+)"', page)
         way = further and further[1]
-    assert numbers == [str(n) for n in range(251, 0, -1)]
+    assert numbers == [str(n) for n in range(255, 0, -1)]
     assert Asked.from_query({"before": "5"}).to_query() == {"before": "5"}
 
 
@@ -843,6 +906,8 @@ def test_serve_refuses_what_is_not_safe(tmp_path: Path) -> None:
 
 def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
     database = tmp_path / "worklist.db"
+    # uvicorn prefers this library where it is installed; it takes headers of any length.
+    (tmp_path / "httptools.py").write_text("")
     code = "import sys; from extractor.cli import app; app(sys.argv[1:])"
     command = [sys.executable, "-u", "-c", code, "worklist", "serve", "--port", "0"]
     process = subprocess.Popen(
@@ -850,7 +915,7 @@ def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent.parent}{os.pathsep}{tmp_path}"},
     )
     try:
         assert process.stdout is not None
@@ -870,17 +935,41 @@ def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:
     assert database.stat().st_mode & 0o077 == 0
 
 
-def test_demo_files_notes_and_signs_people_up(
+def test_demo_shows_every_lane_and_what_was_decided(
     tmp_path: Path, coder: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extractor.cli import worklist_serve
+    from extractor.cli import worklist_demo
 
     monkeypatch.setattr("extractor.cli.suggesting.make_coder", lambda: coder)
     store = Store(f"sqlite:///{tmp_path / 'worklist.db'}")
-    assert worklist_serve.fill(store) > 30
-    password = worklist_serve.sign_up(store)
+    number, password = worklist_demo.fill(store)
+    assert number > 60
     browser = Browser(store)
-    assert browser.post("/sign-in", {"name": "coder", "password": password}).headers["location"] == "/"
+    assert browser.post("/sign-in", {"name": "lead", "password": password}).headers["location"] == "/"
     said = text_of(browser.get("/queue"))
-    assert re.search(r"Ready [1-9]\d* Ready with claim edits [1-9]\d* Review [1-9]", said)
+    lanes = ("Ready", "Ready with claim edits", "Review", "Query open", "Done")
+    assert all(re.search(rf"{lane} [1-9]\d*\b", said) for lane in lanes)
+    for word in ("reopened", "two coders differ", "put off", "Counts that differ"):
+        assert word in said
+    learned = text_of(browser.get("/learn"))
+    for reason in ("missed device", "documentation elsewhere", "wrong valve", "modifier"):
+        assert reason in learned
+    exports = text_of(browser.get("/exports"))
+    assert re.search(r"Waiting for export [1-9]\d* decided notes", exports)
+    assert "SHA-256" in exports
+    with store.reading() as session:
+        assert verify(session).wrong is None
+        assert [*verify_seals(session)] == []
+        assert all(entry.created_at <= store.clock() for entry in session.scalars(select(Entry)))
     store.close()
+
+
+def test_demo_has_its_notes_in_the_wheel_too() -> None:
+    from extractor.cli import worklist_demo
+
+    root = Path(__file__).parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    for path in worklist_demo.samples():
+        inside = path.relative_to(root)
+        assert any(packed.get(str(one)) == f"extractor/{one}" for one in (inside, *inside.parents)), inside

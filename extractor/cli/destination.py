@@ -87,7 +87,7 @@ def check_new_folder(out: Path, sources: list[str]) -> None:
 
 
 @contextmanager
-def open_output(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
+def open_output(out: Path | None, exact: bool = False, private: bool = False) -> Iterator[TextIO]:
     """Open standard output, or a file that replaces ``out`` only once it is complete.
 
     Parameters
@@ -96,6 +96,8 @@ def open_output(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
         The file; None is standard output.
     exact
         Write the same bytes on every machine: UTF-8, line ends as written. A file always is exact.
+    private
+        Make a file that its owner alone may read.
 
     Examples
     --------
@@ -120,7 +122,8 @@ def open_output(out: Path | None, exact: bool = False) -> Iterator[TextIO]:
     part = _part(out)
     try:
         with writing(out):
-            with part.open("x", encoding="utf-8", newline="") as stream:
+            opener = _owners_own if private else None
+            with open(part, "x", encoding="utf-8", newline="", opener=opener) as stream:
                 yield stream
             os.replace(part, out)
     finally:
@@ -211,6 +214,10 @@ def writing(out: Path) -> Iterator[None]:
         remedy = "see that there is room and that you may write there"
         complain(OutputError("O004", str(out), problem, remedy))
         raise typer.Exit(FAILED) from None
+
+
+def _owners_own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _part(path: Path) -> Path:

@@ -26,7 +26,8 @@ Database = Annotated[
         "--database",
         metavar="URL",
         envvar="PVL_DATABASE_URL",
-        help="sqlite:///FILE or postgresql://USER@HOST/DATABASE; without, a file in the user's data folder.",
+        help="sqlite:///FILE or postgresql://USER@HOST/DATABASE (a password only by the variable: others see "
+        "what a command is called with); without, a file in the user's data folder.",
         show_default=False,
         show_envvar=True,
     ),
@@ -67,6 +68,12 @@ def import_notes(
     keep_none: Annotated[
         bool, typer.Option("--keep-none", help="Also file notes that concern no closure.")
     ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore", help="A text that was superseded supersedes in its turn, instead of being old."
+        ),
+    ] = False,
     workers: Workers = 1,
     database: Database = None,
     options: Options,
@@ -74,27 +81,32 @@ def import_notes(
 ) -> None:
     """Code notes and put them on the worklist; one that is there and says the same changes nothing."""
     from extractor.readers import dated, read
+    from extractor.worklist import settings
     from extractor.worklist.filing import Label, file_notes
     from extractor.worklist.trail import SYSTEM
 
     errors = Errors()
     day = service_day(service_date)
     with opened(database) as store:
+        with store.reading() as session:
+            keeps = settings.read(session).keep_text
         filed = file_notes(
             store,
             dated(read(paths, errors, options), day),
             _Engine(),
             by=SYSTEM,
-            keep_text=not no_text,
+            keep_text=keeps and not no_text,
             keep_none=keep_none,
             label=Label(site, style),
             workers=workers,
+            restore=restore,
         )
-    for refused in filed.refused:
-        errors(refused)
+    for one in (*filed.refused, *filed.notices):
+        errors(one)
     tell(
         f"{filed.new} new, {filed.revised} revised (of them {filed.reopened} open again), "
-        f"{filed.same} as before, {filed.skipped} without a closure left out, {errors.count} failed"
+        f"{filed.same} as before, {filed.older} older than what is there left out, "
+        f"{filed.skipped} without a closure left out, {errors.count} failed"
     )
     if errors.count:
         raise typer.Exit(FAILED)
@@ -153,7 +165,10 @@ def verify(
     ] = None,
     database: Database = None,
 ) -> None:
-    """Check that nobody changed the trail, a note, a suggestion or a decision behind the worklist's back."""
+    """Check that nobody changed the trail, or what it tells of, behind the worklist's back.
+
+    That is notes, suggestions, decisions, queries, exports, users and settings.
+    """
     from extractor.errors import WorklistError
     from extractor.worklist.trail import holds, verify_seals
     from extractor.worklist.trail import verify as verify_trail

@@ -33,7 +33,8 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write to this file instead of standard output; it appears when it is complete.",
+        help="Write to this file, readable by you alone, instead of standard output; it appears when it is "
+        "complete.",
         show_default=False,
     ),
 ]
@@ -48,7 +49,7 @@ def export(
         typer.Option(
             "--format",
             help="csv: a row a line, safe to open in a spreadsheet; jsonl: a note a line with the whole "
-            "decision; fhir: an R4 Bundle a line; x12: service lines of an 837P claim.",
+            "decision; fhir: an R4 Bundle a line; x12: claims and service lines of an 837P.",
         ),
     ] = Form.csv,
     out: Out = None,
@@ -96,7 +97,7 @@ def export(
                 _say("nothing is decided that was not exported")
                 return
         # The file is opened first: where it cannot be written, nothing is marked as exported.
-        with open_output(out, exact=True) as stream:
+        with open_output(out, exact=True, private=True) as stream:
             if again is None:
                 made, content = exports.make(store, BY, form, filters)
             else:
@@ -137,7 +138,7 @@ def gold(
 
     check_file(out, [])
     scope = Scope(_day(since), _day(until), site, style)
-    with opened(database) as store, open_output(out, exact=True) as stream:
+    with opened(database) as store, open_output(out, exact=True, private=True) as stream:
         number = write_gold(store, BY, stream.write, scope)
     _say(f"{number} {'note' if number == 1 else 'notes'} with labels")
 

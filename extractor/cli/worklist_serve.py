@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from extractor.cli import suggesting
-from extractor.cli.outcome import Errors, reported, tell
+from extractor.cli.outcome import reported, tell
 from extractor.cli.worklist import Database, opened
 from extractor.cli.worklist_users import RoleName
 
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
 
 _BEHIND = "Behind a proxy"
 _PORT = 8765
-_STYLES = 24  # files of labelled notes that the demo takes one note of
-_PEOPLE = {"coder": "coder", "second": "coder", "lead": "lead", "auditor": "auditor", "admin": "admin"}
 
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port to listen on; 0 takes a free one.")
@@ -90,6 +85,7 @@ def demo(port: Port = _PORT) -> None:
     """Serve fictional notes from a worklist of their own, which is gone afterwards."""
     import tempfile
 
+    from extractor.cli.worklist_demo import PEOPLE, fill
     from extractor.worklist.database import Store
     from extractor.worklist.web.security import Place
 
@@ -101,67 +97,11 @@ def demo(port: Port = _PORT) -> None:
         closing(Store(f"sqlite:///{folder}/worklist.db")) as store,
     ):
         tell("Filing fictional notes ...")
-        tell(f"{fill(store)} notes are on the worklist.")
-        password = sign_up(store)
+        number, password = fill(store)
+        tell(f"{number} notes are on the worklist.")
         tell(f"The demo is at {_address(host, listening)} (stop it with Ctrl+C)")
-        tell(f"Sign in as {', '.join(_PEOPLE)}; the password of each is {password}")
+        tell(f"Sign in as {', '.join(PEOPLE)}; the password of each is {password}")
         _run(store, Place(host), listening, quiet=True)
-
-
-def fill(store: Store) -> int:
-    """File the sample notes: those of the demo, and one of each of some styles.
-
-    Returns
-    -------
-    int
-        How many notes are new.
-    """
-    from extractor.readers import read
-    from extractor.worklist.filing import Label, file_notes
-    from extractor.worklist.trail import SYSTEM
-
-    errors = Errors()
-    coder = suggesting.make_coder()
-    filed = 0
-    for path, style in _samples():
-        notes = list(read([str(path)], errors))
-        if path.suffix == ".jsonl":
-            notes = notes[:1]
-        label = Label(site="Demo hospital", style=style)
-        filed += file_notes(store, notes, coder, by=SYSTEM, label=label).new
-    return filed
-
-
-def sign_up(store: Store) -> str:
-    """Make users of every role.
-
-    Returns
-    -------
-    str
-        The password of all of them.
-    """
-    import secrets
-
-    from extractor.worklist import people
-    from extractor.worklist.models import Role, User
-
-    password = secrets.token_urlsafe(12)
-    for name, role in _PEOPLE.items():
-        once = people.add(store, "demo", name, Role(role))
-        people.change_password(store, User(name=name, role=Role(role)), once, password)
-    return password
-
-
-def _samples() -> Iterator[tuple[Path, str]]:
-    """Files of notes and their style: those inside the package, or beside it."""
-    package = Path(__file__).parent.parent
-    inside = package / "sample_notes"
-    folder = inside if inside.is_dir() else package.parent / "sample_notes"
-    for path in sorted((folder / "demo").glob("*.txt")):
-        yield path, path.stem.partition("-")[0]
-    labelled = sorted((folder / "gold").glob("*.jsonl"))
-    for path in labelled[:: max(1, len(labelled) // _STYLES)]:
-        yield path, path.stem
 
 
 def _place(host: str, public: str, header: str, trusted: list[str], role: Role) -> Place:
@@ -184,7 +124,7 @@ def _socket(host: str, port: int) -> socket.socket:
     with reported():
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host.strip("[]"), port), family=family, backlog=256)
+            listening = socket.create_server((host.strip("[]"), port), family=family, backlog=256)
         except OSError as error:
             raise WorklistError(
                 "W012",
@@ -192,6 +132,9 @@ def _socket(host: str, port: int) -> socket.socket:
                 f"this address cannot be listened on ({error.strerror or type(error).__name__})",
                 "stop what uses it, or choose another one with --port or --host",
             ) from None
+    # Connections inherit it. Without, the end of a page waits 40 ms for the browser to confirm its begin.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(host: str, listening: socket.socket) -> str:
@@ -213,9 +156,10 @@ def _run(store: Store, place: Place, listening: socket.socket, quiet: bool) -> N
     logging.getLogger("pvl.worklist").setLevel(logging.ERROR if quiet else logging.INFO)
     config = uvicorn.Config(
         make_app(store, place),
+        http="h11",  # the one that bounds the length of headers
         access_log=False,
         log_config=None,
-        lifespan="off",
+        lifespan="on",
         ws="none",
         proxy_headers=False,  # a proxy is trusted in one place only: the visit
         server_header=False,

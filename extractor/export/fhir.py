@@ -123,12 +123,18 @@ class Ruling:
     text_kept: bool = True
 
 
-def decided(item: Annotated, ruling: Ruling) -> dict[str, Any]:
+def decided(
+    item: Annotated, ruling: Ruling, before: tuple[Annotated, Ruling] | None = None
+) -> dict[str, Any]:
     """The Bundle of a note that a person has decided about.
 
     Lines are ``ChargeItem``s with the status ``billable``, entered by the person; where
     nothing is claimed those suggested are ``not-billable``. The ``Provenance`` names who
     decided, who checked it, and the software with its rules, and holds the evidence.
+
+    Where a decision corrects one that left ``before``, the Bundle also has each
+    ``ChargeItem`` of that one, under its id of then, as ``entered-in-error``, and the
+    ``Provenance`` names the decision it revises.
 
     Examples
     --------
@@ -142,7 +148,7 @@ def decided(item: Annotated, ruling: Ruling) -> dict[str, Any]:
     >>> charge["status"], charge["enterer"]["display"], charge["quantity"]
     ('billable', 'ada', {'value': 1})
     """
-    return _Decided(item, ruling).resource(ruling.recorded)
+    return _Decided(item, ruling, None if before is None else _Decided(*before)).resource(ruling.recorded)
 
 
 class _Bundle:
@@ -335,9 +341,9 @@ class _Bundle:
 class _Decided(_Bundle):
     """The resources of one note that a person has decided about."""
 
-    def __init__(self, item: Annotated, ruling: Ruling) -> None:
+    def __init__(self, item: Annotated, ruling: Ruling, before: _Decided | None = None) -> None:
         super().__init__(item)
-        self.ruling = ruling
+        self.ruling, self.before = ruling, before
         self.key = f"{self.key}\0{ruling.key}"
 
     def resource(self, recorded: str | None) -> _Json:
@@ -345,6 +351,8 @@ class _Decided(_Bundle):
         made = [self._billed(line) for line in claimed]
         if not made:
             made = [{**self._charge(part), "status": "not-billable"} for part in self._parts()]
+        if self.before is not None:
+            made += self.before.taken_back()
         note = self._note()
         resources = [note, self._device(), *made, self._provenance(made or [note], recorded)]
         return {
@@ -362,6 +370,15 @@ class _Decided(_Bundle):
             note["content"] = [{"attachment": {"contentType": "text/plain; charset=utf-8"}}]
         return note
 
+    def taken_back(self) -> list[_Json]:
+        """What this decision billed, once another one stands in for it."""
+        kept = ("resourceType", "id", "identifier", "status", "code", "subject", "quantity")
+        return [
+            {name: value for name, value in self._billed(line).items() if name in kept}
+            | {"status": "entered-in-error"}
+            for line in self.ruling.lines
+        ]
+
     def _billed(self, line: Claimed) -> _Json:
         extensions: list[_Json] = [
             {"url": "urn:pvl:modifier", "valueCode": modifier} for modifier in line.modifiers
@@ -376,6 +393,7 @@ class _Decided(_Bundle):
                 "resourceType": "ChargeItem",
                 "id": self._id("ChargeItem", line.code),
                 "extension": extensions,
+                "identifier": [_decision(self.ruling)],
                 "status": "billable",
                 "code": {"coding": [{"system": CPT, "code": line.code}], "text": _string(line.role)},
                 "subject": _UNKNOWN,
@@ -395,7 +413,15 @@ class _Decided(_Bundle):
             for part, name in people
             if name
         ]
-        return {**provenance, "agent": [*agents, *provenance["agent"]]}
+        entities = provenance["entity"]
+        if self.before is not None:
+            revised = {"role": "revision", "what": {"identifier": _decision(self.before.ruling)}}
+            entities = [*entities, revised]
+        return {**provenance, "agent": [*agents, *provenance["agent"]], "entity": entities}
+
+
+def _decision(ruling: Ruling) -> _Json:
+    return {"system": "urn:pvl:decision", "value": ruling.key}
 
 
 def _person(name: str) -> _Json:

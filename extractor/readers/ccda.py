@@ -92,7 +92,7 @@ def _version(root: Element, path: str) -> Iterator[Found | Version]:
         yield InputError("I010", path, "the document has no id", AGAIN)
         return
     key, name = own
-    relation, above = _related(root)
+    relation, above, above_name = _related(root)
     series = _id(root.find(f"{_CDA}setId"))
     # An addendum may wrongly carry the series of its note.
     whole = series[0] if series and relation != "APND" else key
@@ -120,6 +120,8 @@ def _version(root: Element, path: str) -> Iterator[Found | Version]:
         unreadable=text if isinstance(text, InputError) else None,
         served=served,
         encounter=_encounter(root),
+        parent_name=above_name,
+        replaces_name=above_name,
     )
 
 
@@ -159,14 +161,14 @@ def _id(element: Element | None) -> tuple[str, str] | None:
     return (f"{root} {extension}".strip(), extension or root) if root or extension else None
 
 
-def _related(root: Element) -> tuple[str, str]:
-    """How a document belongs to an earlier one (APND, RPLC), and the id of that."""
+def _related(root: Element) -> tuple[str, str, str]:
+    """How a document belongs to an earlier one (APND, RPLC), the id of that, and what people know of it."""
     for related in root.findall(f"{_CDA}relatedDocument"):
         code = related.get("typeCode", "")
         if code in ("APND", "RPLC"):
             above = _id(related.find(f"{_CDA}parentDocument/{_CDA}id"))
-            return code, above[0] if above else "-"
-    return "", ""
+            return code, *(above or ("-", "-"))
+    return "", "", ""
 
 
 def _revision(root: Element) -> str:

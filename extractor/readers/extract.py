@@ -257,6 +257,7 @@ an extract in several files has to be put into one
             tied=True,
             served=served,
             encounter=_encounter(parts),
+            parent_name=parent,
         )
         again = first.line is None and len(parts) > 1
         return _Candidate(version, order, standing is not None, again, notice)

@@ -250,7 +250,15 @@ def _of_resource(resource: Resource, around: _Around) -> Iterator[Found | Versio
         unreadable=text if isinstance(text, InputError) else None,
         served=served,
         encounter=_encounter(resource, around),
+        parent_name=_name(parent),
+        replaces_name=_name(replaces),
     )
+
+
+def _name(key: str | None) -> str | None:
+    """The id of a resource without its kind; that of an identifier is all there is."""
+    kind, _, name = (key or "").partition("/")
+    return name if kind in _ENDS and name else key
 
 
 def _served(resource: Resource) -> date | None:

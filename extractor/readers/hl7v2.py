@@ -211,14 +211,14 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
     if not key:
         yield message.broken or InputError("I010", message.place(), "no document number (TXA-12)", AGAIN)
         return
-    parent, _ = _entity(message, txa[13])
+    parent, above = _entity(message, txa[13])
     replaces = ""
     if message.event in _REPLACING:
         replaces, parent = parent, ""
     elif message.event in _ADDING and parent in ("", key):
         # An addendum under the number of its note; its message tells it from the note.
         own = message.control or str(message.line)
-        parent, key, name = key, f"{key} {own}", f"{name}-{own}"
+        above, parent, key, name = name, key, f"{key} {own}", f"{name}-{own}"
     where = message.place(name)
     seen = _observations(message, message.segments, where)
     kept, notice = _kept(seen, where)
@@ -233,6 +233,8 @@ def _of_document(message: _Message) -> Iterator[Found | Version]:
         replaces=replaces if replaces and replaces != key else None,
         alias=name if name != key else None,
         name=name,
+        parent_name=above or None,
+        replaces_name=above or None,
     )
     if version.standing != "cancelled":
         yield from notice

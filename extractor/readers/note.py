@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, overload
 
@@ -38,6 +38,13 @@ class Note:
         when the note was written.
     encounter
         Id of the encounter (visit) that it is of, where the source tells it.
+    revision
+        Sorts versions of the note, as in ``Version``: of two of equal length the later one
+        is newer. Empty where the source does not tell.
+    parent
+        Id of the note that this one is an addendum to, which is not in the source.
+    replaces
+        Ids of the notes that this one stands in for.
     """
 
     note_id: str
@@ -47,6 +54,9 @@ class Note:
     standing: Standing = "final"
     served: date | None = None
     encounter: str | None = None
+    revision: str = field(default="", compare=False)
+    parent: str | None = None
+    replaces: tuple[str, ...] = ()
 
 
 Found = Note | InputError

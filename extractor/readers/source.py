@@ -48,7 +48,7 @@ SUFFIXES = tuple(_READERS)
 
 
 def read(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     on_error: Callable[[InputError], None],
     options: Options | None = None,
 ) -> Iterator[Note]:
@@ -59,8 +59,8 @@ def read(
     Parameters
     ----------
     paths
-        Files, folders (all files in them and below whose kind is known, sorted by path;
-        others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
+        One source or several: files, folders (all files in them and below whose kind is known, sorted
+        by path; others are told, hidden ones are not), the URL of a database (``postgresql://host/database``,
         with a query in the options), or ``-`` for one note from standard input.
     on_error
         Called with each thing that cannot be read; reading goes on after it. An
@@ -95,9 +95,9 @@ def read(
         yield found
 
 
-def read_all(paths: Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
+def read_all(paths: str | Path | Iterable[str | Path], options: Options | None = None) -> Iterator[Found]:
     """Notes and errors as they come, also notes that repeat an id; see ``read``."""
-    given = [str(path) for path in paths]
+    given = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     options = options or Options()
     if options.query and not any("://" in path for path in given):
         problem = "a query, and no database to ask"
@@ -189,18 +189,23 @@ def _files(folder: str, others: Counter[str]) -> Iterator[str | InputError]:
     for entry in entries:
         if entry.name.startswith(_NO_NOTES):
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path, others)
-        elif entry.is_dir():
-            others["links to folders"] += 1
-        elif not entry.name.lower().endswith(SUFFIXES):
-            others[_kind(entry.name)] += 1
-        elif entry.is_file() or not os.path.exists(entry.path):
-            yield entry.path
-        else:  # opening a pipe would wait for ever
-            yield InputError(
-                "I002", shown(entry.path), "cannot be read (no regular file)", "save it as a file"
-            )
+        try:
+            yield from _entry(entry, others)
+        except OSError as error:  # a link in circles, or into a folder that may not be entered
+            yield _unreadable(entry.path, error)
+
+
+def _entry(entry: os.DirEntry[str], others: Counter[str]) -> Iterator[str | InputError]:
+    if entry.is_dir(follow_symlinks=False):
+        yield from _files(entry.path, others)
+    elif entry.is_dir():
+        others["links to folders"] += 1
+    elif not entry.name.lower().endswith(SUFFIXES):
+        others[_kind(entry.name)] += 1
+    elif entry.is_file() or not os.path.exists(entry.path):
+        yield entry.path
+    else:  # opening a pipe would wait for ever
+        yield InputError("I002", shown(entry.path), "cannot be read (no regular file)", "save it as a file")
 
 
 def _kind(name: str) -> str:

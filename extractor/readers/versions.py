@@ -59,6 +59,8 @@ class Version:
         The date of service, where the source tells it with this version.
     encounter
         Id of the encounter, where the source tells it with this version.
+    parent_name, replaces_name
+        The ids that users see of the notes that ``parent`` and ``replaces`` mean.
     """
 
     note_id: str
@@ -75,6 +77,8 @@ class Version:
     tied: bool = False
     served: date | None = None
     encounter: str | None = None
+    parent_name: str | None = None
+    replaces_name: str | None = None
 
     @property
     def shown(self) -> str:
@@ -84,7 +88,7 @@ class Version:
 
 _COLUMNS = (
     "note_id, text, source, line, standing, revision, parent, replaces, alias, name, tied, served, "
-    "encounter, unreadable"
+    "encounter, parent_name, replaces_name, unreadable"
 )
 
 
@@ -114,7 +118,8 @@ class Versions:
         self._base.execute(
             "CREATE TABLE version (number INTEGER PRIMARY KEY, note_id TEXT, text TEXT, source TEXT, "
             "line INTEGER, standing TEXT, revision TEXT, parent TEXT, replaces TEXT, alias TEXT, "
-            "name TEXT, tied INTEGER, served TEXT, encounter TEXT, unreadable TEXT)"
+            "name TEXT, tied INTEGER, served TEXT, encounter TEXT, parent_name TEXT, replaces_name TEXT, "
+            "unreadable TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -130,7 +135,7 @@ class Versions:
     def add(self, version: Version) -> None:
         """Keep one version."""
         self._base.execute(
-            f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO version ({_COLUMNS}) VALUES (?{', ?' * 15})",
             (
                 version.note_id,
                 version.text,
@@ -145,6 +150,8 @@ class Versions:
                 version.tied,
                 version.served and version.served.isoformat(),
                 version.encounter,
+                version.parent_name,
+                version.replaces_name,
                 _packed(version.unreadable),
             ),
         )
@@ -220,8 +227,30 @@ class Versions:
             "preliminary" if draft else standing,
             newest.served,
             newest.encounter,
+            newest.revision,
+            self._parent(newest) if standing == "addendum" else None,
+            self._names_replaced(newest),
         )
         yield checked(note)
+
+    def _parent(self, note: Version) -> str | None:
+        """Id of the note that an addendum is to, as users see it."""
+        chain = [note, *(one for key in self._replaced(note)[1:] for one in self._newest_first(key)[:1])]
+        return next((one.parent_name or one.parent for one in chain if one.parent), None)
+
+    def _names_replaced(self, note: Version) -> tuple[str, ...]:
+        """Ids of the notes that one stands in for, as users see them."""
+        names: list[str] = []
+        while note.replaces:
+            versions = self._newest_first(note.replaces)
+            name = versions[0].shown if versions else note.replaces_name or note.replaces
+            if name in (*names, note.shown):
+                break
+            names.append(name)
+            if not versions:
+                break
+            note = versions[0]
+        return tuple(names)
 
     def _addenda(self, note: Version) -> Iterator[Version]:
         for above in self._replaced(note):
@@ -360,12 +389,14 @@ def _packed(error: InputError | None) -> str | None:
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    *cells, tied, served, encounter, unreadable = row
+    *cells, tied, served, encounter, parent_name, replaces_name, unreadable = row
     return replace(
         Version(*cells),
         tied=bool(tied),
         served=date.fromisoformat(served) if served else None,
         encounter=encounter,
+        parent_name=parent_name,
+        replaces_name=replaces_name,
         unreadable=InputError(*json.loads(unreadable)) if unreadable else None,
     )
 

@@ -20,10 +20,10 @@ from extractor.errors import Conflict, NotFound, WorklistError
 from extractor.suggestion import Suggestion
 from extractor.worklist.database import Store
 from extractor.worklist.decisions import DECIDERS, open_entry, touch
-from extractor.worklist.filing import lane_of
+from extractor.worklist.filing import lane_for
 from extractor.worklist.models import Entry, FiledQuery, FiledSuggestion, Lane, QueryState, User
 from extractor.worklist.people import permit
-from extractor.worklist.trail import Happening, record
+from extractor.worklist.trail import Happening, record, sealed
 
 LONGEST = 20_000  # characters of a query or an answer
 OWN = "own"
@@ -87,7 +87,7 @@ def draft(store: Store, user: User, entry_id: int, expected: int, reason: str, t
         session.add(query)
         session.flush()
         _changed(entry, now)
-        _tell(session, now, user, "query drafted", query, None)
+        _tell(session, now, user, "query drafted", query, entry, None)
         return query
 
 
@@ -101,7 +101,7 @@ def save(store: Store, user: User, query_id: int, expected: int, text: str) -> F
         before = _shown(query)
         query.text, query.changed_at = text, now
         _changed(entry, now)
-        _tell(session, now, user, "query changed", query, before)
+        _tell(session, now, user, "query changed", query, entry, before)
         return query
 
 
@@ -138,7 +138,7 @@ def send(store: Store, user: User, query_id: int, expected: int, anyway: bool = 
         query.state, query.changed_at = QueryState.sent, now
         entry.lane = Lane.query
         touch(entry, now)
-        _tell(session, now, user, "query sent", query, before, "sent anyway" if found else "")
+        _tell(session, now, user, "query sent", query, entry, before, "sent anyway" if found else "")
         return query
 
 
@@ -155,7 +155,7 @@ def answer(store: Store, user: User, query_id: int, expected: int, text: str) ->
         query.state, query.answer, query.changed_at = QueryState.answered, text, now
         _back(session, entry, query)
         touch(entry, now)
-        _tell(session, now, user, "query answered", query, before)
+        _tell(session, now, user, "query answered", query, entry, before)
         return query
 
 
@@ -171,7 +171,7 @@ def withdraw(store: Store, user: User, query_id: int, expected: int) -> FiledQue
         if was_sent:
             _back(session, entry, query)
         touch(entry, now)
-        _tell(session, now, user, "query withdrawn", query, before)
+        _tell(session, now, user, "query withdrawn", query, entry, before)
         return query
 
 
@@ -200,11 +200,8 @@ def _back(session: Session, entry: Entry, query: FiledQuery) -> None:
     )
     if entry.lane is not Lane.query or session.scalar(others.limit(1)) is not None:
         return
-    if entry.disputed:
-        entry.lane = Lane.review
-        return
     filed = session.get_one(FiledSuggestion, entry.suggestion_id)
-    entry.lane = lane_of(Suggestion.model_validate_json(filed.content))
+    entry.lane = lane_for(entry, Suggestion.model_validate_json(filed.content))
 
 
 def _changed(entry: Entry, now: datetime) -> None:
@@ -216,6 +213,8 @@ def _changed(entry: Entry, now: datetime) -> None:
 def _check_length(text: str, where: str) -> None:
     if len(text) > LONGEST:
         raise _refused(where, f"more than {LONGEST:,} characters", "make it shorter")
+    if "\0" in text:
+        raise _refused(where, "it holds a NUL character", "type it anew")
 
 
 def _refused(where: str, problem: str, remedy: str) -> WorklistError:
@@ -236,9 +235,10 @@ def _tell(
     user: User,
     action: str,
     query: FiledQuery,
+    entry: Entry,
     before: dict[str, Any] | None,
     reason: str = "",
 ) -> None:
     about = f"query {query.id}"
-    after = {**_shown(query), "reason": query.reason}
+    after = {**_shown(query), "reason": query.reason, **sealed(query, entry)}
     record(session, Happening(now, user.name, action, query.entry_id, about, before, after, reason))

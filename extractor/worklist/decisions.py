@@ -11,18 +11,20 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NoReturn, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from extractor.edits import edits
 from extractor.errors import Conflict, NotAllowed, NotFound, WorklistError
 from extractor.rules import load_rules
-from extractor.suggestion import Outcome, Suggestion, Valve
+from extractor.suggestion import Line, Outcome, Suggestion, Valve
+from extractor.tables import load_tables
 from extractor.worklist.database import Store
-from extractor.worklist.filing import lane_of
+from extractor.worklist.filing import lane_for
 from extractor.worklist.models import (
     Decision,
     Entry,
@@ -35,7 +37,7 @@ from extractor.worklist.models import (
 )
 from extractor.worklist.people import permit
 from extractor.worklist.settings import Settings, read
-from extractor.worklist.trail import DECIDE, UNDO, Happening, record, seal
+from extractor.worklist.trail import DECIDE, UNDO, Happening, record, sealed
 
 DECIDERS = (Role.coder, Role.lead)
 """Who decides."""
@@ -154,8 +156,8 @@ def known_codes(suggestion: Suggestion, settings: Settings) -> dict[str, str]:
     return found | {code: "of this site" for code in settings.more_codes if code not in found}
 
 
-def check(suggestion: Suggestion, answer: Answer, settings: Settings) -> Check:
-    """Look at an answer before it is kept.
+def check(suggestion: Suggestion, answer: Answer, settings: Settings, day: date | None = None) -> Check:
+    """Look at an answer before it is kept; ``day`` is the date of service, for the payer's tables.
 
     Examples
     --------
@@ -165,12 +167,21 @@ def check(suggestion: Suggestion, answer: Answer, settings: Settings) -> Check:
     >>> check(Coder().suggest(note), answer, Settings()).problems
     ('93592 is an add-on code: it goes with 93590 or 93591',)
     """
+    problems = _problems(suggestion, answer, settings)
+    if problems or answer.kind is Kind.reject:
+        return Check(problems)
+    if answer.kind is Kind.accept:
+        return Check((), tuple(_open_counts(suggestion)))
+    lines, outcomes = _lines(suggestion, answer), answer.outcomes or {}
+    warnings = [*_device_warnings(suggestion, lines, outcomes), *_line_warnings(lines)]
+    return Check((), (*warnings, *_edit_warnings(suggestion, lines, day)))
+
+
+def _problems(suggestion: Suggestion, answer: Answer, settings: Settings) -> tuple[str, ...]:
+    """Why an answer cannot be kept."""
     lines, outcomes = _lines(suggestion, answer), answer.outcomes or {}
     problems = [*_line_problems(lines, known_codes(suggestion, settings)), *_outcome_problems(outcomes)]
-    if not problems:
-        problems += _kind_problems(suggestion, answer, lines)
-    warnings = [] if problems else [*_device_warnings(suggestion, lines, outcomes), *_line_warnings(lines)]
-    return Check(tuple(problems), tuple(warnings))
+    return tuple(problems or _kind_problems(suggestion, answer, lines))
 
 
 def _lines(suggestion: Suggestion, answer: Answer) -> tuple[Coded, ...]:
@@ -210,7 +221,7 @@ def _line_problems(lines: tuple[Coded, ...], known: Mapping[str, str]) -> Iterab
 
 def _outcome_problems(outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     for number, said in outcomes.items():
-        if not re.fullmatch(r"[1-9]\d?", number):
+        if not re.fullmatch(r"[1-9][0-9]?", number):
             yield "a device has no number from 1 to 99"
         elif said.get("outcome") not in get_args(Outcome) or not {*said} <= {"outcome", "valve"}:
             yield f"device {number} has no known outcome"
@@ -222,6 +233,8 @@ def _kind_problems(suggestion: Suggestion, answer: Answer, lines: tuple[Coded, .
     same = same_lines(lines, suggested_lines(suggestion))
     if len(answer.comment) > LONGEST_COMMENT:
         yield f"the comment has more than {LONGEST_COMMENT} characters"
+    if "\0" in answer.comment:
+        yield "the comment holds a NUL character"
     if answer.reason and answer.reason not in REASONS:
         yield "the reason is none of those to choose from"
     if answer.blind:
@@ -272,6 +285,26 @@ def _line_warnings(lines: tuple[Coded, ...]) -> Iterable[str]:
             yield f"{line.code} is for the first device alone: further ones are {more}"
         if line.code == more and {"50", "51", "59"}.intersection(line.modifiers):
             yield f"50, 51 and 59 have no place on the add-on code {more}"
+
+
+def _open_counts(suggestion: Suggestion) -> Iterable[str]:
+    """Where an ``accept`` claims a number that the note leaves open."""
+    for line in suggestion.lines:
+        if line.low != line.high:
+            span = f"{line.low} to {line.high}"
+            yield f"the note leaves {line.code} open, {span}: {line.units} would be claimed"
+
+
+def _edit_warnings(suggestion: Suggestion, lines: tuple[Coded, ...], day: date | None) -> Iterable[str]:
+    """What the payer's tables say of the claimed lines, where they did not say it of those suggested."""
+    claimed = tuple(
+        Line(code=one.code, units=one.units, low=one.units, high=one.units, role="claimed") for one in lines
+    )
+    changed = suggestion.model_copy(update={"status": "ready", "lines": claimed, "companions": ()})
+    known = {edit.message for edit in suggestion.edits}
+    found = edits(changed, load_rules(), load_tables(), day)
+    messages = (edit.message for edit in found if edit.severity != "info")
+    return dict.fromkeys(message for message in messages if message not in known)
 
 
 def _told(units: Mapping[str, int]) -> str:
@@ -379,9 +412,8 @@ def decide(
             )
         filed = session.get_one(FiledSuggestion, entry.suggestion_id)
         suggestion = Suggestion.model_validate_json(filed.content)
-        found = check(suggestion, answer, settings)
-        if found.problems:
-            raise WorklistError("W026", f"entry {entry_id}", "; ".join(found.problems), "correct the answer")
+        if problems := _problems(suggestion, answer, settings):
+            raise WorklistError("W026", f"entry {entry_id}", "; ".join(problems), "correct the answer")
         decision = _decision(entry, user, _settled(suggestion, answer), now, opened_at)
         session.add(decision)
         session.flush()
@@ -430,12 +462,42 @@ def _may_decide(session: Session, user: User, entry: Entry) -> None:
         raise Conflict("W005", where, "it is decided already", "undo that decision first")
     if entry.lane is Lane.query:
         raise Conflict("W027", where, "a query is open", "record its answer or withdraw it first")
-    if entry.disputed and user.role is not Role.lead:
-        raise NotAllowed("W028", where, "two coders differ about it", "a lead decides")
-    if entry.second_check and not entry.disputed:
-        first = session.get_one(Decision, entry.decision_id)
-        if first.user_id == user.id:
-            raise NotAllowed("W028", where, "it waits for a second coder", "take another note")
+    if hindrance := not_for(session, user, entry):
+        raise NotAllowed("W028", where, hindrance, "take another note")
+
+
+def not_for(session: Session, user: User, entry: Entry) -> str:
+    """Why a second check or a dispute is for somebody else to decide; empty where it is not.
+
+    Two who differ are settled by a lead who is none of them; where there is no other
+    lead, by one of them.
+    """
+    if not (entry.second_check or entry.disputed):
+        return ""
+    told = _deciders(session, entry)
+    if not entry.disputed:
+        return "you decided about it; it waits for a second coder" if user.id in told else ""
+    if user.role is not Role.lead:
+        return "two coders differ about it: a lead decides"
+    if user.id in told and _has_other_lead(session, told):
+        return "you are one of the two who differ about it: another lead decides"
+    return ""
+
+
+def _deciders(session: Session, entry: Entry) -> set[int]:
+    """Who decided what is checked, or disputed."""
+    found: set[int] = set()
+    number = entry.decision_id
+    while number is not None:
+        decision = session.get_one(Decision, number)
+        found.add(decision.user_id)
+        number = decision.second_of
+    return found
+
+
+def _has_other_lead(session: Session, than: set[int]) -> bool:
+    others = select(User.id).where(User.active, User.role == Role.lead, User.id.not_in(than))
+    return session.scalar(others.limit(1)) is not None
 
 
 def _move(
@@ -448,15 +510,21 @@ def _move(
         entry.lane, entry.second_check, entry.disputed = Lane.done, False, False
     elif entry.second_check:
         first = session.get_one(Decision, decision.second_of)
-        entry.disputed = not same_lines(lines_of(first), lines_of(decision))
-        entry.second_check = entry.disputed
-        entry.lane = Lane.review if entry.disputed else Lane.done
+        _dispute(session, entry, not same_lines(lines_of(first), lines_of(decision)))
+        entry.lane = lane_for(entry, suggestion) if entry.disputed else Lane.done
     elif drawn(entry.note_id, "second check", settings.second_check_share):
-        entry.lane, entry.second_check = lane_of(suggestion), True
+        entry.second_check = True
+        entry.lane = lane_for(entry, suggestion)
     else:
         entry.lane = Lane.done
     if entry.lane is not Lane.done:
         entry.assignee_id = None
+
+
+def _dispute(session: Session, entry: Entry, disputed: bool) -> None:
+    """Whether an entry waits for a lead: one of those who differ is handed it if there is no other."""
+    entry.disputed = disputed
+    entry.second_check = disputed and _has_other_lead(session, _deciders(session, entry))
 
 
 def undo(store: Store, user: User, decision_id: int, expected: int) -> Entry:
@@ -487,10 +555,8 @@ def undo(store: Store, user: User, decision_id: int, expected: int) -> Entry:
         decision.undone_at = now
         _move_back(session, entry, decision)
         touch(entry, now)
-        happening = Happening(
-            now, user.name, UNDO, entry.id, f"decision {decision.id}", before, state_of(entry)
-        )
-        record(session, happening)
+        after = {**state_of(entry), **sealed(decision, entry)}
+        record(session, Happening(now, user.name, UNDO, entry.id, f"decision {decision.id}", before, after))
         return entry
 
 
@@ -498,13 +564,19 @@ def _move_back(session: Session, entry: Entry, decision: Decision) -> None:
     """To where the entry was: open, waiting for a second coder, or for a lead."""
     filed = session.get_one(FiledSuggestion, entry.suggestion_id)
     entry.decision_id = decision.second_of
-    entry.lane = lane_of(Suggestion.model_validate_json(filed.content))
     entry.second_check = entry.disputed = False
-    if decision.second_of is not None:
+    if decision.second_of is None:
+        earlier = select(Decision.id).where(
+            Decision.entry_id == entry.id,
+            Decision.revision_id != entry.revision_id,
+            Decision.undone_at.is_(None),
+        )
+        entry.reopened = session.scalar(earlier.limit(1)) is not None
+    elif session.get_one(Decision, decision.second_of).second_of is not None:
+        _dispute(session, entry, True)  # what was undone settled it
+    else:
         entry.second_check = True
-        checked = session.get_one(Decision, decision.second_of)
-        if checked.second_of is not None:  # what was undone settled a dispute
-            entry.disputed, entry.lane = True, Lane.review
+    entry.lane = lane_for(entry, Suggestion.model_validate_json(filed.content))
 
 
 def defer(
@@ -550,6 +622,11 @@ def reassign(store: Store, user: User, entry_id: int, expected: int, to: int | N
         target = None if to is None else session.get(User, to)
         if to is not None and (target is None or not target.active or target.role not in DECIDERS):
             raise NotFound("W007", f"entry {entry_id}", "there is no such coder", "choose another one")
+        if target is not None and not_for(session, target, entry):
+            problem = f"{target.name} may not decide about it: " + (
+                "two coders differ, and another lead decides" if entry.disputed else "it is a second check"
+            )
+            raise NotAllowed("W028", f"entry {entry_id}", problem, "choose somebody else")
         before = None if entry.assignee_id is None else session.get_one(User, entry.assignee_id).name
         entry.assignee_id = to
         entry.version += 1
@@ -627,7 +704,7 @@ def _record(
         "outcomes": decision.outcomes,
         "blind": decision.blind,
         "second_of": decision.second_of,
-        "seal": seal(decision),
+        **sealed(decision, entry),
     }
     about = f"decision {decision.id}"
     record(

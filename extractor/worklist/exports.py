@@ -2,19 +2,25 @@
 
 Only entries that are done are exported, and each decision once: whoever needs a file
 again gets the same bytes from ``again``. A decision that follows an exported one (a new
-text of the note came later) names in ``corrects`` the one it stands in for.
+text of the note came later) is a correction: it stands in for all lines of the other one,
+also where it claims none, and each form says so.
 
 ``csv``
     A row for each line, for a spreadsheet; a rejected note has one row without a code.
+    ``corrects`` is the number of the decision that a correction stands in for.
 ``jsonl``
     A line of JSON for each note with the whole decision, comment and suggestion.
 ``fhir``
-    A Bundle (R4) for each note, see ``extractor.export.fhir.decided``.
+    A Bundle (R4) for each note, see ``extractor.export.fhir.decided``. A correction takes
+    the charges of the decision before back.
 ``x12``
-    The service lines for an 837P claim, loop 2400: ``LX``, ``SV1``, ``DTP`` (where the
-    day is known) and ``REF*6R``, a segment on each line. ``SV102`` (charge) and ``SV107``
-    (diagnosis pointer) are empty: amounts and diagnoses are the billing system's to fill
-    in. The control number of ``REF*6R`` is the note's id, the decision and the line.
+    The claims and service lines for an 837P, loops 2300 and 2400: ``CLM``, then ``LX``,
+    ``SV1``, ``DTP`` (where the day is known) and ``REF*6R`` of each line, a segment on each
+    line of the file. ``CLM01`` is the same for every decision about a note; ``CLM05-3`` is 1,
+    for a correction 7 (stands in for the claim before) or, where nothing is claimed any
+    more, 8 (takes it back). Charges (``CLM02``, ``SV102``), the place of service
+    (``CLM05-1``) and the diagnosis pointer (``SV107``) are empty: the billing system's to
+    fill in. A note that is rejected and was never billed has no segment.
 """
 
 from __future__ import annotations
@@ -23,21 +29,23 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, cached_property
+from typing import Any, cast
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy.orm import Session, defer, joinedload, selectinload, undefer
 
 from extractor.errors import NotFound, WorklistError
-from extractor.export import annotate, fhir
+from extractor.export import Annotated, annotate, fhir
 from extractor.marking import evidence
 from extractor.output import codes_text, csv_line
 from extractor.rules import load_rules
-from extractor.suggestion import Suggestion
+from extractor.suggestion import Line, Suggestion
 from extractor.worklist.database import Store
-from extractor.worklist.decisions import Coded, lines_of
+from extractor.worklist.decisions import Coded, lines_of, same_lines
 from extractor.worklist.models import (
     Decision,
     Entry,
@@ -52,10 +60,10 @@ from extractor.worklist.models import (
 )
 from extractor.worklist.people import name_of, permit
 from extractor.worklist.queue import Filters, conditions
-from extractor.worklist.trail import Happening, record
+from extractor.worklist.trail import Happening, record, sealed
 
-EXPORTERS = (Role.lead, Role.admin)
-"""Who exports."""
+EXPORTERS = (Role.lead,)
+"""Who exports: the files quote the notes, which an admin does not read."""
 
 MOST = 2_000
 """Decisions in one file; the rest is for the next one."""
@@ -69,21 +77,29 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Item:
     """A decision that leaves, with all that is told of it."""
 
     entry: Entry
     decision: Decision
     revision: Revision
-    suggestion: Suggestion
+    filed: FiledSuggestion
     by: str
     checked: str
-    corrects: int | None
+    before: _Item | None  # the decision about the same note that left last
 
     @property
     def lines(self) -> tuple[Coded, ...]:
         return lines_of(self.decision)
+
+    @property
+    def corrects(self) -> int | None:
+        return None if self.before is None else self.before.decision.id
+
+    @cached_property
+    def suggestion(self) -> Suggestion:
+        return Suggestion.model_validate_json(self.filed.content)
 
     @property
     def at(self) -> str:
@@ -128,7 +144,7 @@ def waiting(session: Session, filters: Filters | None = None) -> int:
 
 def preview(session: Session, filters: Filters | None = None, limit: int = 20) -> list[Leaving]:
     """The first of the decisions that would leave now."""
-    items = [_item(session, entry) for entry in session.scalars(_entries(filters).limit(limit))]
+    items = _items(session, session.scalars(_entries(filters).limit(limit)).all(), text=False)
     return [
         Leaving(item.entry, item.decision, item.lines, item.by, item.checked, item.corrects) for item in items
     ]
@@ -189,28 +205,40 @@ def make(store: Store, user: User | str, form: str, filters: Filters | None = No
     if form not in FORMS:
         raise WorklistError("W035", "export", "this form is unknown", f"choose one of {', '.join(FORMS)}")
     now = store.clock()
+    with store.reading() as session:  # nobody has to wait until the file is written
+        planned, content = _written(session, session.scalars(_entries(filters).limit(MOST)).all(), form)
     with store.writing() as session:
         entries = _taken(session, filters)
         if not entries:
             raise WorklistError("W033", "export", "nothing is decided that was not exported", "decide first")
-        items = [_item(session, entry) for entry in entries]
-        content = "".join(FORMS[form].write(items)).encode()
+        if [(entry.id, entry.version) for entry in entries] != planned:
+            _, content = _written(session, entries, form)
         export = Export(
             form=form,
             user_id=None if isinstance(user, str) else user.id,
-            number=len(items),
+            number=len(entries),
             sha256=hashlib.sha256(content).hexdigest(),
             content=zlib.compress(content),
             made_at=now,
         )
         session.add(export)
         session.flush()
-        for position, item in enumerate(items):
-            session.add(Exported(export_id=export.id, position=position, decision_id=item.decision.id))
-            item.entry.exported_at = item.entry.changed_at = now
-            item.entry.version += 1
-        _tell(session, now, name_of(user), export, items)
+        left = [
+            Exported(export_id=export.id, position=position, decision_id=entry.decision_id)
+            for position, entry in enumerate(entries)
+        ]
+        session.add_all(left)
+        for entry in entries:
+            entry.exported_at = entry.changed_at = now
+            entry.version += 1
+        _tell(session, now, name_of(user), export, entries, left)
     return export, content
+
+
+def _written(session: Session, entries: Sequence[Entry], form: str) -> tuple[list[tuple[int, int]], bytes]:
+    """The file of these entries, and each of them with the version that it holds."""
+    items = _items(session, entries, text=form == "fhir")
+    return [(entry.id, entry.version) for entry in entries], "".join(FORMS[form].write(items)).encode()
 
 
 def again(store: Store, user: User | str, export_id: int) -> tuple[Export, bytes]:
@@ -258,45 +286,81 @@ def _taken(session: Session, filters: Filters | None) -> list[Entry]:
 
     Whoever waited for another export looks once more: what that one took is gone.
     """
-    taken = session.scalars(_entries(filters).limit(MOST).with_for_update(of=Entry)).all()
-    still = _entries(filters).where(Entry.id.in_([entry.id for entry in taken]))
-    return list(session.scalars(still.execution_options(populate_existing=True)))
+    while True:
+        taken = session.scalars(_entries(filters).limit(MOST).with_for_update(of=Entry)).all()
+        still = _entries(filters).where(Entry.id.in_([entry.id for entry in taken]))
+        found = list(session.scalars(still.execution_options(populate_existing=True)))
+        if found or not taken:
+            return found
 
 
 def _unexported(filters: Filters | None) -> Select[int]:
     return _entries(filters).with_only_columns(Entry.id).order_by(None).limit(MOST + 1)
 
 
-def _item(session: Session, entry: Entry) -> _Item:
-    decision = session.get_one(Decision, entry.decision_id)
-    filed = session.get_one(FiledSuggestion, decision.suggestion_id)
-    earlier = (
-        select(Exported.decision_id)
+def _items(session: Session, entries: Sequence[Entry], text: bool) -> list[_Item]:
+    """What leaves of these entries, with the texts of the notes where they are needed."""
+    left = (
+        select(Decision.entry_id, func.max(Exported.decision_id))
         .join(Decision, Decision.id == Exported.decision_id)
-        .where(Decision.entry_id == entry.id, Decision.id < decision.id)
-        .order_by(Exported.decision_id.desc())
-        .limit(1)
+        .where(Decision.entry_id.in_([entry.id for entry in entries]))
+        .group_by(Decision.entry_id)
     )
-    first = None if decision.second_of is None else session.get_one(Decision, decision.second_of)
-    # The second coder checks what the first one decided; a lead who settles a dispute decides alone.
-    agreed = first is not None and first.second_of is None and first.lines == decision.lines
-    return _Item(
-        entry,
-        decision,
-        session.get_one(Revision, decision.revision_id),
-        Suggestion.model_validate_json(filed.content),
-        by=first.user.name if first is not None and agreed else decision.user.name,
-        checked=decision.user.name if agreed else "",
-        corrects=session.scalar(earlier),
+    before: dict[int, int] = dict(session.execute(left).all())
+    decisions = _decisions(session, {*before.values(), *(entry.decision_id for entry in entries)})
+    filed = _by_id(session, FiledSuggestion, {one.suggestion_id for one in decisions.values()})
+    revisions = _by_id(
+        session,
+        Revision,
+        {one.revision_id for one in decisions.values()},
+        () if text else (defer(Revision.text),),
     )
 
+    def item(entry: Entry, number: int, earlier: int | None) -> _Item:
+        decision = decisions[number]
+        first = None if decision.second_of is None else decisions[decision.second_of]
+        # The second coder checks what the first one decided; a lead who settles a dispute decides alone.
+        agreed = first is not None and first.second_of is None and _same(first, decision)
+        return _Item(
+            entry,
+            decision,
+            revisions[decision.revision_id],
+            filed[decision.suggestion_id],
+            by=first.user.name if first is not None and agreed else decision.user.name,
+            checked=decision.user.name if agreed else "",
+            before=None if earlier is None else item(entry, earlier, None),
+        )
 
-def _tell(session: Session, now: datetime, by: str, export: Export, items: list[_Item]) -> None:
+    return [item(entry, cast(int, entry.decision_id), before.get(entry.id)) for entry in entries]
+
+
+def _same(one: Decision, other: Decision) -> bool:
+    return same_lines(lines_of(one), lines_of(other))
+
+
+def _decisions(session: Session, numbers: Iterable[int | None]) -> dict[int, Decision]:
+    """Decisions, with those that they check and with who made them."""
+    users = (selectinload(Decision.user),)
+    found: dict[int, Decision] = _by_id(session, Decision, numbers, users)
+    checked = {one.second_of for one in found.values()} - {None}
+    return found | _by_id(session, Decision, checked, users)
+
+
+def _by_id(
+    session: Session, model: Any, numbers: Iterable[int | None], options: Sequence[Any] = ()
+) -> dict[int, Any]:
+    rows = session.scalars(select(model).where(model.id.in_(list(numbers))).options(*options))
+    return {row.id: row for row in rows}
+
+
+def _tell(
+    session: Session, now: datetime, by: str, export: Export, entries: Sequence[Entry], left: list[Exported]
+) -> None:
     about = f"export {export.id}"
-    after = {"form": export.form, "number": export.number, "sha256": export.sha256}
+    after = {"form": export.form, "number": export.number, "sha256": export.sha256, **sealed(export)}
     each = (
-        Happening(now, by, "exported", item.entry.id, about, after={"decision": item.decision.id})
-        for item in items
+        Happening(now, by, "exported", entry.id, about, after={"decision": one.decision_id, **sealed(one)})
+        for entry, one in zip(entries, left, strict=True)
     )
     record(session, Happening(now, by, "export", about=about, after=after), *each)
 
@@ -310,7 +374,7 @@ def _csv(items: Iterable[_Item]) -> Iterator[str]:
         head = [item.entry.note_id, _day(item), item.entry.site]
         tail = [
             item.decision.kind, item.decision.reason, item.by, item.at, item.checked,
-            codes_text(item.suggestion.lines), item.suggestion.rules_version, str(item.decision.id),
+            _suggested(item), item.filed.rules_version, str(item.decision.id),
             "" if item.corrects is None else str(item.corrects),
         ]  # fmt: skip
         for number, line in enumerate(item.lines, 1):
@@ -318,6 +382,11 @@ def _csv(items: Iterable[_Item]) -> Iterator[str]:
             yield csv_line([*head, *cells, *tail])
         if not item.lines:
             yield csv_line([*head, "", "", "0", "", *tail])
+
+
+def _suggested(item: _Item) -> str:
+    """The suggested lines; the rest of a suggestion is long, and takes its time to be checked."""
+    return codes_text(Line.model_validate(line) for line in json.loads(item.filed.content)["lines"])
 
 
 def _jsonl(items: Iterable[_Item]) -> Iterator[str]:
@@ -342,33 +411,45 @@ def _jsonl(items: Iterable[_Item]) -> Iterator[str]:
                 "at": item.at,
                 "corrects": item.corrects,
             },
-            "suggestion": item.suggestion.model_dump(mode="json"),
+            "suggestion": json.loads(item.filed.content),
         }
         yield json.dumps(content, ensure_ascii=False) + "\n"
 
 
 def _fhir(items: Iterable[_Item]) -> Iterator[str]:
     for item in items:
-        kept = item.revision.text
-        text = _traces(item.suggestion) if kept is None else kept
-        ruling = fhir.Ruling(
-            key=str(item.decision.id),
-            lines=tuple(_claimed(item)),
-            by=item.by,
-            checked=item.checked,
-            recorded=item.at,
-            text_kept=kept is not None,
-        )
-        yield json.dumps(fhir.decided(annotate(text, item.suggestion), ruling)) + "\n"
+        before = None if item.before is None else (_annotated(item.before), _ruling(item.before))
+        yield json.dumps(fhir.decided(_annotated(item), _ruling(item), before)) + "\n"
+
+
+def _annotated(item: _Item) -> Annotated:
+    text = item.revision.text
+    return annotate(_traces(item.suggestion) if text is None else text, item.suggestion)
+
+
+def _ruling(item: _Item) -> fhir.Ruling:
+    return fhir.Ruling(
+        key=str(item.decision.id),
+        lines=tuple(_claimed(item)),
+        by=item.by,
+        checked=item.checked,
+        recorded=item.at,
+        text_kept=item.revision.text is not None,
+    )
 
 
 def _claimed(item: _Item) -> Iterator[fhir.Claimed]:
     """The decided lines with the devices of the suggested line of the same code."""
-    roles = {rule.code: rule.role for rule in load_rules().coding.values()}
+    roles = _roles()
     devices = {line.code: line.devices for line in item.suggestion.lines}
     for line in item.lines:
         role = roles.get(line.code, "added by a person")
         yield fhir.Claimed(line.code, role, line.units, line.modifiers, devices.get(line.code, ()))
+
+
+@cache
+def _roles() -> dict[str, str]:
+    return {rule.code: rule.role for rule in load_rules().coding.values()}
 
 
 def _traces(suggestion: Suggestion) -> str:
@@ -381,21 +462,23 @@ def _traces(suggestion: Suggestion) -> str:
 
 
 def _x12(items: Iterable[_Item]) -> Iterator[str]:
-    number = 0
     for item in items:
-        for position, line in enumerate(item.lines, 1):
-            number += 1
+        billed = item.before is not None and bool(item.before.lines)
+        if not (item.lines or billed):
+            continue
+        frequency = 1 if not billed else 7 if item.lines else 8
+        yield f"CLM*{_control(item, f'.{item.entry.id}', 20)}****:B:{frequency}~\n"
+        for number, line in enumerate(item.lines, 1):
             yield f"LX*{number}~\n"
             yield f"SV1*{':'.join(['HC', line.code, *line.modifiers])}**UN*{line.units}~\n"
             if item.entry.service_date is not None:
                 yield f"DTP*472*D8*{item.entry.service_date:%Y%m%d}~\n"
-            yield f"REF*6R*{_control_number(item, position)}~\n"
+            yield f"REF*6R*{_control(item, f'.{item.decision.id}.{number}', 50)}~\n"
 
 
-def _control_number(item: _Item, position: int) -> str:
-    """At most 50 characters, none of which separates anything in X12."""
-    end = f".{item.decision.id}.{position}"
-    return re.sub(r"[^0-9A-Za-z._-]", "_", item.entry.note_id)[: 50 - len(end)] + end
+def _control(item: _Item, end: str, longest: int) -> str:
+    """The id of the note and what makes it one of its kind, without what separates anything in X12."""
+    return re.sub(r"[^0-9A-Za-z._-]", "_", item.entry.note_id)[: longest - len(end)] + end
 
 
 def _day(item: _Item) -> str:
@@ -406,6 +489,6 @@ FORMS = {
     "csv": Form("Spreadsheet (CSV)", "text/csv; charset=utf-8", "csv", _csv),
     "jsonl": Form("JSON lines", "application/jsonl", "jsonl", _jsonl),
     "fhir": Form("FHIR R4 bundles", "application/fhir+ndjson", "ndjson", _fhir),
-    "x12": Form("X12 837P service lines", "text/plain; charset=utf-8", "txt", _x12),
+    "x12": Form("X12 837P claims and lines", "text/plain; charset=utf-8", "txt", _x12),
 }
 """Every form of file."""

@@ -4,6 +4,10 @@ In: notes from any reader. Out: an entry for each, with a revision for each text
 it ever had and a suggestion for each revision. A note that says the same as before
 changes nothing; one that says something else supersedes what is there, and if that was
 decided, the entry is open again.
+
+What comes bit by bit ends as what comes at once: an addendum joins its note, a
+replacement stands in for it, a version that is older than the one that is there, or a
+draft of what is signed, is left out.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, defer, selectinload
 
 from extractor.dates import service_date
-from extractor.errors import WorklistError
+from extractor.errors import InputNotice, WorklistError
 from extractor.readers import Note, Standing, place
 from extractor.readers.versions import ADDENDUM
 from extractor.suggestion import Suggestion
@@ -37,10 +41,12 @@ from extractor.worklist.models import (
     Revision,
     Trait,
 )
-from extractor.worklist.trail import Happening, record, seal
+from extractor.worklist.trail import Happening, record, sealed
 
 _BATCH = 200  # notes in one transaction
 _MANY = 1000  # new notes, after which the database has another idea of what it holds
+_MOST_LATE = 20_000  # notes that wait until the note they belong to has come
+_ONE_FILES = 0x70766C  # key of the lock that lets one import file at a time
 _LONGEST_ID = 512
 _LONGEST_LABEL = 120
 _LONGEST_OPERATOR = 80
@@ -71,14 +77,19 @@ class Label:
 
 @dataclass(slots=True)
 class Filed:
-    """What became of the notes: how many, and those that could not be filed."""
+    """What became of the notes: how many, those that could not be filed, and what is to be told.
+
+    ``older`` are versions that a newer one on the worklist stands in for.
+    """
 
     new: int = 0
     same: int = 0
+    older: int = 0
     revised: int = 0
     reopened: int = 0
     skipped: int = 0
     refused: list[WorklistError] = field(default_factory=list)
+    notices: list[InputNotice] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +133,17 @@ class LineDifference:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A note to file, and the revision of its entry that it was compared with."""
+    """A note to file, the revision of its entry that it was compared with, and what it came as.
+
+    ``known_as`` is the id by which the source knows the text, ``version`` its place among the
+    versions there.
+    """
 
     note: Note
     base: int | None
+    told: Note
+    known_as: str
+    version: str
 
 
 def file_notes(
@@ -138,6 +156,7 @@ def file_notes(
     keep_none: bool = False,
     label: Label | None = None,
     workers: int = 1,
+    restore: bool = False,
 ) -> Filed:
     """Put notes on the worklist with their suggestions.
 
@@ -159,87 +178,134 @@ def file_notes(
         Site and style of these notes.
     workers
         Processes that code.
+    restore
+        A text that was superseded supersedes in its turn where it comes again. Without, it is
+        an old version, unless the source tells that it is newer.
 
     Returns
     -------
     Filed
-        How many were new, the same, revised (of them reopened), skipped or refused.
+        How many were new, the same, older, revised (of them reopened), skipped or refused.
     """
-    clerk = _Clerk(store, by, keep_text, keep_none, label or Label())
+    clerk = _Clerk(store, by, keep_text, keep_none, label or Label(), restore)
     given: Iterable[Note] = notes
     while True:
         waiting: deque[_Given] = deque()
         done = coder.pipe(clerk.news(given, waiting), workers)
         for suggestions in _batches(done, _BATCH):
             clerk.file([(waiting.popleft(), suggestion) for suggestion in suggestions])
-        if not clerk.again:
-            if clerk.filed.new > _MANY:
-                store.look_over()
-            return clerk.filed
-        given, clerk.again, workers = clerk.again, [], 1
+        if not (following := clerk.following()):
+            break
+        given, workers = following, workers if len(following) > _BATCH else 1
+    if clerk.filed.new > _MANY:
+        store.look_over()
+    return clerk.filed
 
 
 class _Clerk:
     """Compares notes with the worklist and files what is new."""
 
-    def __init__(self, store: Store, by: str, keep_text: bool, keep_none: bool, label: Label) -> None:
+    def __init__(
+        self, store: Store, by: str, keep_text: bool, keep_none: bool, label: Label, restore: bool
+    ) -> None:
         self._store, self._by, self._label = store, by, label
-        self._keep_text, self._keep_none = keep_text, keep_none
+        self._keep_text, self._keep_none, self._restore = keep_text, keep_none, restore
+        self._again: list[Note] = []  # whose entry changed while they were coded
+        self._ids_again: set[str] = set()
+        self._late: list[Note] = []  # whose note, to which they belong, may still come
+        self._waits = True
         self.filed = Filed()
-        self.again: list[Note] = []  # whose entry changed while they were coded
+
+    def following(self) -> list[Note]:
+        """What has to be looked at once more."""
+        if not self._again:
+            self._waits = False
+            self._again, self._late = self._late, []
+        found, self._again, self._ids_again = self._again, [], set()
+        return found
 
     def news(self, notes: Iterable[Note], waiting: deque[_Given]) -> Iterator[Note]:
         """The notes that have to be coded; what they are goes into ``waiting``."""
         for batch in _batches(notes, _BATCH):
             fit = [note for note in batch if self._fits(note)]
             with self._store.reading() as session:
-                known = _history(session, {note.note_id for note in fit})
+                known = _history(session, {name for note in fit for name in _names(note)})
             for note in fit:
-                given = _compared(note, known.get(note.note_id, []))
-                if given is None:
-                    self.filed.same += 1
-                    continue
-                waiting.append(given)
-                yield given.note
+                found = self._placed(note, known)
+                if found is not None:
+                    waiting.append(found)
+                    yield found.note
+
+    def _placed(self, note: Note, known: dict[str, _Known]) -> _Given | None:
+        """A note that is news, with the entry it is for; what is none is counted."""
+        home = next((known[name] for name in _names(note) if name in known), None)
+        if home is None:
+            if self._waits and len(_names(note)) > 1 and len(self._late) < _MOST_LATE:
+                self._late.append(note)
+                return None
+            return _Given(note, None, note, note.note_id, note.revision)
+        found = _compared(note, home, self._restore)
+        if isinstance(found, _Given):
+            return found
+        self.filed.same += found == "same"
+        self.filed.older += found != "same"
+        if found == "late":
+            where = place(note.source, note.line, note.note_id)
+            problem = "the worklist has a version of this note that is signed or newer"
+            self.filed.notices.append(InputNotice("N001", where, problem, "that one stays"))
+        return None
 
     def _fits(self, note: Note) -> bool:
-        if len(note.note_id) <= _LONGEST_ID:
-            return True
-        where = place(note.source, note.line)
-        problem = f"the id of the note has {len(note.note_id)} characters, more than {_LONGEST_ID}"
-        self.filed.refused.append(WorklistError("W009", where, problem, "give the note a shorter id"))
-        return False
+        problem, remedy = "", "give the note a shorter id"
+        if len(note.note_id) > _LONGEST_ID:
+            problem = f"the id of the note has {len(note.note_id)} characters, more than {_LONGEST_ID}"
+        elif "\0" in note.note_id:
+            problem, remedy = "the id of the note holds a NUL character", "correct the id"
+        elif (note.source, note.note_id) == ("-", "stdin"):
+            problem = "a note that is typed or piped in has no id: the next one would stand in for it"
+            remedy = "save it in a file, or give it as JSON with an id"
+        if problem:
+            where = place(note.source, note.line)
+            self.filed.refused.append(WorklistError("W009", where, problem, remedy))
+        return not problem
 
     def file(self, found: Sequence[tuple[_Given, Suggestion]]) -> None:
         """File one batch in one transaction."""
         at = self._store.clock()
         counts: Counter[str] = Counter()
-        again: list[Note] = []
+        again: list[_Given] = []
         with self._store.writing() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                # Two imports of the same new note would both make its entry.
+                session.execute(select(func.pg_advisory_xact_lock(_ONE_FILES)))
             known = _entries(session, [given.note.note_id for given, _ in found])
             work: list[_Work] = []
+            taken = set(self._ids_again)  # what follows a version that waits, waits too
             for given, suggestion in found:
                 note = given.note
                 entry = known.get(note.note_id)
-                if (entry.revision_id if entry else None) != given.base or (
-                    entry is not None and any(one.entry is entry for one in work)
-                ):
-                    again.append(note)
+                if (entry.revision_id if entry else None) != given.base or note.note_id in taken:
+                    again.append(given)
                 elif entry is None and suggestion.status == "none" and not self._keep_none:
                     counts["skipped"] += 1
+                    continue
                 else:
                     known[note.note_id] = entry = entry or _new_entry(note, at)
-                    work.append(_Work(entry, note, suggestion, given.base is None))
+                    work.append(_Work(entry, given, suggestion))
+                taken.add(note.note_id)
             self._write(session, work, at, counts)
+            notices = _twins(session, [one for one in work if one.new])
         for name, number in counts.items():
             setattr(self.filed, name, getattr(self.filed, name) + number)
-        self.again += again
+        self._again += (given.told for given in again)
+        self._ids_again.update(given.note.note_id for given in again)
+        self.filed.notices += notices
 
     def _write(self, session: Session, work: list[_Work], at: datetime, counts: Counter[str]) -> None:
         numbers = _numbers(session, [one.entry.id for one in work if not one.new])
         for one in work:
             one.before = None if one.new else _state(one.entry)
-            _describe(one.entry, one.note, self._label, at)
+            _describe(one, self._label, at)
             _put_in_lane(one)
         session.add_all(one.entry for one in work)
         session.flush()
@@ -265,13 +331,20 @@ class _Work:
     """One note on its way onto the worklist."""
 
     entry: Entry
-    note: Note
+    given: _Given
     suggestion: Suggestion
-    new: bool
     reopened: bool = False
     before: dict[str, Any] | None = None
     revision: Revision | None = None
     filed: FiledSuggestion | None = None
+
+    @property
+    def new(self) -> bool:
+        return self.given.base is None
+
+    @property
+    def note(self) -> Note:
+        return self.given.note
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,58 +352,136 @@ class _Earlier:
     """A revision as filing compares it."""
 
     revision_id: int
+    known_as: str
+    version: str
     sha256: str
     standing: str
     served: date | None
     text: str | None
 
 
-def _history(session: Session, note_ids: set[str]) -> dict[str, list[_Earlier]]:
-    """The revisions of each entry, the newest last; only the newest with its text."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An entry as filing compares it: its revisions, the newest last."""
+
+    note_id: str
+    earlier: list[_Earlier] = field(default_factory=list)
+
+    @property
+    def last(self) -> _Earlier:
+        return self.earlier[-1]
+
+
+def _names(note: Note) -> tuple[str, ...]:
+    """The ids by which the entry of a note may be known: its own, and those of the notes it belongs to."""
+    return (note.note_id, *note.replaces, *(() if note.parent is None else (note.parent,)))
+
+
+def _history(session: Session, names: set[str]) -> dict[str, _Known]:
+    """The entries of these ids with their revisions; only the newest with its text."""
+    wanted = select(Revision.entry_id).where(Revision.known_as.in_(names))
     rows = session.execute(
-        select(
-            Entry.note_id, Entry.revision_id, Revision.id, Revision.sha256, Revision.standing, Revision.served
-        )
+        select(Entry.note_id, Entry.revision_id, Revision)
         .join(Revision, Revision.entry_id == Entry.id)
-        .where(Entry.note_id.in_(note_ids))
+        .where(Entry.id.in_(wanted))
         .order_by(Revision.entry_id, Revision.number)
+        .options(defer(Revision.text))
     ).all()
-    newest = [row[1] for row in rows if row[1] == row[2]]
+    newest = [revision.id for _, current, revision in rows if revision.id == current]
     kept = session.execute(select(Revision.id, Revision.text).where(Revision.id.in_(newest)))
     texts: dict[int, str | None] = dict(kept.all())
-    found: dict[str, list[_Earlier]] = {}
-    for note_id, _, number, sha256, standing, served in rows:
-        found.setdefault(note_id, []).append(_Earlier(number, sha256, standing, served, texts.get(number)))
+    found: dict[str, _Known] = {}
+    entries: dict[str, _Known] = {}
+    for note_id, _, one in rows:
+        known = entries.setdefault(note_id, _Known(note_id))
+        text = texts.get(one.id)
+        known.earlier.append(
+            _Earlier(one.id, one.known_as, one.version, one.sha256, one.standing, one.served, text)
+        )
+        found.setdefault(one.known_as, known)
     return found
 
 
-def _compared(note: Note, earlier: list[_Earlier]) -> _Given | None:
-    """The note as it has to be filed, or nothing where the worklist has it already."""
-    if not earlier:
-        return _Given(note, None)
-    last = earlier[-1]
-    if note.standing == "addendum" and last.text is not None and last.standing != "addendum":
-        if ADDENDUM + note.text + ADDENDUM in last.text + ADDENDUM:
-            return None
-        # The addendum alone tells half a story; the other half is here.
-        text = last.text + ADDENDUM + note.text
-        standing = cast(Standing, last.standing)
-        return _Given(
-            replace(note, text=text, standing=standing, served=note.served or last.served), last.revision_id
-        )
+def _compared(told: Note, home: _Known, restore: bool) -> _Given | Literal["same", "older", "late"]:
+    """The note as it has to be filed, or why it has not: the worklist has it already, or a newer one.
+
+    ``late`` is an older version that was never there.
+    """
+    last = home.last
+    note = replace(told, note_id=home.note_id, served=told.served or last.served)
+    added = told.parent is not None or told.standing == "addendum"
+    if added and last.text is not None and last.standing != "addendum":
+        return _joined(note, told, last)
+    if _follows(told, last, home) is False:
+        return "older" if _seen(told, home.earlier) else "late"
     if (
         last.text is not None
         and last.text.startswith(note.text + ADDENDUM)
         and note.standing == last.standing
     ):
-        return None  # the note again, of which the worklist has the addendum too
-    said = (sha256(note.text), note.standing, note.served)
-    for one in reversed(earlier):
-        if (one.sha256, one.standing, one.served) == said:
-            return None
+        return "same"  # the note again, of which the worklist has the addendum too
+    for one in reversed(home.earlier):
+        if _seen(note, [one]):
+            return "same"
         if one.standing != "addendum" or one.text is not None:
             break  # addenda without texts lie upon the note; anything else supersedes it
-    return _Given(note, last.revision_id)
+    if _seen(told, home.earlier) and not (restore or _follows(told, last, home)):
+        return "older"
+    known_as = last.known_as if added else told.note_id
+    return _Given(note, last.revision_id, told, known_as, told.revision)
+
+
+def _joined(note: Note, told: Note, last: _Earlier) -> _Given | Literal["same", "late"]:
+    """An addendum beneath its note: alone it tells half a story, the other half is here."""
+    assert last.text is not None
+    if ADDENDUM + note.text + ADDENDUM in last.text + ADDENDUM:
+        return "same"
+    if told.standing == "preliminary":
+        return "late"  # it comes again when it is signed
+    text = last.text + ADDENDUM + note.text
+    whole = replace(note, text=text, standing=cast(Standing, last.standing))
+    return _Given(whole, last.revision_id, told, last.known_as, last.version)
+
+
+def _seen(note: Note, earlier: Iterable[_Earlier]) -> bool:
+    """Whether one of these revisions says the same. That no date of service is told says nothing."""
+    said = (sha256(note.text), note.standing)
+    return any((one.sha256, one.standing) == said and note.served in (None, one.served) for one in earlier)
+
+
+def _follows(note: Note, last: _Earlier, home: _Known) -> bool | None:
+    """Whether a version follows the last one by what the source tells; ``None`` where it does not."""
+    if note.note_id != last.known_as and last.known_as not in note.replaces:
+        replaced = any(one.known_as == note.note_id for one in home.earlier)
+        return False if replaced else None
+    draft, was_draft = note.standing == "preliminary", last.standing == "preliminary"
+    if draft != was_draft:
+        return was_draft
+    if not note.revision or len(note.revision) != len(last.version) or note.revision == last.version:
+        return None
+    return note.revision > last.version
+
+
+def _twins(session: Session, work: list[_Work]) -> list[InputNotice]:
+    """What is to be told of new notes whose text the worklist has under another id too."""
+    by_hash: dict[str, list[tuple[int, str]]] = {}
+    rows = session.execute(
+        select(Revision.sha256, Entry.id, Entry.note_id)
+        .join(Entry, Entry.revision_id == Revision.id)
+        .where(Revision.sha256.in_({one.revision.sha256 for one in work if one.revision}))
+        .order_by(Entry.id)
+    )
+    for sha, entry_id, note_id in rows:
+        by_hash.setdefault(sha, []).append((entry_id, note_id))
+    found = []
+    for one in work:
+        first = by_hash[sha256(one.note.text)][0]
+        if first[0] != one.entry.id:
+            where = place(one.note.source, one.note.line, one.note.note_id)
+            problem = f"the worklist has the same text as note {first[1]}"
+            remedy = "decide about one of the two, and reject the other"
+            found.append(InputNotice("N024", where, problem, remedy))
+    return found
 
 
 def lane_of(suggestion: Suggestion) -> Lane:
@@ -346,6 +497,13 @@ def lane_of(suggestion: Suggestion) -> Lane:
         return Lane(suggestion.status)
     contested = any(edit.severity != "info" for edit in suggestion.edits)
     return Lane.edits if contested else Lane.ready
+
+
+def lane_for(entry: Entry, suggestion: Suggestion) -> Lane:
+    """Where an entry waits: what was decided once goes to a person, though nothing speaks for a code now."""
+    lane = lane_of(suggestion)
+    decided = entry.reopened or entry.second_check or entry.disputed
+    return Lane.review if entry.disputed or (lane is Lane.none and decided) else lane
 
 
 def doubt_of(suggestion: Suggestion) -> int:
@@ -504,7 +662,10 @@ def _suggest_anew(
         entries = {
             entry.id: entry
             for entry in session.scalars(
-                select(Entry).where(Entry.id.in_([number for number, _, _ in found])).with_for_update()
+                select(Entry)
+                .where(Entry.id.in_([number for number, _, _ in found]))
+                .order_by(Entry.id)  # all lock in the same order
+                .with_for_update()
             )
         }
         filed = _by_id(session, FiledSuggestion, [number for _, number, _ in found])
@@ -518,7 +679,7 @@ def _suggest_anew(
                 alike = before == now.model_copy(update={"rules_version": before.rules_version})
                 happenings.append(_suggested(session, entry, now, alike, by, at))
                 changed, same = changed + (not alike), same + alike
-            elif (before.status, before.units) != (now.status, now.units):
+            elif (before.status, _claimed(before)) != (now.status, _claimed(now)):
                 decided.append(_would_change(entry, decisions[entry.decision_id], before, now))
             else:
                 same += 1
@@ -546,7 +707,7 @@ def _suggested(
     entry.suggestion_id = filed.id
     if not alike:  # a page that shows the same answer by older rules is as good
         if entry.lane is not Lane.query:
-            entry.lane = lane_of(now)
+            entry.lane = lane_for(entry, now)
         _measure(entry, now)
         entry.version += 1
         entry.changed_at = at
@@ -557,16 +718,33 @@ def _suggested(
         entry.id,
         f"suggestion {filed.id}",
         before,
-        {"seal": seal(filed), **_state(entry)},
+        {**sealed(filed, entry), **_state(entry)},
         rules_version=now.rules_version,
     )
 
 
 def _would_change(entry: Entry, decision: Decision, before: Suggestion, now: Suggestion) -> WouldChange:
-    units: dict[str, int] = {}
-    for line in decision.lines:
-        units[line["code"]] = units.get(line["code"], 0) + line["units"]
-    return WouldChange(entry.id, entry.note_id, units, before.units, now.units, (before.status, now.status))
+    decided = _units((line["code"], line["units"], line["modifiers"]) for line in decision.lines)
+    status = (before.status, now.status)
+    return WouldChange(entry.id, entry.note_id, decided, _claimed(before), _claimed(now), status)
+
+
+def _claimed(suggestion: Suggestion) -> dict[str, int]:
+    """What accepting a suggestion claims: lines and companions."""
+    return _units(
+        [
+            *((line.code, line.units, line.modifiers) for line in suggestion.lines),
+            *((one.code, one.units, ()) for one in suggestion.companions),
+        ]
+    )
+
+
+def _units(lines: Iterable[tuple[str, int, Iterable[str]]]) -> dict[str, int]:
+    """The units of each code with its modifiers."""
+    found: Counter[str] = Counter()
+    for code, units, modifiers in lines:
+        found["-".join([code, *modifiers])] += units
+    return dict(found)
 
 
 def _by_id(session: Session, model: Any, numbers: Iterable[int]) -> dict[int, Any]:
@@ -578,6 +756,7 @@ def _entries(session: Session, note_ids: list[str]) -> dict[str, Entry]:
         select(Entry)
         .where(Entry.note_id.in_(note_ids))
         .options(selectinload(Entry.traits))
+        .order_by(Entry.id)  # all lock in the same order
         .with_for_update(of=Entry)
     )
     return {entry.note_id: entry for entry in found}
@@ -597,13 +776,15 @@ def _new_entry(note: Note, at: datetime) -> Entry:
     return Entry(note_id=note.note_id, created_at=at, version=0)
 
 
-def _describe(entry: Entry, note: Note, label: Label, at: datetime) -> None:
+def _describe(one: _Work, label: Label, at: datetime) -> None:
     """What the queue shows and filters, from the note and its suggestion."""
+    entry, note = one.entry, one.note
     entry.source = note.source
     entry.site = label.site or entry.site or ""
     entry.style = label.style or entry.style or ""
-    entry.operator = operator_of(note.text)
-    entry.service_date = note.served or service_date(note.text, load_tables().labels)
+    if one.new or note.standing != "addendum":  # an addendum alone has no letterhead
+        entry.operator = operator_of(note.text)
+        entry.service_date = note.served or service_date(note.text, load_tables().labels)
     entry.changed_at = at
     entry.version += 1
 
@@ -622,15 +803,12 @@ def _measure(entry: Entry, suggestion: Suggestion) -> None:
 def _put_in_lane(one: _Work) -> None:
     """The lane by the new suggestion. What was decided is open again: nobody has read this text."""
     entry = one.entry
-    lane = lane_of(one.suggestion)
     if entry.decision_id is not None:
         one.reopened = entry.reopened = True
         entry.decision_id = None
         entry.exported_at = None
         entry.second_check = entry.disputed = False
-        if lane is Lane.none:
-            lane = Lane.review  # codes were given, and the new text speaks for none
-    entry.lane = lane
+    entry.lane = lane_for(entry, one.suggestion)
     entry.deferred_until = None
     _measure(entry, one.suggestion)
 
@@ -640,6 +818,8 @@ def _revision(one: _Work, number: int, keep_text: bool, at: datetime) -> Revisio
     return Revision(
         entry_id=one.entry.id,
         number=number,
+        known_as=one.given.known_as,
+        version=one.given.version,
         text=note.text if keep_text else None,
         source=note.source,
         line=note.line,
@@ -667,8 +847,7 @@ def _filing(one: _Work, at: datetime, by: str) -> Happening:
     assert one.revision is not None
     assert one.filed is not None
     after = {
-        "seal": seal(one.revision),
-        "with": {"suggestion": {"id": one.filed.id, "seal": seal(one.filed)}},
+        **sealed(one.revision, one.filed, one.entry),
         "number": one.revision.number,
         **_state(one.entry),
     }

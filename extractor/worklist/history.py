@@ -14,6 +14,7 @@ from extractor.worklist.models import Entry, TrailRow
 
 _PAGE = 100  # rows
 _LONGEST = 300  # characters of a value that is shown
+_SEALS = ("seal", "seals", "with")  # what is recorded for `verify` alone
 _LARGEST = 2**31
 
 
@@ -112,8 +113,9 @@ def changes(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
     (('lane', 'ready', 'done'),)
     """
     old, new = _named(before), _named(after)
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name != "seal"]
-    return tuple((name, _told(old.get(name)), _told(new.get(name))) for name in names)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _SEALS]
+    told = ((name, _told(old.get(name)), _told(new.get(name))) for name in names)
+    return tuple(one for one in told if one[1] or one[2])
 
 
 def _conditions(asked: Asked) -> list[ColumnElement[bool]]:
@@ -151,10 +153,19 @@ def _named(content: str) -> dict[str, Any]:
 
 
 def _told(value: Any) -> str:
-    if value is None:
+    if value is None or value is False or value == [] or value == {}:
         return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, list) and all(isinstance(one, dict) and "code" in one for one in value):
+        return " + ".join(_line(one) for one in value)[:_LONGEST]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _line(line: dict[str, Any]) -> str:
+    modifiers = " ".join(line.get("modifiers") or ())
+    return f"{line['code']} ×{line.get('units', '')}{f' ({modifiers})' if modifiers else ''}"
 
 
 def _number(text: str) -> int | None:

@@ -1,10 +1,10 @@
 """Learning: what the decisions say about the suggestions, and decided notes as gold labels.
 
 Agreement is counted over first decisions: those that nobody took back and that check no
-other one. A note agrees where exactly the suggested lines were claimed; a code, where
-its units were. Whether automation leads the coders shows beside it: the same figure of
-notes that were coded before the suggestion was shown, by their first answer, even where
-it was taken back afterwards.
+other one. A note agrees where its suggestion was accepted, or coded alike before it was
+shown; a code, where its units were claimed. Whether automation leads the coders shows
+beside it: the same figure of notes that were coded before the suggestion was shown, by
+their first answer, even where it was taken back afterwards.
 """
 
 from __future__ import annotations
@@ -386,7 +386,8 @@ def _made(session: Session, scope: Scope) -> list[_Made]:
     for row in session.connection().execute(asked):
         told = row._asdict()
         filed = told.pop("filed_at")
-        told["hours"] = (told["at"] - filed).total_seconds() / 3600 if filed else None
+        # Not less than none, where a clock was set back.
+        told["hours"] = max(0.0, (told["at"] - filed).total_seconds() / 3600) if filed else None
         told["agrees"] = told["kind"] is Kind.accept
         told["lines"], told["claimed"] = lines(told["lines"])
         told["undone"] = told.pop("undone_at") is not None
@@ -623,10 +624,10 @@ def gold(session: Session, scope: Scope | None = None) -> Iterator[dict[str, Any
     """Decided notes with their labels, as ``pvl evaluate`` reads them; those of a dispute are left out.
 
     A note is labelled ``ready`` where a coder could decide by it, and ``review`` where the
-    physician was asked; where the suggestion was ``review`` and the coder decided without
-    asking, both are right. What another document or a payer's rule decided is not
-    compared. Reasons, approaches and what was accepted without being looked at one by one
-    are not compared either.
+    physician was asked about this text of it; where the suggestion was ``review`` and the
+    coder decided without asking, both are right. What another document or a payer's rule
+    decided is not compared. Reasons, approaches and what was accepted without being looked
+    at one by one are not compared either.
 
     Yields
     ------
@@ -634,7 +635,11 @@ def gold(session: Session, scope: Scope | None = None) -> Iterator[dict[str, Any
         ``id``, ``text`` and ``gold``; with ``site``, ``style`` and whether it was coded blind.
     """
     asked = set(
-        session.scalars(select(FiledQuery.entry_id).where(FiledQuery.state == QueryState.answered).distinct())
+        session.scalars(
+            select(FiledSuggestion.revision_id)
+            .join(FiledQuery, FiledQuery.suggestion_id == FiledSuggestion.id)
+            .where(FiledQuery.state == QueryState.answered)
+        )
     )
     found = (
         select(Entry, Decision, Revision.text, FiledSuggestion.content)
@@ -646,9 +651,11 @@ def gold(session: Session, scope: Scope | None = None) -> Iterator[dict[str, Any
         .execution_options(yield_per=_PAGE)
     )
     for entry, decision, text, content in session.execute(found):
-        if _disputed(session, decision):
-            continue
-        label = _label(decision, json.loads(content), entry.id in asked)
+        checked = None if decision.second_of is None else session.get_one(Decision, decision.second_of)
+        if checked is not None and checked.second_of is not None:
+            continue  # coders differed about it: there is a decision behind the one that it checks
+        why = {decision.reason, checked.reason if checked is not None else ""}
+        label = _label(decision, json.loads(content), decision.revision_id in asked, why)
         yield {
             "id": entry.note_id,
             "text": text,
@@ -659,20 +666,19 @@ def gold(session: Session, scope: Scope | None = None) -> Iterator[dict[str, Any
         }
 
 
-def _disputed(session: Session, decision: Decision) -> bool:
-    """Whether coders differed about it: then there is a decision behind the one it checks."""
-    if decision.second_of is None:
-        return False
-    return session.get_one(Decision, decision.second_of).second_of is not None
-
-
-def _label(decision: Decision, suggestion: dict[str, Any], asked: bool) -> dict[str, Any]:
+@cache
+def _family() -> tuple[frozenset[str], str]:
+    """The codes of the closure, and the one that goes with them."""
     coding = load_rules().coding
     companion = coding["coding.left_heart"].code
-    family = {rule.code for rule in coding.values()} - {companion}
+    return frozenset(rule.code for rule in coding.values()) - {companion}, companion
+
+
+def _label(decision: Decision, suggestion: dict[str, Any], asked: bool, why: set[str]) -> dict[str, Any]:
+    family, companion = _family()
     lines = {one["code"]: one["units"] for one in decision.lines if one["code"] in family}
     companions = {one["code"]: one["units"] for one in decision.lines if one["code"] == companion}
-    compared = not asked and decision.reason not in _BEYOND_THE_NOTE
+    compared = not asked and why.isdisjoint(_BEYOND_THE_NOTE)
     outcomes = {device["number"]: device["outcome"] for device in suggestion["devices"]}
     outcomes |= {int(number): said["outcome"] for number, said in decision.outcomes.items()}
     removed = sum(outcome == "removed" for outcome in outcomes.values())

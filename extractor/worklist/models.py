@@ -209,7 +209,9 @@ class Revision(Base):
     number: Mapped[int]
     source: Mapped[str] = mapped_column(Text)
     line: Mapped[int | None]
-    sha256: Mapped[str] = mapped_column(String(64))
+    known_as: Mapped[str] = mapped_column(String(512), index=True)  # by the source: a replacement has its own
+    version: Mapped[str] = mapped_column(Text, default="")  # how the source orders its versions
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
     standing: Mapped[str] = mapped_column(String(16))
     served: Mapped[date | None]  # the date of service, where the source told it
     filed_at: Mapped[datetime]

@@ -11,16 +11,19 @@ from sqlalchemy.orm import Session
 from extractor.errors import NotFound
 from extractor.suggestion import Suggestion
 from extractor.worklist.database import Store
-from extractor.worklist.decisions import DECIDERS, must_code_blind
+from extractor.worklist.decisions import DECIDERS, must_code_blind, not_for
 from extractor.worklist.filing import Difference as TextLine
 from extractor.worklist.filing import difference
-from extractor.worklist.models import Decision, Entry, FiledSuggestion, Lane, Revision, Role, User
+from extractor.worklist.models import Decision, Entry, FiledQuery, FiledSuggestion, Lane, Revision, Role, User
 from extractor.worklist.queue import LEASE
 from extractor.worklist.settings import Settings
 from extractor.worklist.trail import Happening, record
 
 OPEN = "open"
 """Action of the trail: somebody looked at a note."""
+
+FETCHED = "query fetched"
+"""Action of the trail: somebody took the words of a query."""
 
 _MOST_COMPARED = 200_000  # characters of a text
 _MOST_LINES = 3_000
@@ -64,7 +67,6 @@ def open_note(
     entry_id: int,
     settings: Settings,
     *,
-    again: bool = False,
     lease: timedelta = LEASE,
 ) -> Opened:
     """Open a note for a user: it is recorded, and held where the user may work on it.
@@ -79,8 +81,6 @@ def open_note(
         The entry.
     settings
         Those of the site: whether it is coded blind.
-    again
-        The user has it before the eyes already, for example with a form that could not be kept.
     lease
         How long it is held.
 
@@ -98,9 +98,8 @@ def open_note(
         if not hindrance:
             entry.holder_id, entry.held_until = user.id, now + lease
         blind = must_code_blind(session, user, entry, settings)
-        if not again:
-            after = {"revision": entry.revision_id, "suggestion": None if blind else entry.suggestion_id}
-            record(session, Happening(now, user.name, OPEN, entry.id, f"entry {entry.id}", after=after))
+        after = {"revision": entry.revision_id, "suggestion": None if blind else entry.suggestion_id}
+        record(session, Happening(now, user.name, OPEN, entry.id, f"entry {entry.id}", after=after))
         return Opened(
             entry,
             session.get_one(Revision, entry.revision_id),
@@ -123,11 +122,8 @@ def _hindrance(session: Session, user: User, entry: Entry, now: datetime) -> str
     if entry.holder_id not in (None, user.id) and entry.held_until is not None and entry.held_until > now:
         holder = session.get_one(User, entry.holder_id)
         return f"{holder.name} works on this note until {entry.held_until:%H:%M} UTC."
-    if entry.disputed and user.role is not Role.lead:
-        return "Two coders differ about it: a lead decides."
-    if entry.second_check and not entry.disputed and _decided_by(session, entry) == user.id:
-        return "You decided about it; it waits for a second coder."
-    return ""
+    hindrance = not_for(session, user, entry)
+    return hindrance and f"{hindrance[0].upper()}{hindrance[1:]}."
 
 
 def _decided_by(session: Session, entry: Entry) -> int | None:
@@ -138,6 +134,29 @@ def _kept_apart(session: Session, user: User, entry: Entry) -> bool:
     """Whether a user is the second coder, who says what the note says and not what the first one said."""
     waits = entry.second_check and not entry.disputed and entry.lane is not Lane.done
     return waits and user.role in DECIDERS and _decided_by(session, entry) != user.id
+
+
+def query_text(store: Store, user: User, query_id: int, settings: Settings) -> str:
+    """The words of a query: they quote its note, so whoever takes them is recorded.
+
+    Raises
+    ------
+    NotFound
+        Where there is no such query, or somebody else's that would tell what this user is not to know yet.
+    """
+    with store.writing() as session:
+        query = session.get(FiledQuery, query_id)
+        entry = None if query is None else session.get_one(Entry, query.entry_id)
+        if query is None or entry is None or _is_secret(session, user, entry, query, settings):
+            raise NotFound("W007", f"query {query_id}", "there is no such query", "open the note again")
+        record(session, Happening(store.clock(), user.name, FETCHED, entry.id, f"query {query_id}"))
+        return query.text
+
+
+def _is_secret(session: Session, user: User, entry: Entry, query: FiledQuery, settings: Settings) -> bool:
+    if query.user_id == user.id:
+        return False
+    return _kept_apart(session, user, entry) or must_code_blind(session, user, entry, settings)
 
 
 @dataclass(frozen=True, slots=True)

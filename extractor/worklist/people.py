@@ -11,17 +11,18 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from extractor.errors import NotAllowed, NotFound, WorklistError
 from extractor.worklist.database import Store
 from extractor.worklist.models import Entry, Role, SignIn, User
-from extractor.worklist.trail import SYSTEM, Happening, record
+from extractor.worklist.trail import SYSTEM, Happening, record, sealed
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -111,7 +112,7 @@ def reset(store: Store, by: User | str, name: str) -> str:
         user.password_hash, user.must_change = hashed, True
         user.failures, user.locked_until = 0, None
         _sign_out_everywhere(session, user)
-        _tell(session, store.clock(), by, "password reset", user)
+        _tell_change(session, store.clock(), by, "password reset", user)
     return password
 
 
@@ -126,7 +127,7 @@ def set_role(store: Store, by: User | str, name: str, role: Role) -> User:
         user.role = role
         if role not in (Role.coder, Role.lead):
             _leave_work(session, store.clock(), by, user)
-        _tell(session, store.clock(), by, "role", user, {"role": before}, {"role": role})
+        _tell_change(session, store.clock(), by, "role", user, {"role": before}, {"role": role})
         return user
 
 
@@ -140,7 +141,7 @@ def disable(store: Store, by: User | str, name: str) -> User:
         user.active = False
         _sign_out_everywhere(session, user)
         _leave_work(session, store.clock(), by, user)
-        _tell(session, store.clock(), by, "user disabled", user)
+        _tell_change(session, store.clock(), by, "user disabled", user)
         return user
 
 
@@ -150,7 +151,7 @@ def enable(store: Store, by: User | str, name: str) -> User:
     with store.writing() as session:
         user = _named(session, name)
         user.active, user.failures, user.locked_until = True, 0, None
-        _tell(session, store.clock(), by, "user enabled", user)
+        _tell_change(session, store.clock(), by, "user enabled", user)
         return user
 
 
@@ -159,8 +160,8 @@ def users(session: Session) -> list[User]:
     return list(session.scalars(select(User).order_by(User.name)))
 
 
-def change_password(store: Store, user: User, old: str, new: str, keep: str = "") -> None:
-    """Change one's own password; every other sign-in ends.
+def change_password(store: Store, user: User, old: str, new: str) -> None:
+    """Change one's own password; every sign-in ends, that of this browser too: its token may be known.
 
     Parameters
     ----------
@@ -170,8 +171,6 @@ def change_password(store: Store, user: User, old: str, new: str, keep: str = ""
         Whose password it is.
     old, new
         The passwords.
-    keep
-        Token of the browser that stays signed in.
 
     Raises
     ------
@@ -189,8 +188,8 @@ def change_password(store: Store, user: User, old: str, new: str, keep: str = ""
     with store.writing() as session:
         changed = _named(session, user.name)
         changed.password_hash, changed.must_change = hashed, False
-        _sign_out_everywhere(session, changed, keep)
-        _tell(session, store.clock(), user, "password changed", changed)
+        _sign_out_everywhere(session, changed)
+        _tell_change(session, store.clock(), user, "password changed", changed)
 
 
 def check_password(password: str, name: str) -> None:
@@ -279,7 +278,7 @@ def signed_in(store: Store, token: str, idle: timedelta = timedelta(minutes=30))
     now = store.clock()
     key = _sha256(token)
     with store.reading() as session:
-        found = session.get(SignIn, key)
+        found = session.get(SignIn, key, options=[joinedload(SignIn.user)])
         if found is None:
             return None
         user, csrf, seen, since = found.user, found.csrf, found.seen_at, found.created_at
@@ -314,17 +313,20 @@ def _proved(store: Store, name: str, password: str) -> bool:
     kept = user.password_hash if user is not None else None
     right = _verify(kept or _nobody(), password[: _LONGEST_PASSWORD + 1]) and kept is not None
     anew = _hasher().hash(password) if right and kept and _hasher().check_needs_rehash(kept) else None
-    if user is None:
-        return False
     now = store.clock()
     with store.writing() as session:
+        if user is None:  # as much work as for a name that is known; not the name: it may be a password
+            record(session, Happening(now, SYSTEM, "sign in failed", about="unknown user"))
+            return False
         user = session.get_one(User, user.id, with_for_update=True, populate_existing=True)
         if (user.locked_until is not None and user.locked_until > now) or not user.active:
             _tell(session, now, SYSTEM, "sign in refused", user)
             return False
         if right and user.password_hash == kept:
             user.failures, user.locked_until = 0, None
-            user.password_hash = anew or user.password_hash
+            if anew is not None:
+                user.password_hash = anew
+                _tell_change(session, now, SYSTEM, "password hashed anew", user)
             return True
         user.failures += 1
         if user.failures >= MOST_FAILURES:
@@ -356,7 +358,7 @@ def _insert(session: Session, now: datetime, by: str, name: str, role: Role, has
     user = User(name=name, role=role, password_hash=hashed, must_change=hashed is not None, created_at=now)
     session.add(user)
     session.flush()
-    _tell(session, now, by, "user added", user, None, {"role": role, "proxy": hashed is None})
+    _tell_change(session, now, by, "user added", user, None, {"role": role, "proxy": hashed is None})
     return user
 
 
@@ -369,10 +371,21 @@ def _tell(
     before: object = None,
     after: object = None,
 ) -> None:
-    record(
-        session,
-        Happening(now, name_of(by), action, about=f"user {user.name}"[:80], before=before, after=after),
-    )
+    about = f"user {user.name}"[:80]
+    record(session, Happening(now, name_of(by), action, about=about, before=before, after=after))
+
+
+def _tell_change(
+    session: Session,
+    now: datetime,
+    by: User | str,
+    action: str,
+    user: User,
+    before: object = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Tell of what changed the account itself."""
+    _tell(session, now, by, action, user, before, {**(after or {}), **sealed(user)})
 
 
 def _named(session: Session, name: str) -> User:
@@ -389,8 +402,8 @@ def _not_the_last_admin(session: Session, user: User) -> None:
         raise NotAllowed("W024", f"user {user.name}", "this is the last admin", "make another one first")
 
 
-def _sign_out_everywhere(session: Session, user: User, keep: str = "") -> None:
-    session.execute(delete(SignIn).where(SignIn.user_id == user.id, SignIn.token_hash != _sha256(keep)))
+def _sign_out_everywhere(session: Session, user: User) -> None:
+    session.execute(delete(SignIn).where(SignIn.user_id == user.id))
 
 
 def _leave_work(session: Session, now: datetime, by: User | str, user: User) -> None:

@@ -27,6 +27,9 @@ LEASE = timedelta(minutes=15)
 WORKED = (Lane.ready, Lane.edits, Lane.review)
 """Lanes whose notes are handed out."""
 
+WAITING = (*WORKED, Lane.query)
+"""Lanes with work in them."""
+
 NOBODY = "-"
 """As an assignee: none."""
 
@@ -36,6 +39,7 @@ _LONGEST = 200  # characters of a filter
 _LARGEST_PAGE = 500
 _CHOICES = 300  # values offered for a filter
 _KEPT = 200  # filters of which counts are kept
+_AHEAD = 20  # notes of a lane that are looked at, to take one: as many coders may ask at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,9 @@ class Filters:
     Attributes
     ----------
     lane
-        The lane; all of them without one.
+        The lane; without one, all that still have work in them.
+    everything
+        Without a lane: also what is done or has nothing to code.
     reason, code, valve
         A reason, code or valve of the suggestion.
     operator, site, style
@@ -73,6 +79,7 @@ class Filters:
     """
 
     lane: Lane | None = None
+    everything: bool = False
     reason: str = ""
     code: str = ""
     operator: str = ""
@@ -103,7 +110,8 @@ class Filters:
         """As an address says it, without what is as usual; ``from_query`` gives the same filters."""
         plain = Filters()
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: str(value) for name, value in values.items() if value != getattr(plain, name)}
+        said = {name: value for name, value in values.items() if value != getattr(plain, name)}
+        return {name: "yes" if value is True else str(value) for name, value in said.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ class QueueRow:
     deferred_until: datetime | None
     reopened: bool
     second_check: bool
+    disputed: bool
     exported: bool
     created_at: datetime
 
@@ -155,14 +164,7 @@ class Choices:
 def rows(session: Session, filters: Filters, now: datetime) -> Rows:
     """A page of the queue."""
     assignee, holder = aliased(User), aliased(User)
-    page = (
-        select(Entry.id)
-        .where(*conditions(filters), *_in_lane(filters.lane))
-        .order_by(*_order(filters))
-        .limit(filters.size + 1)
-        .offset((filters.page - 1) * filters.size)
-    )
-    numbers = list(session.scalars(page))
+    numbers = _page(session, filters)
     shown = numbers[: filters.size]
     found = {
         entry.id: (entry, assigned, held)
@@ -177,6 +179,30 @@ def rows(session: Session, filters: Filters, now: datetime) -> Rows:
     result = Rows(_row(*found[number], traits, now) for number in shown)
     result.more = len(numbers) > filters.size
     return result
+
+
+def _page(session: Session, filters: Filters) -> list[int]:
+    """The entries of a page in order, and one more if another page follows."""
+    begin, end = (filters.page - 1) * filters.size, filters.page * filters.size + 1
+    if filters.lane is not None or filters.everything:
+        lanes = [] if filters.lane is None else [Entry.lane == filters.lane]
+        page = select(Entry.id).where(*conditions(filters), *lanes).order_by(*_order(filters))
+        return list(session.scalars(page.offset(begin).limit(end - begin)))
+    # What is not done may be little of what there is: one lane at a time is what an index has in order.
+    columns = (Entry.id, Entry.doubt, Entry.service_date, Entry.created_at)
+    found = [
+        row
+        for lane in WAITING
+        for row in session.execute(
+            select(*columns)
+            .where(*conditions(filters), Entry.lane == lane)
+            .order_by(*_order(filters))
+            .limit(end)
+        )
+    ]
+    postgres = session.get_bind().dialect.name == "postgresql"  # has what has no date last
+    undated = date.max if postgres else date.min
+    return [row.id for row in sorted(found, key=lambda row: _rank(row, filters, undated))[begin:end]]
 
 
 def lane_counts(session: Session, filters: Filters, now: datetime) -> dict[Lane, int]:
@@ -207,6 +233,8 @@ class Counts:
         if asked - at >= self._seconds:
             if len(self._kept) > _KEPT:
                 self._kept.clear()
+            if counts:
+                self._kept[key] = asked, counts  # whoever asks meanwhile does not count too
             counts = lane_counts(session, filters, now)
             self._kept[key] = asked, counts
         return dict(counts)
@@ -257,44 +285,42 @@ def next_note(
     wanted = [*conditions(filters), *_fit_for(user, now)]
     if left := list(skip):
         wanted.append(Entry.id.not_in(left))
-    with store.writing() as session:
-        mine = select(Entry).where(
-            Entry.holder_id == user.id, Entry.held_until > now, Entry.lane.in_(lanes), *wanted
-        )
-        entry = session.scalars(mine.order_by(Entry.held_until, Entry.id).limit(1).with_for_update()).first()
-        # Those that another coder takes at this moment are passed over, unless there are no others.
-        for skip_locked in (True, False):
-            if entry is None:
-                entry = _first_free(session, filters, lanes, wanted, now, skip_locked)
-        if entry is None:
-            return None
-        entry.holder_id, entry.held_until = user.id, now + lease
-        return entry.id
+    free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
+    mine = and_(Entry.holder_id == user.id, Entry.held_until > now)
+    # What may take long is read first: while this coder looks, others write. Only then one is taken.
+    while ahead := _ahead(store, filters, lanes, wanted, mine, free):
+        still = select(Entry).where(Entry.id.in_(ahead), Entry.lane.in_(lanes), or_(free, mine), *wanted)
+        first = still.order_by(*_order(filters)).limit(1)
+        with store.writing() as session:
+            # Those that another coder takes at this moment are passed over, unless there are no others.
+            for skip_locked in (True, False):
+                entry = session.scalars(first.with_for_update(skip_locked=skip_locked)).first()
+                if entry is not None:
+                    entry.holder_id, entry.held_until = user.id, now + lease
+                    return entry.id
+    return None
 
 
-def _first_free(
-    session: Session,
+def _ahead(
+    store: Store,
     filters: Filters,
     lanes: Iterable[Lane],
     wanted: list[ColumnElement[bool]],
-    now: datetime,
-    skip_locked: bool,
-) -> Entry | None:
-    """The first note that nobody holds: that of each lane, and of these the first.
+    mine: ColumnElement[bool],
+    free: ColumnElement[bool],
+) -> list[int]:
+    """The note that a coder holds already, else the first ones of each lane that nobody holds.
 
     One lane at a time is what an index has in order.
     """
-    free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
-    first = [
-        select(Entry)
-        .where(Entry.lane == lane, free, *wanted)
-        .order_by(*_order(filters))
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked)
-        for lane in lanes
-    ]
-    found = [entry for one in first for entry in session.scalars(one)]
-    return min(found, key=lambda entry: _rank(entry, filters), default=None)
+    with store.reading() as session:
+        held = select(Entry.id).where(mine, Entry.lane.in_(lanes), *wanted)
+        if found := list(session.scalars(held.order_by(Entry.held_until, Entry.id).limit(1))):
+            return found
+        for lane in lanes:
+            waiting = select(Entry.id).where(Entry.lane == lane, free, *wanted)
+            found += session.scalars(waiting.order_by(*_order(filters)).limit(_AHEAD))
+        return found
 
 
 def hold(store: Store, user: User, entry_id: int, *, lease: timedelta = LEASE) -> datetime:
@@ -366,9 +392,7 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if number == 0:
             yield Entry.id.in_(select(Trait.entry_id).where(is_it))
         else:
-            # Looked up for each entry: of several joins, a planner without figures makes loops in loops.
-            has = select(func.count()).where(is_it, Trait.entry_id == Entry.id)
-            yield has.correlate(Entry).scalar_subquery() == 1
+            yield exists().where(is_it, Trait.entry_id == Entry.id)
     for column, same in (
         (Entry.operator, filters.operator),
         (Entry.site, filters.site),
@@ -389,12 +413,8 @@ def conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     elif filters.assignee:
         yield Entry.assignee_id.in_(select(User.id).where(User.name == filters.assignee))
     if filters.search:
-        yield Entry.note_id.icontains(filters.search, autoescape=True)
-
-
-def _in_lane(lane: Lane | None) -> Iterator[ColumnElement[bool]]:
-    if lane is not None:
-        yield Entry.lane == lane
+        named = aliased(Entry)  # an index holds all that is looked through
+        yield Entry.id.in_(select(named.id).where(named.note_id.icontains(filters.search, autoescape=True)))
 
 
 def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpression[Any], ...]:
@@ -406,13 +426,13 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any] | UnaryExpressi
     return Entry.created_at, Entry.id
 
 
-def _rank(entry: Entry, filters: Filters) -> tuple[Any, ...]:
-    """As ``_order``, of entries of several lanes."""
+def _rank(entry: Any, filters: Filters, undated: date = date.min) -> tuple[Any, ...]:
+    """As ``_order``, of entries of several lanes by their columns."""
     age = (entry.created_at, entry.id)
     if filters.sort == "doubt":
         return (-entry.doubt, -entry.created_at.timestamp(), -entry.id)
     if filters.sort == "date":
-        return (entry.service_date or date.min, *age)
+        return (entry.service_date or undated, *age)
     return age
 
 
@@ -445,6 +465,7 @@ def _row(
         deferred_until=deferred,
         reopened=entry.reopened,
         second_check=entry.second_check,
+        disputed=entry.disputed,
         exported=entry.exported_at is not None,
         created_at=entry.created_at,
     )
@@ -476,6 +497,8 @@ def _read(name: str, value: str) -> Any:
         return None
     if name == "lane":
         return next((lane for lane in Lane if lane.value == value), None)
+    if name == "everything":
+        return True
     if name == "sort":
         return value if value in _SORTS else None
     if name in ("since", "until"):

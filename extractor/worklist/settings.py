@@ -13,10 +13,10 @@ from extractor.errors import WorklistError
 from extractor.worklist.database import Store
 from extractor.worklist.models import Role, Setting, User
 from extractor.worklist.people import name_of, permit
-from extractor.worklist.trail import Happening, record
+from extractor.worklist.trail import Happening, record, sealed
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Code = Annotated[str, Field(pattern=r"^\d{4}[0-9A-Z]$")]
+Code = Annotated[str, Field(pattern=r"^[0-9]{4}[0-9A-Z]$")]
 
 
 class Settings(BaseModel):
@@ -85,8 +85,7 @@ def write(store: Store, by: User | str, **changes: Any) -> Settings:
         after = _changed(before, changes)
         old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
         names = [name for name in new if new[name] != old[name]]
-        for name in names:
-            session.merge(Setting(name=name, value=json.dumps(new[name])))
+        kept = [session.merge(Setting(name=name, value=json.dumps(new[name]))) for name in names]
         if names:
             happening = Happening(
                 store.clock(),
@@ -94,7 +93,7 @@ def write(store: Store, by: User | str, **changes: Any) -> Settings:
                 "settings",
                 about="settings",
                 before={name: old[name] for name in names},
-                after={name: new[name] for name in names},
+                after={**{name: new[name] for name in names}, **sealed(*kept)},
             )
             record(session, happening)
     return after

@@ -2,9 +2,9 @@
 
 Each row holds the SHA-256 of its own content and of the row before. ``verify`` walks
 the chain; a site that notes the last hash elsewhere can also tell that nobody cut the
-end off or made the whole chain anew. What is kept elsewhere and never changes
-(revisions, suggestions, decisions) has its ``seal`` in the row that recorded it, and
-``verify_seals`` compares.
+end off or made the whole chain anew. What is kept elsewhere (texts, suggestions,
+decisions, queries, exports, users, settings, and where an entry stands) has its ``seal``
+in the row that recorded its last change, and ``verify_seals`` compares.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
@@ -22,10 +22,16 @@ from sqlalchemy.orm import Session
 from extractor.worklist.models import (
     Base,
     Decision,
+    Entry,
+    Export,
+    Exported,
+    FiledQuery,
     FiledSuggestion,
     Revision,
+    Setting,
     TrailEnd,
     TrailRow,
+    User,
 )
 
 GENESIS = "0" * 64
@@ -37,12 +43,30 @@ SYSTEM = "system"
 DECIDE, UNDO = "decide", "undo"
 """Actions that record a decision and its undoing."""
 
-_SEALED: tuple[tuple[type[Base], str], ...] = (
-    (Revision, "revision"),
-    (FiledSuggestion, "suggestion"),
-    (Decision, "decision"),
-)
-_ADDED_LATER = frozenset({"undone_at"})
+_SEALED: Final[dict[type[Base], str]] = {
+    Entry: "entry",
+    Revision: "revision",
+    FiledSuggestion: "suggestion",
+    Decision: "decision",
+    FiledQuery: "query",
+    Export: "export",
+    Exported: "exported",
+    User: "user",
+    Setting: "setting",
+}
+"""What is sealed, and what it is called."""
+
+_PASSING: Final[dict[type[Base], frozenset[str]]] = {
+    Entry: frozenset(
+        {
+            "version", "reopened", "assignee_id", "holder_id", "held_until", "deferred_until",
+            "exported_at", "changed_at",
+        }
+    ),
+    User: frozenset({"failures", "locked_until"}),
+}  # fmt: skip
+"""What is not sealed: it says who works on an entry now, or stands in rows of its own."""
+
 _PAGE = 2000  # rows
 
 
@@ -94,58 +118,57 @@ def record(session: Session, *happenings: Happening) -> None:
         end.last, end.hash = row.id, row.hash
 
 
-def seal(row: Base) -> str:
-    """The SHA-256 of a row that never changes, for the trail: ``after={"seal": seal(decision), ...}``.
+def sealed(*rows: Base) -> dict[str, dict[str, str]]:
+    """The seals of rows as they are now, for the trail: ``after={**sealed(decision, entry), ...}``.
 
-    The row must have its id: flush the session first.
+    Every change of such a row goes with its seal. The rows must have their ids: flush the session first.
     """
-    columns = inspect(type(row)).columns.keys()
-    content = {name: _plain(getattr(row, name)) for name in columns if name not in _ADDED_LATER}
-    return hashlib.sha256(_json(content).encode()).hexdigest()
+    return {"seals": {_about(row): _seal(row) for row in rows}}
+
+
+def _about(row: Base) -> str:
+    """What a row is called, by its key: "decision 17"."""
+    key = inspect(type(row)).primary_key
+    return f"{_SEALED[type(row)]} {'.'.join(str(getattr(row, column.name)) for column in key)}"
+
+
+def _seal(row: Base) -> str:
+    """The SHA-256 of all that matters in a row."""
+    left_out = _PASSING.get(type(row), frozenset())
+    columns = [name for name in inspect(type(row)).columns.keys() if name not in left_out]  # noqa: SIM118
+    return hashlib.sha256(_json({name: _plain(getattr(row, name)) for name in columns}).encode()).hexdigest()
 
 
 def verify_seals(session: Session) -> Iterator[str]:
-    """What of the revisions, suggestions and decisions is not as the trail recorded it.
-
-    The row that records one is ``about`` it ("decision 17") and holds its seal; a
-    decision is undone by a row of the action ``undo``.
+    """What stands beside the trail and is not as the trail recorded it.
 
     Yields
     ------
     str
         One finding each, such as "decision 17 was changed".
     """
-    seals, undone = _recorded(session)
-    for model, name in _SEALED:
-        for row in session.scalars(select(model).order_by(model.id).execution_options(yield_per=_PAGE)):  # type: ignore[attr-defined]
-            about = f"{name} {row.id}"  # type: ignore[attr-defined]
+    seals = _recorded(session)
+    for model in _SEALED:
+        rows = select(model).order_by(*inspect(model).primary_key)
+        for row in session.scalars(rows.execution_options(yield_per=_PAGE)):
+            about = _about(row)
             recorded = seals.pop(about, None)
             if recorded is None:
                 yield f"{about} is not in the trail"
-            elif recorded != seal(row):
+            elif recorded != _seal(row):
                 yield f"{about} was changed"
-            elif isinstance(row, Decision) and (row.undone_at is not None) != (about in undone):
-                yield f"{about} was {'' if row.undone_at else 'not '}undone, which the trail does not say"
             session.expunge(row)
     yield from (f"{about} is missing" for about in seals)
 
 
-def _recorded(session: Session) -> tuple[dict[str, str], set[str]]:
-    """The seals that the trail holds, by what they are about, and the decisions that it says were undone."""
+def _recorded(session: Session) -> dict[str, str]:
+    """The last seal that the trail holds of each row, by what the row is called."""
     seals: dict[str, str] = {}
-    undone = set()
-    names = {name for _, name in _SEALED}
-    rows = select(TrailRow.action, TrailRow.about, TrailRow.after).order_by(TrailRow.id)
-    for action, about, after in session.execute(rows.execution_options(yield_per=_PAGE)):
-        if action == UNDO:
-            undone.add(about)
-        elif '"seal"' in after and about.partition(" ")[0] in names:
-            content = json.loads(after)
-            seals[about] = content["seal"]
-            seals.update(
-                {f"{name} {row['id']}": row["seal"] for name, row in content.get("with", {}).items()}
-            )
-    return seals, undone
+    rows = select(TrailRow.after).where(TrailRow.after != "").order_by(TrailRow.id)
+    for after in session.scalars(rows.execution_options(yield_per=_PAGE)):
+        if '"seals"' in after:
+            seals.update(json.loads(after).get("seals", {}))
+    return seals
 
 
 def holds(session: Session, noted: str) -> bool:
@@ -177,6 +200,8 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it, the same from every database."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -59,14 +59,14 @@ from extractor.worklist.models import (  # noqa: E402
     User,
 )
 from extractor.worklist.queue import Filters, next_note  # noqa: E402
-from extractor.worklist.trail import Happening, record, seal, verify, verify_seals  # noqa: E402
+from extractor.worklist.trail import Happening, record, sealed, verify, verify_seals  # noqa: E402
 
 PVL = [sys.executable, "-c", "from extractor.cli import app; app(prog_name='pvl')"]
 PASSWORD = "a leak, a wire and a plug"
 SITES = ("north", "south", "east", "west")
 CHUNK = 5_000  # notes in one transaction
 DECIDED = 2_000  # notes that are decided before
-PROCESSES = 4
+PROCESSES = 4  # in which the coders work
 IDLE = 4.0  # seconds after which a connection is not used again: the server closes it
 HELD = "/notes/"
 VIEWS = (
@@ -141,18 +141,14 @@ def _copy(
         content = suggestion["content"].replace(f'"{entry["note_id"]}"', f'"{name}"', 1)
         made = {
             Entry: {**entry, **ids, "note_id": name, "created_at": at, "changed_at": at},
-            Revision: {**revision, **ids, "filed_at": at},
+            Revision: {**revision, **ids, "known_as": name, "filed_at": at},
             FiledSuggestion: {**suggestion, **ids, "content": content, "made_at": at},
         }
         for table, values in made.items():
             columns = table.__table__.columns.keys()
             rows[table].append({key: values[key] for key in columns if key != "id"} | {"id": number})
         rows[Trait] += ({**trait, "entry_id": number} for trait in traits)
-        seals = {table: seal(table(**rows[table][-1])) for table in (Revision, FiledSuggestion)}
-        after = {
-            "seal": seals[Revision],
-            "with": {"suggestion": {"id": number, "seal": seals[FiledSuggestion]}},
-        }
+        after = sealed(*(table(**rows[table][-1]) for table in made))
         happenings.append(Happening(at, "load test", "file", number, f"revision {number}", after=after))
     with store.writing() as session:
         for table, values in rows.items():
@@ -241,6 +237,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.used = 0.0  # seconds of processor time
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.process = self._start()
@@ -264,13 +261,17 @@ class Server:
     def kill(self) -> None:
         """``kill -9``, and start anew."""
         self.process.kill()
-        self.process.wait()
+        self._wait()
         self.process = self._start()
 
     def stop(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait()
+        self._wait()
+
+    def _wait(self) -> None:
+        _, self.process.returncode, usage = os.wait4(self.process.pid, 0)
+        self.used += usage.ru_utime + usage.ru_stime
 
 
 # -- the coders --------------------------------------------------------------------
@@ -454,7 +455,7 @@ def run(server: Server, names: list[str], think: float, seconds: float, kill: bo
             target=_some_coders,
             args=(names[number::PROCESSES], server.port, think, seconds, ready, begin, out),
         )
-        for number in range(PROCESSES)
+        for number in range(min(PROCESSES, len(names)))
     ]
     for process in processes:
         process.start()
@@ -571,6 +572,7 @@ def main() -> None:
         finally:
             server.stop()
         report(told, given.seconds)
+        say(f"processor time of the server: {server.used:.1f} s; load after: {os.getloadavg()[0]:.1f}")
         wrong = check(url, told)
     if wrong:
         raise SystemExit("\n".join(wrong))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -38,6 +41,7 @@ _ROUTERS = (
 )
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _RECENT = 1.5  # seconds
+_THREADS = 4  # pages that are made at a time
 
 
 def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) -> FastAPI:
@@ -66,6 +70,7 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_few_threads,
         dependencies=[Depends(enter)],
     )
     app.state.house = house
@@ -76,6 +81,13 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
         app.add_exception_handler(kind, _answer)
     app.add_middleware(Shield, place=place, tell=_bare(house))
     return app
+
+
+@asynccontextmanager
+async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
+    """Make few pages at a time and let others wait: many threads would take the processor from each other."""
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def pages_of(app: FastAPI) -> set[tuple[str, str]]:
@@ -189,7 +201,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, Refused):
         return error.status, error.problem, error.remedy
     if isinstance(error, PvlError):
-        return status_of(error), f"{error.where}: {error.problem} ({error.code})", error.remedy
+        where = "the worklist" if error.code == "W004" else error.where  # not where its database is
+        return status_of(error), f"{where}: {error.problem} ({error.code})", error.remedy
     missing = isinstance(error, RequestValidationError) or getattr(error, "status_code", 0) == 404
     if missing:
         return 404, "There is no such page.", "Go back to the start page."

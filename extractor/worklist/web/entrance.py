@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from fastapi.responses import Response
 
@@ -13,6 +16,10 @@ from extractor.worklist.web.visit import THEMES, Here, Visit, own_path
 
 router = APIRouter()
 _FOREVER = "public, max-age=31536000, immutable"
+_PASSWORDS = CapacityLimiter(4)
+"""How many passwords are checked at once: each takes 64 MB, and anybody may ask. Others wait
+without a thread, so that those who are signed in go on working.
+"""
 
 
 @router.get("/static/{name}")
@@ -40,8 +47,12 @@ def sign_in(visit: Here) -> Response:
 
 
 @router.post("/sign-in")
-def signed_in(visit: Here) -> Response:
+async def signed_in(visit: Here) -> Response:
     """Let somebody in, or not."""
+    return await _in_turn(_signed_in, visit)
+
+
+def _signed_in(visit: Visit) -> Response:
     name, way = visit.fields.get("name", ""), own_path(visit.fields.get("next", "/"))
     try:
         token = people.sign_in(visit.store, name, visit.fields.get("password", ""))
@@ -76,18 +87,27 @@ def account(visit: Here) -> Response:
 
 
 @router.post("/account")
-def change_password(visit: Here) -> Response:
+async def change_password(visit: Here) -> Response:
     """Change the own password."""
+    return await _in_turn(_change_password, visit)
+
+
+def _change_password(visit: Visit) -> Response:
     old, new, again = (visit.fields.get(name, "") for name in ("old", "new", "again"))
     if new != again:
         return _account(visit, "The two new passwords are not the same.")
     try:
-        people.change_password(visit.store, visit.user, old, new, visit.token)
+        people.change_password(visit.store, visit.user, old, new)
     except NotAllowed:
         return _account(visit, "The old password is wrong.")
     except WorklistError as error:
         return _account(visit, f"{error.where}: {error.problem}; {error.remedy}.")
+    visit.let_in(people.sign_in(visit.store, visit.user.name, new))
     return visit.go("/account", "password-changed")
+
+
+async def _in_turn(page: Callable[[Visit], Response], visit: Visit) -> Response:
+    return await to_thread.run_sync(page, visit, limiter=_PASSWORDS)
 
 
 def _account(visit: Visit, problem: str = "") -> Response:

@@ -94,6 +94,7 @@ def learn(visit: Here) -> Response:
         times=[(days, words, chosen.looking(days)) for days, words in DAYS.items()],
         offered={"site": offered.sites, "style": offered.styles, "coder": offered.users},
         own=_is_own(visit),
+        narrowed=bool(set(visit.query) & {"since", "until", "site", "style", "coder"}),
         figures=found,
         titles=TITLES,
         decided=plots.bars(begins, found.step, [one.decided for one in found.periods], "decisions"),

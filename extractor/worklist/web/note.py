@@ -21,7 +21,7 @@ from extractor.layout import LayoutReader
 from extractor.paper import Paper, badge, section_label, text, widest
 from extractor.rules import load_rules
 from extractor.suggestion import Outcome, Proof, Span, Suggestion, Valve
-from extractor.worklist import asking
+from extractor.worklist import asking, opening
 from extractor.worklist.decisions import (
     BLIND,
     DECIDERS,
@@ -36,6 +36,7 @@ from extractor.worklist.decisions import (
     defer,
     known_codes,
     lines_of,
+    must_code_blind,
     reassign,
     same_lines,
     suggested_lines,
@@ -45,6 +46,7 @@ from extractor.worklist.filing import Difference, line_difference
 from extractor.worklist.history import Asked, history
 from extractor.worklist.models import Decision, Entry, FiledQuery, FiledSuggestion, Kind, Role, User
 from extractor.worklist.opening import Opened, before_of, open_note
+from extractor.worklist.people import LONGEST
 from extractor.worklist.queue import Filters, next_note, release
 from extractor.worklist.web.queue import LANES, address
 from extractor.worklist.web.visit import Fields, Here, Number, Visit
@@ -57,6 +59,7 @@ _CONTEXT = 2  # lines around a difference
 _MOST_DIFFERENT = 400  # lines of a difference that are shown
 _DAYS = {1: "1 day", 3: "3 days", 7: "1 week", 14: "2 weeks", 30: "30 days"}
 _HISTORY = 60
+_QUOTED = 20  # characters that tell whether words were quoted already
 _NOTICE = "info"
 _MOST_LEFT = 50  # notes that were left as they are and do not come again at once
 
@@ -173,11 +176,7 @@ def change_query(visit: Here, query_id: Number) -> Response:
 @router.get("/queries/{query_id}/text")
 def query_text(visit: Here, query_id: Number) -> Response:
     """A query as a file of plain text, to be sent."""
-    with visit.store.reading() as session:
-        query = session.get(FiledQuery, query_id)
-        if query is None:
-            raise NotFound("W007", f"query {query_id}", "there is no such query", "open the note again")
-        words = query.text
+    words = opening.query_text(visit.store, visit.user, query_id, visit.settings)
     headers = {"content-disposition": f'attachment; filename="query-{query_id}.txt"'}
     return Response(words.encode("utf-8", "replace"), 200, headers, "text/plain; charset=utf-8")
 
@@ -299,12 +298,13 @@ def _opened_at(visit: Visit) -> datetime | None:
         opened = datetime.fromisoformat(visit.fields.get("opened", ""))
     except ValueError:
         return None
-    return opened if opened.tzinfo is not None and opened <= visit.now else None
+    now = visit.now
+    return opened if opened.tzinfo is not None and now - LONGEST <= opened <= now else None
 
 
 def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
     """What is odd in an answer that could be kept; nothing of one coded blind: it would tell."""
-    if form.answer.blind or form.answer.kind is not Kind.change:
+    if form.answer.blind or form.answer.kind is Kind.reject:
         return ()
     with visit.store.reading() as session:
         found = _check(session, entry_id, form, visit)
@@ -313,10 +313,10 @@ def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
 
 def _check(session: Session, entry_id: int, form: _Form, visit: Visit) -> Check | None:
     entry = session.get(Entry, entry_id)
-    filed = entry and session.get(FiledSuggestion, entry.suggestion_id)
-    if not filed:
+    if entry is None or must_code_blind(session, visit.user, entry, visit.settings):
         return None
-    return check(Suggestion.model_validate_json(filed.content), form.answer, visit.settings)
+    suggestion = Suggestion.model_validate_json(session.get_one(FiledSuggestion, entry.suggestion_id).content)
+    return check(suggestion, form.answer, visit.settings, entry.service_date)
 
 
 # -- where to go on ----------------------------------------------------------------
@@ -358,7 +358,6 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         visit.user,
         entry_id,
         settings,
-        again=form is not None,
         lease=timedelta(minutes=settings.lease_minutes),
     )
     suggestion = opened.suggestion
@@ -367,6 +366,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
     with visit.store.reading() as session:
         content = _stored(session, visit, opened, shown)
     lines = suggested_lines(shown)
+    beside = {code for one in shown.also_documented for code in one.codes}
+    edits = together(shown.edits)
+    notices = [one for one in edits if one[0].severity == _NOTICE]
     codes = known_codes(shown, settings)
     return visit.render(
         "note.html",
@@ -375,8 +377,9 @@ def _note(visit: Visit, entry_id: int, way: _Way, form: _Form | None = None) -> 
         entry=opened.entry,
         marks=_Marks(opened.revision.text, shown),
         given=shown,
-        edits=[one for one in together(shown.edits) if one[0].severity != _NOTICE],
-        notices=[one for one in together(shown.edits) if one[0].severity == _NOTICE],
+        edits=[one for one in edits if one[0].severity != _NOTICE],
+        notices=[one for one in notices if beside.isdisjoint(one[0].codes)],
+        beside=[one for one in notices if not beside.isdisjoint(one[0].codes)],
         lane_words=LANES,
         works=works,
         form=form,
@@ -624,6 +627,11 @@ class _Marks:
 
     def links(self, spans: Iterable[Span]) -> Markup:
         return Markup(self._paper.links(widest(spans)))
+
+    def links_beside(self, said: str, spans: Sequence[Span]) -> Markup:
+        """Links to words, without those that were quoted just before: for these "show" is enough."""
+        quoted = {span for span in widest(spans) if span.text[:_QUOTED] in said}
+        return Markup(self._paper.links(widest(spans), shown=quoted))
 
     def badge(self, number: int) -> Markup:
         return Markup(badge(number))

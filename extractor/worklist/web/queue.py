@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from extractor.worklist.decisions import DECIDERS, drawn
 from extractor.worklist.models import Lane
-from extractor.worklist.queue import NOBODY, Choices, Filters, QueueRow, choices, next_note, rows
+from extractor.worklist.queue import NOBODY, WAITING, Choices, Filters, QueueRow, choices, next_note, rows
 from extractor.worklist.views import delete_view, filters_of, save_view, views_of
 from extractor.worklist.web.visit import Here, Number, Visit
 
@@ -83,9 +83,21 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         counts = visit.house.counts.of(session, filters, visit.now)
         offered = visit.house.recent.get("choices", lambda: choices(session))
         views = [(view.id, view.name, address(filters_of(view))) for view in views_of(session, visit.user)]
-    lanes = [(lane, words, counts[lane], address(filters, lane=lane)) for lane, words in LANES.items()]
-    if not counts[Lane.none] and filters.lane is not Lane.none:
-        lanes.pop()
+    everywhere = address(filters, lane=None, everything=True)
+    lanes = [
+        (
+            "To do",
+            sum(counts[lane] for lane in WAITING),
+            address(filters, lane=None, everything=False),
+            not (filters.lane or filters.everything),
+        ),
+        *(
+            (words, counts[lane], address(filters, lane=lane, everything=False), filters.lane is lane)
+            for lane, words in LANES.items()
+            if lane is not Lane.none or counts[lane] or filters.lane is lane
+        ),
+        ("All", sum(counts.values()), everywhere, filters.lane is None and filters.everything),
+    ]
     return visit.render(
         "queue.html",
         filters=filters,
@@ -93,14 +105,15 @@ def _queue(visit: Visit, filters: Filters) -> Response:
         rows=found,
         unseen={row.entry_id for row in found if _is_unseen(visit, row)},
         lanes=lanes,
-        everything=(sum(counts.values()), address(filters, lane=None)),
+        everywhere=everywhere,
         offered=_lists(offered, filters),
         views=views,
         sorts=SORTS,
         lane_words=LANES,
+        short_words=LANES | {Lane.edits: "Claim edits"},
         more_set=any(getattr(filters, name) not in ("", None) for name in _MORE),
-        filtered=replace(filters, lane=None, sort="age", page=1, size=50) != Filters(),
-        plain=address(Filters(lane=filters.lane)),
+        filtered=replace(filters, lane=None, everything=False, sort="age", page=1, size=50) != Filters(),
+        plain=address(Filters(lane=filters.lane, everything=filters.everything)),
         before=address(filters, page=filters.page - 1) if filters.page > 1 else "",
         after=address(filters, page=filters.page + 1) if found.more else "",
     )

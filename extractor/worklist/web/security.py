@@ -18,6 +18,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
+
 from extractor.errors import WorklistError
 from extractor.worklist.models import Role
 from extractor.worklist.people import LONGEST
@@ -66,8 +68,8 @@ PAGES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/learn/notes"): _ALL,
     ("POST", "/learn/gold"): _LEADS,
     ("GET", "/exports"): _LOOKS_BACK,
-    ("POST", "/exports"): _SETS,
-    ("POST", "/exports/{export_id}/file"): _SETS,
+    ("POST", "/exports"): _LEADS,
+    ("POST", "/exports/{export_id}/file"): _LEADS,
     # looking back
     ("GET", "/trail"): _LOOKS_BACK,
     ("GET", "/trail/verify"): _LOOKS_BACK,
@@ -304,6 +306,8 @@ class Shield:
         try:
             self._check(scope)
             await self._app(scope, _limited(receive), answer)
+        except ClientDisconnect:
+            pass  # nobody is there any more to be told
         except Refused as refused:
             await self._say(answer, refused.status, refused.problem, refused.remedy)
         except Exception as error:

@@ -141,6 +141,8 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=True),
+        sa.Column("known_as", sa.String(length=512), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("standing", sa.String(length=16), nullable=False),
         sa.Column("served", sa.Date(), nullable=True),
@@ -151,6 +153,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("entry_id", "number", name=op.f("uq_revisions_entry_id")),
     )
     op.create_index("ix_revisions_entry_id", "revisions", ["entry_id"], unique=False)
+    op.create_index("ix_revisions_known_as", "revisions", ["known_as"], unique=False)
+    op.create_index("ix_revisions_sha256", "revisions", ["sha256"], unique=False)
 
     op.create_table(
         "traits",
