@@ -88,11 +88,12 @@ def reconcile(case: Case) -> Count:
 
 
 def _corrected(case: Case, correction: Claim) -> Count:
-    """The count a correction gives, where nothing of its part says otherwise."""
+    """The count a correction gives, where the devices it names are no more, and no fewer if it counts them."""
     for claim in case.claims:
-        if claim.source == correction.source and claim.low > correction.low:
-            return Count(correction.low, claim.low, conflict=(correction, claim))
-        if claim.corrects and claim.low == claim.high != correction.low:
+        if claim.source != correction.source or claim.stated == correction.stated:
+            continue
+        exact = claim.corrects and claim.low == claim.high != correction.low
+        if claim.low > correction.low or exact:
             low, high = sorted((claim.low, correction.low))
             return Count(low, high, conflict=(correction, claim))
     return Count(correction.low, correction.high)

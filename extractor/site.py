@@ -22,6 +22,7 @@ _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
 _AFTER_HEADING = frozenset(".:,;()[]-–—")
 _NEAR, _FAR = 5, 9  # words from a leak to its valve: any, and such as tell its place
+_ENDS_PLACE = frozenset(",;:()")
 _REMEMBERED = 256  # sentences: the stages ask the same of each sentence of a note
 
 
@@ -343,7 +344,7 @@ def _reach(parse: Parse, leak: Mention) -> int:
     while end < parse.last and end - leak.last < _FAR:
         item = parse.items.get(end)
         place = item is None or item.kind in ("count", "size", "valve")
-        if not place or words[end] == "," or parse.roles.get(end) not in (None, "preposition", "of"):
+        if not place or words[end] in _ENDS_PLACE or parse.roles.get(end) not in (None, "preposition", "of"):
             break
         end += 1
     return max(_NEAR, end - leak.last)

@@ -218,7 +218,10 @@ class TimelineBuilder:
             # "one plug mitral, one plug aortic": one total
             self._state_total([p for g in counted for p in g])
             groups = [g for g in groups if g not in counted]
+        numbered = [g for g in groups if any(p.number is not None for p in g)]
         for group in groups:
+            if numbered and group not in numbered and len(group) == 1 and group[0].quantity == 1:
+                continue  # "Two plugs in total: the 8 mm above and a 6 mm AVP II": one of the two
             self._state_total(group)
 
     def _lifetime(self) -> bool:
