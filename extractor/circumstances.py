@@ -385,6 +385,8 @@ def _put_in(parse: Parse, noun: Mention, action: Mention) -> bool:
     near = 0 <= noun.first - action.last <= 4 or 0 <= action.first - noun.last <= 4
     if noun.last <= action.first and _part_of(parse, noun):
         return False  # "leaflets of the On-X opening fully"
+    if noun.last == action.first and parse.roles.get(noun.first - 1) == "with":
+        return False  # "Pt with Evolut R implanted for severe AS"
     between = range(min(action.last, noun.last), max(action.first, noun.first))
     if (
         noun.means.surgical

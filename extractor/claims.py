@@ -397,7 +397,7 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     left_in = sum(d.in_place for d in case.main.today())
     corrects = source == "addendum" and corrected
     narrates = source == case.narrator
-    claims = _of_devices(source, timeline, narrates, corrects, case.listed)
+    claims = _of_devices(source, timeline, narrates, corrects and (_numbered(timeline) or _told_anew(timeline, case.main)), case.listed)
     if not narrates and source != "implants" and _all_of_one_valve(timeline, case.main):
         claims = []
     acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)
@@ -416,6 +416,25 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
         if not (share or _of_other_valve(statement, case.main)):
             claims += _stated(known, statement)
     return claims
+
+
+def _numbered(timeline: Timeline) -> bool:
+    """As in "three plugs, not two, were implanted": a part that counts, and has as many."""
+    numbers = [
+        phrase.number
+        for phrase, _ in timeline.explained
+        if phrase.number is not None
+        and phrase.ordinal is None
+        and not (phrase.pronoun or phrase.words & {"another", "more", "part"})
+    ]
+    return bool(numbers) and max(numbers) <= sum(d.in_place for d in timeline.today())
+
+
+def _told_anew(timeline: Timeline, main: Timeline) -> bool:
+    """As in "a 12 mm and a 10 mm AVP II were released": all devices told before by size, and more."""
+    sizes = [size_key(d.size) for d in timeline.today() if d.in_place and d.size]
+    before = [size_key(d.size) for d in main.today() if d.in_place]
+    return len(sizes) > len(before) > 0 and all(size in sizes for size in before)
 
 
 def _all_of_one_valve(timeline: Timeline, main: Timeline) -> bool:

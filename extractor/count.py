@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from extractor.addenda import added_later
 from extractor.claims import Case, Claim, bounds
 from extractor.doubts import taken_back, unsettled
-from extractor.identity import further_told, strangers, untold_losses
+from extractor.identity import further_told, listed_though_lost, strangers, untold_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def reconcile(case: Case) -> Count:
     """
     correction = next((c for c in reversed(case.claims) if c.corrects and c.low == c.high), None)
     if correction is not None:
-        return Count(correction.low, correction.high)
+        return _corrected(case, correction)
     detailed = [c for c in case.claims if c.detailed]
     others = [c for c in case.claims if not c.detailed]
     if not detailed:
@@ -80,9 +81,22 @@ def reconcile(case: Case) -> Count:
         return Count(low, high, unstated=next(c for c in detailed if c.high is None))
     if low == high:
         open_low, open_high = _unsettled(case, low)
-        high += max(strangers(case, low), further_told(case, low), open_high if low else 0)
-        low -= min(low, max(0, untold_losses(case), open_low))
+        more, fewer = added_later(case, low)
+        high += max(strangers(case, low), further_told(case, low), open_high if low else 0, more)
+        low -= min(low, max(0, untold_losses(case), listed_though_lost(case), open_low, fewer))
     return Count(low, high, doubt=None if low == high else detailed[0])
+
+
+def _corrected(case: Case, correction: Claim) -> Count:
+    """The count a correction gives, where the devices it names are no more, and no fewer if it counts them."""
+    for claim in case.claims:
+        if claim.source != correction.source or claim.stated == correction.stated:
+            continue
+        exact = claim.corrects and claim.low == claim.high != correction.low
+        if claim.low > correction.low or exact:
+            low, high = sorted((claim.low, correction.low))
+            return Count(low, high, conflict=(correction, claim))
+    return Count(correction.low, correction.high)
 
 
 def _unsettled(case: Case, count: int) -> tuple[int, int]:

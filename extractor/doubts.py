@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from extractor.events import Timeline, TrackedDevice
 from extractor.mentions import Mention
+from extractor.phrases import size_key
 from extractor.telling import Telling
 
 
@@ -34,6 +35,24 @@ def doubt_unexplained(telling: Telling, before: list[TrackedDevice]) -> None:
     told = [d for devices in telling.known.values() for d in devices if d.standing == "today"]
     if len(told) > 1 and _elsewhere_too(telling):
         told[-1].in_doubt = True
+    _doubt_counted_again(telling, before)
+
+
+def _doubt_counted_again(telling: Telling, before: list[TrackedDevice]) -> None:
+    """As in "two plugs were implanted: the 8 mm as described and a 6 mm": one was told before."""
+    words = telling.parse.words.words
+    for phrase in telling.parse.phrases:
+        new = [d for d in telling.known.get(id(phrase), []) if d not in before and d.in_place]
+        if len(new) < 2 or phrase.number is None or phrase.words & {"another", "more"}:
+            continue
+        listed = [
+            p for p in telling.parse.phrases
+            if p.first >= phrase.last and ":" in words[phrase.last : p.first]
+            and p.determiner == "definite" and p.sizes
+            and any(size_key(d.size) == size_key(p.sizes[0]) for d in before)
+        ]  # fmt: skip
+        for device in new[-len(listed) :] if listed else []:
+            device.doubtful = True
 
 
 def _succession(telling: Telling) -> Mention | None:

@@ -349,6 +349,8 @@ def _of_subject(tags: Tags, phrase: DevicePhrase) -> bool:
     word, mention, role, cue = tags.at(i)
     if mention is not None:
         return mention.kind in ("other_device", "target", "leak", "valve")
+    if role == "subject" or (role == "be" and i > tags.first and tags.role.get(i - 1) == "subject"):
+        return True  # "after the surgeon and I had both looked"
     return role is None and cue is None and word.isalpha() and word.endswith("s")
 
 

@@ -110,6 +110,18 @@ def untold_losses(case: Case) -> int:
     )
 
 
+def listed_though_lost(case: Case) -> int:
+    """The devices a list has as left in, and the course, which counts only "many", tells of as lost."""
+    listed = case.timelines.get("implants")
+    today = case.main.today()
+    if listed is None or not any(d.many and d.in_place for d in today):
+        return 0
+    gone = [d for d in today if d.state in ("removed", "embolized") and d.size]
+    left = [d for d in listed.today() if d.in_place and d.size]
+    stayed = [d for d in today if d.in_place]
+    return sum(_known(d, left) and not _known(d, stayed) for d in gone)
+
+
 def _lost(timeline: Timeline) -> int:
     return sum(d.state in ("removed", "embolized") for d in timeline.today())
 

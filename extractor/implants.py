@@ -534,6 +534,12 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
         return "other device" if others else "heading"
     if phrase.headless or phrase.none or phrase.head is None or phrase.head.means.head == "weak":
         return "none" if phrase.none else "reference"
+    if (
+        _hangs(row, phrase)
+        and phrase.ordinal is not None
+        and not (phrase.product or phrase.sizes or row.fates())
+    ):
+        return "reference"  # "Leaflet impingement: with first device"
     if _bare_noun(phrase) and not row.fates() and not any(row.answer(cell) for cell in row.cells):
         return "heading"
     behind = [cell for cell in row.cells if cell.first >= phrase.last][:1]
@@ -542,6 +548,16 @@ def _no_entry(row: Row, phrase: DevicePhrase) -> str:
     if row.parse.sentence.form == "record" and _only_kind(row, phrase):
         return "described"
     return ""
+
+
+def _hangs(row: Row, phrase: DevicePhrase) -> bool:
+    """As in "with first and second device": behind a preposition, over what is joined to it."""
+    parse, i = row.parse, phrase.first - 1
+    while i > parse.first and (
+        parse.roles.get(i) == "conjunction" or (i in parse.items and parse.items[i].kind == "count")
+    ):
+        i -= 1
+    return parse.roles.get(i) in ("with", "preposition")
 
 
 def _bare_noun(phrase: DevicePhrase) -> bool:

@@ -277,11 +277,13 @@ def _repeats(telling: Telling, phrase: DevicePhrase, number: int) -> bool:
         return False
     valve = phrase.valve or telling.site.valve
     in_place = [d for d in telling.timeline.today() if d.in_place and (not valve or d.valve in (None, valve))]
+    paragraph = telling.parse.sentence.paragraph
     if number > 1:
         sizes = {size_key(size) for size in phrase.sizes}
         alike = [d for d in in_place if not sizes or d.size is None or size_key(d.size) in sizes]
-        return len(alike) >= number
-    paragraph = telling.parse.sentence.paragraph
+        told_before = any(d.paragraph != paragraph for d in in_place)
+        # "Three plugs were implanted, not two.", after two are told of, and more of their own kind
+        return len(alike) >= number or (told_before and not sizes and not phrase.product)
     if not phrase.sizes and not phrase.product and len(in_place) == 1:
         return in_place[0].paragraph != paragraph  # "the leak was closed with a small device"
     if phrase.product and not phrase.sizes and any(d.product == phrase.product for d in in_place):

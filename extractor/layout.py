@@ -58,6 +58,14 @@ _LONGEST_PART, _LONGEST_HEADING = 14, 8  # words
 _HEADER_LEAD = re.compile(r"[\s#*=_~>\[-]*(?:\d{1,2}[.)]\s*|(?:[ivx]+|[A-Z]\d?)[.)]\s+)?", re.I)
 _HEADER_END = re.compile(r"\s*(?:\([^)]{0,80}\)\s*)?(?::|[*=_~\]-]*\s*$| +(?:[-–—]|--) |\s*\t|  +|\])[*=_~]*")
 _MORE_OF_HEADER = re.compile(r"(?: [\w/&()'-]+){1,4}\s*:(?!\d)")
+# Behind the header of a part added later: who signed it and when ("4 July 2024, [NAME]:").
+_DAY = r"\d{1,2}[-/.]\d{1,2}|\d{1,2}(?:st|nd|rd|th)? [^\W\d]{3,9}|[^\W\d]{3,9} \d{1,2}|\d{4}"
+_SIGNATURE = r"[ \w,.#/()'\[\]-]"
+_SIGNED = re.compile(
+    rf"(?=[^\n]{{0,40}}?(?:\b(?:{_DAY})\b|\[\w+\]))"
+    rf"{_SIGNATURE}{{1,60}}?(?:\d:\d\d{_SIGNATURE}{{0,40}}?)?(?::(?!\d)|\)\.|[ \t]+[-–—][ \t]|$)"
+)
+_MOST_LOWER = 2  # words of a signature that are not written large
 _VALUE = re.compile(r":\s*\S")  # a field with its value is no heading
 _WORD_START = re.compile(r"(?<![\w'])\w")
 _FRAMED = re.compile(
@@ -353,11 +361,17 @@ class LayoutReader:
         opened = _HEADER_END.match(rest)
         if opened is None:
             # "Description of the procedure in detail:": known words, then a few more and a colon.
-            longer = _MORE_OF_HEADER.match(rest)
+            longer = _MORE_OF_HEADER.match(rest) or self._signed(header, rest)
             if longer is None or end > 60:
                 return None
             opened = longer
         return line.start + end + opened.end(), self._role(header), header
+
+    def _signed(self, header: str, rest: str) -> re.Match[str] | None:
+        """As in "ADDENDUM 4 July 2024, [NAME]: ...": a part added later, with its date and author."""
+        signed = _SIGNED.match(rest) if self._role(header) == "addendum" else None
+        said = sum(word[:1].islower() for word in signed[0].split()) if signed else 0
+        return signed if said <= _MOST_LOWER else None
 
     def _part_header(self, lines: list[Line], n: int) -> tuple[int, str, str] | None:
         """The heading of an author's part: framed ("<<< NURSING RECORD >>>"), or a short line by itself.

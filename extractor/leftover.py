@@ -47,9 +47,11 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in "The latter", "another", "a second": a reference, unless it tells of one more."""
     if not phrase.headless or (phrase.sizes and phrase.determiner == "bare"):
         return False
+    live = telling.timeline.today()
+    if _next_in_row(telling, phrase, live):
+        return False
     phrase.explanation = "reference"
     _turn_to(telling, phrase)
-    live = telling.timeline.today()
     if (
         (phrase.number or "another" in phrase.words)
         and phrase.determiner == "indefinite"
@@ -82,6 +84,14 @@ def _without_noun(telling: Telling, phrase: DevicePhrase) -> bool:
     elif phrase.ordinal is not None and phrase.number == 1 and live and phrase.ordinal > len(live):
         telling.loosen(phrase, phrase.ordinal - len(live))  # "the second one", and only one is known
     return True
+
+
+def _next_in_row(telling: Telling, phrase: DevicePhrase, live: list[TrackedDevice]) -> bool:
+    """As in "The second was another 14 x 5", after one told of in the same paragraph."""
+    here = telling.parse.sentence.paragraph
+    told = bool(live) and live[-1].in_place and telling.opened_in == here
+    next_one = bool(phrase.sizes) and phrase.determiner == "indefinite" and phrase.ordinal == len(live) + 1
+    return told and next_one and not group_negated(telling.parse, phrase)
 
 
 def _next_size(telling: Telling, phrase: DevicePhrase, live: list[TrackedDevice]) -> bool:

@@ -486,6 +486,16 @@ class Patients:
                         for i in gap
                     ):
                         return None
-                    return group
+                    return group if not self._acted_on(group, gap) else None
                 return None
         return None
+
+    def _acted_on(self, group: Group, gap: range) -> bool:
+        """As in "plug closure discussed: AVP II was in the room": behind a colon, a verb of its own."""
+        parse = self.parse
+        return any(parse.words.words[i] == ":" for i in gap) and any(
+            a.first >= group[-1].last
+            and parse.clause.get(a.first) == parse.clause.get(group[-1].first)
+            and passive(parse, a)
+            for a in parse.actions
+        )

@@ -253,6 +253,12 @@ def take_sizes(tags: Tags, phrase: DevicePhrase, mention: Mention) -> None:
     phrase.number = phrase.number or len(numbers)
 
 
+def _said_in_full(size: str, other: str) -> bool:
+    """Whether the second of two sizes only adds a measure to the first."""
+    short, long = size_key(size), size_key(other)
+    return 0 < len(short) < len(long) and long[: len(short)] == short
+
+
 def determine(phrase: DevicePhrase) -> None:
     """Settle the determiner of a phrase once all its words are read."""
     words = phrase.words
@@ -260,6 +266,9 @@ def determine(phrase: DevicePhrase) -> None:
         words.discard("more")  # "the more posterior device"
     if "none_more" in words:
         words.add("none")
+    one = phrase.number is None and not phrase.plural and phrase.head is not None
+    if one and len(phrase.sizes) == 2 and _said_in_full(*phrase.sizes):
+        phrase.sizes.pop()  # "a PLD 12W (rectangular, 12 x 5 mm)"
     if phrase.headless and phrase.ordinal is not None and phrase.number == 1 and not words:
         phrase.determiner = "definite"  # "second one"
     elif phrase.head is not None and phrase.head.means.relative:

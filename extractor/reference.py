@@ -36,6 +36,8 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
     for phrase in group:
         if id(phrase) in telling.known:
             out += telling.known[id(phrase)]
+            if event == "release" and phrase.plural and "all" in phrase.words and phrase.number is None:
+                out += _not_looked_at(telling, out)
             continue
         devices = _denoted(telling, phrase, Act(event, by_verb, tuple(out)))
         if len(devices) == 1:
@@ -43,6 +45,15 @@ def resolve(telling: Telling, group: list[DevicePhrase], event: str, *, by_verb:
         telling.remember(phrase, devices)
         out += devices
     return out
+
+
+def _not_looked_at(telling: Telling, devices: list[TrackedDevice]) -> list[TrackedDevice]:
+    """As in "All plugs were tugged and then released": of those chosen, too, that were not told as open."""
+    return [
+        d
+        for d in telling.active()
+        if d not in devices and d.state in ("named", "loaded") and d.size and not d.tried
+    ]
 
 
 def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]:
@@ -58,7 +69,10 @@ def _in_hand(telling: Telling, event: str, by_verb: bool) -> list[TrackedDevice]
         waiting = [d for d in telling.active() if d.state in closed]
         if len(waiting) > 1:
             return waiting  # "One plug over each wire. Opened together."
-    if event in ("release", "remain") and all(d.state in ("unused", "removed") for d in focus):
+    away = all(d.state in ("unused", "removed") for d in focus)
+    if event == "release" and by_verb and away and len(focus) > 1 and not telling.active():
+        return []  # "Both were retrieved. With 8 mm there was no contact. Released.": of one not told
+    if event in ("release", "remain") and away:
         return [d for d in telling.active() if d.state != "released"][-1:] or focus
     return focus
 

@@ -21,6 +21,8 @@ _TOOLS = ("sheath", "catheter", "wire")
 _OPENING = 3  # words before the valve in a heading
 _HEADING = 5  # words of a sentence that is one
 _AFTER_HEADING = frozenset(".:,;()[]-–—")
+_NEAR, _FAR = 5, 9  # words from a leak to its valve: any, and such as tell its place
+_ENDS_PLACE = frozenset(",;:()")
 _REMEMBERED = 256  # sentences: the stages ask the same of each sentence of a note
 
 
@@ -311,7 +313,7 @@ def _joins(parse: Parse, valve: Mention, other: Mention) -> bool:
 
 def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
     """The valve a leak is named with, as in "PVL of the AVR", "leak at the mitral bioprosthesis", or both."""
-    after = next((m for m in valves if 0 <= m.first - leak.last <= 5), None)
+    after = next((m for m in valves if 0 <= m.first - leak.last <= _reach(parse, leak)), None)
     gap = parse.between(leak.last, after.first) if after is not None else []
     if "," in gap[:-1]:
         after = None  # "a leak, in a patient with a mitral prosthesis"
@@ -334,6 +336,18 @@ def _beside(parse: Parse, leak: Mention, valves: list[Mention]) -> set[str]:
     )
     beyond = {m.means.valve for m in valves if _joins(parse, nearest, m)}
     return {nearest.means.valve, joined.means.valve, *beyond}
+
+
+def _reach(parse: Parse, leak: Mention) -> int:
+    """How many words behind a leak its valve may be named: more where they only say the place of it."""
+    words, end = parse.words.words, leak.last
+    while end < parse.last and end - leak.last < _FAR:
+        item = parse.items.get(end)
+        place = item is None or item.kind in ("count", "size", "valve")
+        if not place or words[end] in _ENDS_PLACE or parse.roles.get(end) not in (None, "preposition", "of"):
+            break
+        end += 1
+    return max(_NEAR, end - leak.last)
 
 
 class Site:

@@ -143,6 +143,9 @@ class Telling:
             return  # "removed", said of nothing: a released device is not taken out unnamed
         if not group and event == "unused" and device.in_place:
             return  # "good, another not needed": nothing is said of this one
+        if event == "unused" and device.in_place and group and group[0].determiner == "bare":
+            device.in_doubt = True  # "Second plug not required.", and a second one was put in
+            return
         if event == "open":
             self.opened_in = self.parse.sentence.paragraph
         if event in ("open", "release") or (event == "remain" and state in ("named", "loaded", "deployed")):

@@ -18,7 +18,7 @@ from extractor.introduction import distributed, introduce_group
 from extractor.leftover import announces, explain_left_over
 from extractor.mentions import Mention
 from extractor.patient import Patients, passive
-from extractor.phrases import DevicePhrase
+from extractor.phrases import DevicePhrase, size_key
 from extractor.reference import is_landmark, matching, resolve
 from extractor.status import NONE, acted_away, cued, left_in, negated, none_of_them, why_not_today
 from extractor.telling import Telling
@@ -121,6 +121,10 @@ class TimelineBuilder:
             self._telling.state(group, 0, 0, "total")
         for phrase in group:
             phrase.explanation = why
+        if why == NONE and standing == "today" and self._says_none_opened(first):
+            for device in self.timeline.today():
+                if device.state == "named" and not device.tried:
+                    device.state = "unused"
         if first.pronoun or first.none or first.determiner == "definite":
             return
         if why == "history" and (standing == "today" or first.number is not None):
@@ -128,7 +132,7 @@ class TimelineBuilder:
             device.pending = standing == "today" and not first.prior and self._may_be_new(first)
         elif why == "plan":
             device = self._telling.add(first, "planned")
-            device.pending = standing == "today" and not self._says_unused()
+            device.pending = standing == "today" and not (self._says_unused() or self._turned_to(group))
 
     def _may_be_new(self, first: DevicePhrase) -> bool:
         """As in "past the old scar an 8 mm plug was released": put in, and no date or time says when."""
@@ -143,6 +147,14 @@ class TimelineBuilder:
             a.means.event == "unused" for a in self._parse.actions
         )
 
+    def _turned_to(self, group: list[DevicePhrase]) -> bool:
+        """As in "an AVP 4 of 7 mm was considered, but the neck was too wide, so the 10 mm came"."""
+        sizes = {size_key(size) for phrase in group for size in phrase.sizes}
+        turns = [c.first for c in self._parse.cues if c.means.cue == "turn" and c.first >= group[-1].last]
+        return bool(turns) and any(
+            p.first > turns[0] and p.sizes and size_key(p.sizes[0]) not in sizes for p in self._parse.phrases
+        )
+
     def _says_none_left(self, first: DevicePhrase) -> bool:
         """As in "No device was left in": a count of zero."""
         return (
@@ -151,6 +163,16 @@ class TimelineBuilder:
             and not first.sizes
             and not self._telling.site.target
             and left_in(self._parse, self._parse.clause.get(first.first))
+        )
+
+    def _says_none_opened(self, first: DevicePhrase) -> bool:
+        """As in "AVP II was available in the room. No plug was opened.": what was named stayed in its box."""
+        words = {"another", "more", "none_more", "remaining"}
+        return not (first.sizes or first.ordinal or first.words & words) and any(
+            a.means.event in ("open", "unused")
+            and negated(self._parse, a)
+            and not "".join(self._parse.between(a.last, a.last + 1)).isalpha()  # "put in the septum"
+            for a in self._parse.actions
         )
 
     def _subject(self, phrase: DevicePhrase) -> None:
@@ -196,7 +218,10 @@ class TimelineBuilder:
             # "one plug mitral, one plug aortic": one total
             self._state_total([p for g in counted for p in g])
             groups = [g for g in groups if g not in counted]
+        numbered = [g for g in groups if any(p.number is not None for p in g)]
         for group in groups:
+            if numbered and group not in numbered and len(group) == 1 and group[0].quantity == 1:
+                continue  # "Two plugs in total: the 8 mm above and a 6 mm AVP II": one of the two
             self._state_total(group)
 
     def _lifetime(self) -> bool:
@@ -219,6 +244,9 @@ class TimelineBuilder:
         if acts and all(event in ("load", "select") for event in acts):
             return  # "four plugs were taken through": how many stayed is told after
         low, high = self._total(group)
+        beside = [d for d in self._telling.active() if not _may_be(d, group[0])]
+        if beside and all(p.number is None for p in group) and len(group) == 1:
+            return  # "Final: closure with an 8 mm plug": names one, and counts none
         # "Both mitral plugs in place at the end", "a jet between the two medial plugs": of some, not of all
         in_place = sum(d.in_place for d in self.timeline.today())
         of_some = group[0].determiner == "definite" and (any(p.valve for p in group) or low < in_place)
@@ -597,6 +625,11 @@ class TimelineBuilder:
                 device.target = devices[0].target
             self._telling.log(device, "load", action, new)
         self._telling.focus = made
+
+
+def _may_be(device: TrackedDevice, phrase: DevicePhrase) -> bool:
+    """Whether a device may be the one a phrase names by its first size."""
+    return not (phrase.sizes and device.size) or size_key(device.size) == size_key(phrase.sizes[0])
 
 
 def _gerund(parse: Parse, action: Mention, group: list[DevicePhrase]) -> bool:

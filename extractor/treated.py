@@ -78,6 +78,8 @@ def read_treated(case: Case) -> Treated:
         _contest(told, sure.witness if sure is not None else out.closed)
         or _found_closed(case, out.titled)
         or _placed_elsewhere(case, out.titled)
+        or (_told_elsewhere(case, talk, out) if sure is None else None)
+        or (_replaced_elsewhere(out.titled, out.leaking, prostheses) if sure is None else None)
         or (_either(out, told, prostheses, case) if sure is None else None)
         or (_native(out, prostheses) if sure is None and loose else None)
     )
@@ -183,6 +185,29 @@ def _placed_elsewhere(case: Case, titled: Named) -> tuple[Mention, Mention] | No
         if device and valves and not set(titled) & {v.means.valve for v in valves}:
             return next(iter(titled.values())), valves[0]
     return None
+
+
+def _told_elsewhere(case: Case, talk: dict[int, str], out: Treated) -> tuple[Mention, Mention] | None:
+    """As in "the defect lateral of the mitral ring was crossed", and a plug put in, under an aortic title."""
+    told = {talk.get(d.events[0].start, d.valve) for d in case.main.today() if d.in_place}
+    valve = next(iter(told), None)
+    if len(out.titled) != 1 or len(told) != 1 or valve is None or valve in out.titled:
+        return None
+    if set(out.titled) & {*out.leaking, *out.closed}:
+        return None
+    for parse, source, standing in case.parses:
+        tied = source == case.narrator and standing == "today" and leak_valves(parse, tied=True) == {valve}
+        witness = _witness(parse, valve) if tied else None
+        if witness is not None and not left_alone(parse, witness):
+            return next(iter(out.titled.values())), witness
+    return None
+
+
+def _replaced_elsewhere(titled: Named, leaking: Named, prostheses: Named) -> tuple[Mention, Mention] | None:
+    """As in "Aortic paravalvular leak closure" of a patient with a mitral prosthesis and no other."""
+    if len(titled) != 1 or len(prostheses) != 1 or set(titled) & {*leaking, *prostheses}:
+        return None
+    return next(iter(titled.values())), next(iter(prostheses.values()))
 
 
 # -- the valves a text names ------------------------------------------------------
@@ -630,8 +655,9 @@ def _bare(parse: Parse, count: Mention) -> bool:
     if count.means.word is not None or count.means.ordinal is not None:
         return False
     behind = count.last
-    if count.first == parse.first and parse.words.words[behind : behind + 1] in (["."], [")"]):
-        return False  # the number of a list entry
+    entry = count.first == parse.first or (count.value is not None and behind + 1 < parse.last)
+    if entry and parse.words.words[behind : behind + 1] in (["."], [")"]):
+        return False  # the number of a list entry, also in a row of them: "1. Mitral 2. Aortic"
     if behind >= parse.last:
         return True
     item = parse.items.get(behind)
