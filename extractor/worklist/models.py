@@ -276,7 +276,7 @@ class Decision(Base):
     __tablename__ = "decisions"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"), index=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
     suggestion_id: Mapped[int] = mapped_column(ForeignKey("suggestions.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
@@ -292,6 +292,9 @@ class Decision(Base):
     undone_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship()
+
+    # Both in one: whether this coder decided about that entry is asked of every note to be handed out.
+    __table_args__ = (Index("ix_decisions_entry_user", "entry_id", "user_id"),)
 
 
 class FiledQuery(Base):

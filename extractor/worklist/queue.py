@@ -282,14 +282,14 @@ def next_note(
     lanes = WORKED if filters.lane is None else (filters.lane,)
     if Lane.done in lanes:
         return None
-    wanted = [*conditions(filters), *_fit_for(user, now)]
-    if left := list(skip):
-        wanted.append(Entry.id.not_in(left))
     free = or_(Entry.held_until.is_(None), Entry.held_until <= now)
     mine = and_(Entry.holder_id == user.id, Entry.held_until > now)
-    # What may take long is read first: while this coder looks, others write. Only then one is taken.
+    # Said in this way, no index of lanes is tempting where the ids are known.
+    fit = [*_fit_for(user, now), Entry.lane.not_in([lane for lane in Lane if lane not in lanes])]
+    wanted = [*conditions(filters), *fit, *([Entry.id.not_in(left)] if (left := list(skip)) else [])]
+    # To look takes longer than to take, and while this coder looks others can write.
     while ahead := _ahead(store, filters, lanes, wanted, mine, free):
-        still = select(Entry).where(Entry.id.in_(ahead), Entry.lane.in_(lanes), or_(free, mine), *wanted)
+        still = select(Entry).where(Entry.id.in_(ahead), or_(free, mine), *fit)
         first = still.order_by(*_order(filters)).limit(1)
         with store.writing() as session:
             # Those that another coder takes at this moment are passed over, unless there are no others.
@@ -314,9 +314,12 @@ def _ahead(
     One lane at a time is what an index has in order.
     """
     with store.reading() as session:
-        held = select(Entry.id).where(mine, Entry.lane.in_(lanes), *wanted)
-        if found := list(session.scalars(held.order_by(Entry.held_until, Entry.id).limit(1))):
-            return found
+        held = list(session.scalars(select(Entry.id).where(mine)))
+        if held:
+            still = select(Entry.id).where(Entry.id.in_(held), *wanted)
+            if found := list(session.scalars(still.order_by(Entry.held_until, Entry.id).limit(1))):
+                return found
+        found = []
         for lane in lanes:
             waiting = select(Entry.id).where(Entry.lane == lane, free, *wanted)
             found += session.scalars(waiting.order_by(*_order(filters)).limit(_AHEAD))

@@ -70,7 +70,7 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_few_threads,
+        lifespan=_begin,
         dependencies=[Depends(enter)],
     )
     app.state.house = house
@@ -84,9 +84,15 @@ def make_app(store: Store, place: Place | None = None, recent: float = _RECENT) 
 
 
 @asynccontextmanager
-async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
-    """Make few pages at a time and let others wait: many threads would take the processor from each other."""
+async def _begin(app: FastAPI) -> AsyncIterator[None]:
+    """Make few pages at a time, for many threads would take the processor from each other.
+
+    The templates are made ready now, or the first visitors would wait for them.
+    """
     current_default_thread_limiter().total_tokens = _THREADS
+    templates = app.state.house.templates
+    for name in templates.list_templates():
+        templates.get_template(name)
     yield
 
 
@@ -135,6 +141,7 @@ def _templates(assets: dict[str, tuple[bytes, str, str]]) -> Environment:
         loader=PackageLoader("extractor.worklist.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

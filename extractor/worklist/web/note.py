@@ -303,7 +303,10 @@ def _opened_at(visit: Visit) -> datetime | None:
 
 
 def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
-    """What is odd in an answer that could be kept; nothing of one coded blind: it would tell."""
+    """What is odd in an answer that could be kept; nothing of one coded blind: it would tell.
+
+    A form of an older state of the note is not asked about: its answer is to be refused.
+    """
     if form.answer.blind or form.answer.kind is Kind.reject:
         return ()
     with visit.store.reading() as session:
@@ -313,7 +316,9 @@ def _warnings(visit: Visit, entry_id: int, form: _Form) -> tuple[str, ...]:
 
 def _check(session: Session, entry_id: int, form: _Form, visit: Visit) -> Check | None:
     entry = session.get(Entry, entry_id)
-    if entry is None or must_code_blind(session, visit.user, entry, visit.settings):
+    if entry is None or entry.version != form.version:
+        return None
+    if must_code_blind(session, visit.user, entry, visit.settings):
         return None
     suggestion = Suggestion.model_validate_json(session.get_one(FiledSuggestion, entry.suggestion_id).content)
     return check(suggestion, form.answer, visit.settings, entry.service_date)

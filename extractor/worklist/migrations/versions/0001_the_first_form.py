@@ -211,7 +211,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_decisions_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
-    op.create_index("ix_decisions_entry_id", "decisions", ["entry_id"], unique=False)
+    op.create_index("ix_decisions_entry_user", "decisions", ["entry_id", "user_id"], unique=False)
     op.create_index("ix_decisions_made_at", "decisions", ["made_at"], unique=False)
     op.create_index("ix_decisions_user_id", "decisions", ["user_id"], unique=False)
 
