@@ -396,14 +396,9 @@ def _claims(case: Case, source: Source, timeline: Timeline, others: int, correct
     prior = max((t.prior() for t in case.timelines.values()), default=0)
     left_in = sum(d.in_place for d in case.main.today())
     corrects = source == "addendum" and corrected
+    decides = corrects and (_numbered(timeline) or _told_anew(timeline, case.main))
     narrates = source == case.narrator
-    claims = _of_devices(
-        source,
-        timeline,
-        narrates,
-        corrects and (_numbered(timeline) or _told_anew(timeline, case.main)),
-        case.listed,
-    )
+    claims = _of_devices(source, timeline, narrates, decides, case.listed)
     if not narrates and source != "implants" and _all_of_one_valve(timeline, case.main):
         claims = []
     acted = any(e.event in ("open", "release") for d in timeline.today() for e in d.events)

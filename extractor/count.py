@@ -88,7 +88,7 @@ def reconcile(case: Case) -> Count:
 
 
 def _corrected(case: Case, correction: Claim) -> Count:
-    """The count a correction gives, where the devices it names are no more, and no fewer if it counts them."""
+    """The count a correction gives, where the devices it names do not say otherwise."""
     for claim in case.claims:
         if claim.source != correction.source or claim.stated == correction.stated:
             continue
