@@ -311,8 +311,9 @@ def _ahead(
 ) -> list[int]:
     """The note that a coder holds already, else the first ones of each lane that nobody holds.
 
-    One lane at a time is what an index has in order.
+    One lane at a time is what an index has in order. What a search finds is looked for once.
     """
+    each = [()] if filters.search else [(Entry.lane == lane,) for lane in lanes]
     with store.reading() as session:
         held = list(session.scalars(select(Entry.id).where(mine)))
         if held:
@@ -320,8 +321,8 @@ def _ahead(
             if found := list(session.scalars(still.order_by(Entry.held_until, Entry.id).limit(1))):
                 return found
         found = []
-        for lane in lanes:
-            waiting = select(Entry.id).where(Entry.lane == lane, free, *wanted)
+        for lane in each:
+            waiting = select(Entry.id).where(*lane, free, *wanted)
             found += session.scalars(waiting.order_by(*_order(filters)).limit(_AHEAD))
         return found
 
