@@ -116,5 +116,5 @@ def test_packaging_rules_travel_in_the_wheel() -> None:
 
 def test_packaging_gold_notes_are_complete() -> None:
     files = sorted((ROOT / "sample_notes" / "gold").glob("*.jsonl"))
-    assert len(files) == 72
-    assert sum(path.read_bytes().count(b"\n") for path in files) == 1285
+    assert len(files) == 74
+    assert sum(path.read_bytes().count(b"\n") for path in files) == 1317
