@@ -110,8 +110,11 @@ def test_packaging_factories_and_script_exist() -> None:
 
 def test_packaging_rules_travel_in_the_wheel() -> None:
     included = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"patterns": "extractor/patterns"}
+    assert included["patterns"] == "extractor/patterns"
     assert list((ROOT / "patterns").glob("*.yaml"))
+    assert all(
+        (ROOT / source).exists() and goal == f"extractor/{source}" for source, goal in included.items()
+    )
 
 
 def test_packaging_gold_notes_are_complete() -> None:
