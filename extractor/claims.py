@@ -28,7 +28,7 @@ from extractor.totals import Total, read_totals, state_total
 Source = Literal["narrative", "log", "implants", "findings", "summary", "title", "addendum", "equipment"]
 
 _SOURCE_OF_ROLE: dict[str, Source] = {
-    "body": "narrative", "description": "narrative", "other": "narrative", "complications": "narrative",
+    "body": "narrative", "description": "narrative", "other": "narrative", "particulars": "narrative",
     "letterhead": "narrative", "log": "log", "findings": "findings", "summary": "summary",
     "title": "title", "addendum": "addendum", "implants": "implants", "equipment": "equipment",
 }  # fmt: skip

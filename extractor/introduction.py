@@ -188,7 +188,7 @@ def _new(telling: Telling, phrase: DevicePhrase, number: int) -> list[TrackedDev
 def _told_of_loss(telling: Telling, phrase: DevicePhrase) -> bool:
     """As in a log below the complications: "plug 10 released", and a 10 mm plug was told of."""
     again = bool(_of_size(telling, phrase)) if phrase.sizes else False
-    return telling.parse.sentence.section.role == "complications" and again
+    return telling.parse.sentence.section.role == "particulars" and again
 
 
 def _of_size(telling: Telling, phrase: DevicePhrase) -> list[TrackedDevice]:

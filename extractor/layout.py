@@ -149,7 +149,7 @@ class LayoutReader:
         {
             "letterhead",
             "title",
-            "complications",
+            "particulars",
             "equipment",
             "implants",
             "findings",
@@ -247,7 +247,7 @@ class LayoutReader:
                 )
                 starts.append((line.start, line.start if counted else content, role, title))
                 open_field = role in self._FIELD_ROLES and (
-                    inline or role in ("letterhead", "title", "complications")
+                    inline or role in ("letterhead", "title", "particulars")
                 )
             elif (
                 open_field
@@ -330,7 +330,7 @@ class LayoutReader:
             return not is_field
         if role == "title":
             return is_field and bool(self._names.fields(line.text))
-        return is_field and role in ("summary", "plan", "equipment", "complications", "history")
+        return is_field and role in ("summary", "plan", "equipment", "particulars", "history")
 
     def _opens_statement(self, lines: list[Line], n: int, label: int) -> bool:
         """Whether a new statement begins right under a label with its value on one line.

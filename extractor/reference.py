@@ -127,7 +127,7 @@ def _is_loss(telling: Telling, phrase: DevicePhrase, act: Act, live: list[Tracke
         telling.timeline.lost_unnamed |= act.event != "withdraw" and not live
         if act.event == "embolize" and gone:
             return True
-    if telling.parse.sentence.section.role != "complications" or phrase.product:
+    if telling.parse.sentence.section.role != "particulars" or phrase.product:
         return False
     if not gone and not any(d.tried for d in live):
         for device in [d for d in live if d.in_place][-1:]:
@@ -154,7 +154,7 @@ def _pronoun(
         devices = _denoted(telling, named, replace(act, event="select"))
         telling.remember(named, devices)
         return devices
-    if telling.parse.sentence.section.role == "complications" and not telling.known:
+    if telling.parse.sentence.section.role == "particulars" and not telling.known:
         return [d for d in telling.focus if d.state == "embolized"]  # "transient block, it recovered"
     if not telling.focus and not live and act.event in ("load", "open", "release"):
         planned = [d for d in telling.timeline.devices if d.standing == "planned"][-1:]

@@ -201,7 +201,7 @@ class SectionMeans(_Strict):
 
     role: Literal[
         "title", "history", "plan", "findings", "description", "implants", "log",
-        "summary", "addendum", "copied", "complications", "equipment", "letterhead",
+        "summary", "addendum", "copied", "particulars", "equipment", "letterhead",
         "other",
     ]  # fmt: skip
 

@@ -32,7 +32,7 @@ _STEPS = ("open", "load", "release", "withdraw")
 _PLACES = ("open", "release", "implanted", "close", "listed")
 _PERFORMED = 8
 # Parts of a note whose entries name what was done and by whom, and tell nothing.
-_FIELDS = frozenset({"title", "letterhead", "complications", "equipment", "implants", "log"})
+_FIELDS = frozenset({"title", "letterhead", "particulars", "equipment", "implants", "log"})
 _ASIDE = ("history", "plan", "copied")  # sections of another time
 _PLAIN = ServiceMeans()
 _BREAKS = frozenset(".,;:")

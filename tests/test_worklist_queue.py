@@ -88,6 +88,7 @@ def decided_by(store: Store, number: int, user: User) -> None:
         )
         session.add(revision)
         session.flush()
+        session.get_one(Entry, number).revision_id = revision.id
         filed = FiledSuggestion(
             entry_id=number,
             revision_id=revision.id,
@@ -324,6 +325,15 @@ def test_queue_second_check_is_for_another_coder(store: Store) -> None:
     decided_by(store, 1, ada)
     assert next_note(store, ada, Filters()) is None
     assert next_note(store, bob, Filters()) == 1
+
+
+def test_queue_second_check_of_a_new_text_is_for_whoever_decided_the_old_one(store: Store) -> None:
+    ada = add_user(store, "ada")
+    put(store, {"second_check": True})
+    decided_by(store, 1, ada)
+    assert next_note(store, ada, Filters()) is None
+    change(store, 1, revision_id=99)
+    assert next_note(store, ada, Filters()) == 1
 
 
 def test_queue_lease_runs_out(store: Store, clock: Clock) -> None:

@@ -381,7 +381,10 @@ def _fit_for(user: User, now: datetime) -> Iterator[ColumnElement[bool]]:
     yield or_(Entry.deferred_until.is_(None), Entry.deferred_until <= now)
     yield or_(Entry.assignee_id.is_(None), Entry.assignee_id == user.id)
     decided = exists().where(
-        Decision.entry_id == Entry.id, Decision.user_id == user.id, Decision.undone_at.is_(None)
+        Decision.entry_id == Entry.id,
+        Decision.revision_id == Entry.revision_id,  # who decided an earlier text may check the new one
+        Decision.user_id == user.id,
+        Decision.undone_at.is_(None),
     )
     yield or_(Entry.second_check.is_(False), ~decided)
     if user.role is not Role.lead:
