@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from extractor.errors import Conflict, NotFound
+from extractor.worklist import queue
 from extractor.worklist.database import Store
 from extractor.worklist.models import Decision, Entry, FiledSuggestion, Kind, Lane, Revision, Trait, User
 from extractor.worklist.queue import (
@@ -258,6 +259,26 @@ def test_queue_counts_may_be_a_little_old(store: Store, clock: Clock) -> None:
         change(store, 1, lane=Lane.done)
 
 
+def test_queue_whoever_asks_while_lanes_are_counted_gets_the_old_counts(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, {})
+    counts, meanwhile = Counts(seconds=3600), []
+    with store.reading() as session:
+        counts.of(session, Filters(), clock())
+    change(store, 1, lane=Lane.review)
+
+    def count(*_: Any) -> dict[Lane, int]:
+        meanwhile.append(counts.of(session, Filters(), clock()))
+        return lane_counts(session, Filters(), clock())
+
+    monkeypatch.setattr(queue, "lane_counts", count)
+    monkeypatch.setattr(queue, "monotonic", lambda: float("inf"))
+    with store.reading() as session:
+        assert counts.of(session, Filters(), clock())[Lane.review] == 1
+    assert [one[Lane.ready] for one in meanwhile] == [1]
+
+
 def test_queue_choices_are_what_is_there(store: Store) -> None:
     put(
         store,
@@ -365,6 +386,54 @@ def test_queue_hold_and_release(store: Store, clock: Clock) -> None:
     assert hold(store, bob, 2, lease=timedelta(minutes=1)) == clock() + timedelta(minutes=1)
     with pytest.raises(NotFound):
         hold(store, ada, 99)
+
+
+def test_queue_to_look_for_the_next_waits_for_nobody_who_writes(store: Store) -> None:
+    ada = add_user(store, "ada")
+    put(store, {}, {"lane": Lane.review})
+    found: list[int | None] = []
+
+    def look() -> None:
+        found.extend(next_note(store, ada, filters) for filters in (Filters(search="z"), Filters(code="1")))
+
+    thread = threading.Thread(target=look)
+    with store.writing() as session:
+        session.get_one(Entry, 1, with_for_update=True)
+        thread.start()
+        thread.join(timeout=20)
+        assert found == [None, None]
+
+
+def test_queue_next_looks_again_when_what_it_saw_was_taken(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = add_user(store, "ada"), add_user(store, "bob")
+    put(store, {}, {}, {}, {})
+    looks = []
+
+    def ahead(*given: Any) -> list[int]:
+        looks.append(seen := look(*given))
+        if len(looks) == 1:  # between looking and taking, others are quicker
+            hold(store, bob, 1)
+            change(store, 2, lane=Lane.done)
+            change(store, 3, deferred_until=store.clock() + timedelta(days=1))
+            return seen[:3]
+        return seen
+
+    look = queue._ahead
+    monkeypatch.setattr(queue, "_ahead", ahead)
+    assert next_note(store, ada, Filters()) == 4
+    assert looks == [[1, 2, 3, 4], [4]]
+
+
+def test_queue_next_of_a_search_goes_by_the_same_order_and_lanes(store: Store) -> None:
+    ada = add_user(store, "ada")
+    lanes = [Lane.done, Lane.review, Lane.query, Lane.ready, Lane.none, Lane.edits]
+    put(store, *({"lane": lane, "note_id": f"x{n}"} for n, lane in enumerate(lanes)), {"note_id": "y"})
+    found = []
+    while (number := next_note(store, ada, Filters(search="X"), skip=found)) is not None:
+        found.append(number)
+    assert found == [2, 4, 6]
 
 
 def test_queue_two_coders_at_once_never_get_the_same_note(store: Store) -> None:

@@ -7,21 +7,25 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from extractor.cli import app as pvl
+from extractor.cli.worklist_serve import _socket
 from extractor.errors import NotAllowed, WorklistError
 from extractor.readers import Note
 from extractor.worklist import people
@@ -902,6 +906,24 @@ def test_serve_refuses_what_is_not_safe(tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert said in result.output
     assert not (tmp_path / "worklist.db").exists()
+
+
+def test_serve_sends_the_end_of_a_page_at_once() -> None:
+    with (
+        closing(_socket("127.0.0.1", 0)) as listening,
+        closing(socket.create_connection(listening.getsockname())),
+        closing(listening.accept()[0]) as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_serve_makes_templates_ready_before_a_page_is_asked_for(store: Store) -> None:
+    app = make_app(store)
+    templates = app.state.house.templates
+    with TestClient(app):
+        known = templates.list_templates()
+        assert "note.html" in known
+        assert len(templates.cache) == len(known)
 
 
 def test_serve_serves_until_it_is_stopped(tmp_path: Path) -> None:

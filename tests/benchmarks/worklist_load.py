@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,7 @@ from sqlalchemy import create_engine, func, insert, make_url, select, text  # no
 
 from extractor import Coder  # noqa: E402
 from extractor.readers import read  # noqa: E402
-from extractor.worklist import people  # noqa: E402
+from extractor.worklist import migrate, people  # noqa: E402
 from extractor.worklist.database import Store  # noqa: E402
 from extractor.worklist.decisions import decide  # noqa: E402
 from extractor.worklist.filing import Label, file_notes  # noqa: E402
@@ -68,6 +69,7 @@ CHUNK = 5_000  # notes in one transaction
 DECIDED = 2_000  # notes that are decided before
 PROCESSES = 4  # in which the coders work
 IDLE = 4.0  # seconds after which a connection is not used again: the server closes it
+PATIENCE = 120  # seconds to wait for a process of coders
 HELD = "/notes/"
 VIEWS = (
     Filters(),
@@ -172,11 +174,17 @@ def _decide_some(store: Store, number: int) -> None:
         decide(store, user, entry_id, version, Kind.accept)
 
 
+def _tables() -> str:
+    """A mark of the tables as they are made now: what was kept with others is of no use."""
+    made = sorted(Path(migrate.__file__).parent.glob("migrations/versions/*.py"))
+    return f"{zlib.crc32(b''.join(one.read_bytes() for one in made)):08x}"
+
+
 @contextmanager
 def sqlite(notes: int, keep: bool) -> Iterator[str]:
     """A filled worklist in a file."""
     with tempfile.TemporaryDirectory(prefix="pvl-load-") as folder:
-        kept = Path(tempfile.gettempdir()) / f"pvl-load-{notes}.db"
+        kept = Path(tempfile.gettempdir()) / f"pvl-load-{notes}-{_tables()}.db"
         file = Path(folder) / "worklist.db"
         if keep and kept.exists():
             shutil.copy(kept, file)
@@ -191,7 +199,7 @@ def sqlite(notes: int, keep: bool) -> Iterator[str]:
 def postgresql(server: str, notes: int, keep: bool) -> Iterator[str]:
     """A filled worklist on a server, in a database that is gone afterwards."""
     address = make_url(server)
-    kept, name = f"pvl_load_{notes}", f"pvl_load_run_{os.getpid()}"
+    kept, name = f"pvl_load_{notes}_{_tables()}", f"pvl_load_run_{os.getpid()}"
     engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
 
     def run(statement: str) -> Any:
@@ -459,13 +467,13 @@ def run(server: Server, names: list[str], think: float, seconds: float, kill: bo
     ]
     for process in processes:
         process.start()
-    for _ in processes:
-        ready.acquire()
+    if not all(ready.acquire(timeout=PATIENCE) for _ in processes):
+        raise SystemExit("not all coders could sign in")
     begin.set()
     if kill:
         time.sleep(seconds / 2)
         server.kill()
-    told = [one for _ in processes for one in out.get()]
+    told = [one for _ in processes for one in out.get(timeout=seconds + PATIENCE)]
     for process in processes:
         process.join()
     return told
